@@ -1,0 +1,186 @@
+"""Room: estate.yaml, the one file in which people say what an estate is.
+
+In: estate.yaml. Out: a frozen `Config`. Errors name file, line and column, all of them at once.
+Never: a secret; credentials come from the environment or a keyring.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field
+
+from migrate.errors import RulesInvalid
+from migrate.yamlfile import Document, Strict, read_yaml, suggestion, validate
+
+KeeperTest = Literal[
+    "in_file_plan", "preferred_folder", "not_a_copy_folder", "oldest", "shortest_path"
+]
+
+
+def _share_name(name: str) -> str:
+    if not name or any(char in name for char in "/\\:*?\"<>|\0\n") or name in (".", ".."):
+        raise ValueError("a share's name is one plain word, as it will stand in every path")
+    return name
+
+
+def _folder(folder: str) -> str:
+    """share/folder/folder, as paths are written everywhere in the estate."""
+    clean = folder.strip("/")
+    if not clean or "\\" in clean or ".." in clean.split("/"):
+        raise ValueError("a folder is written share/folder/folder, with '/' and no '..'")
+    return clean
+
+
+def _container(container: str) -> str:
+    clean = container.strip("/")
+    if not clean or any(part in ("", ".", "..") for part in clean.split("/")):
+        raise ValueError("a container is written name/name, with no '..' and no empty name")
+    return clean
+
+
+Folder = Annotated[str, AfterValidator(_folder)]
+
+
+class Share(Strict):
+    name: Annotated[str, AfterValidator(_share_name)]
+    path: str  # where it is mounted; relative to estate.yaml
+
+
+class BusinessUnit(Strict):
+    name: Annotated[str, Field(min_length=1)]
+    reviewer: str = ""
+    folders: list[Folder]
+
+
+class FilePlanLine(Strict):
+    folder: Folder
+    container: Annotated[str, AfterValidator(_container)]
+    retention_class: str | None = None
+
+
+class Keeper(Strict):
+    prefer: list[KeeperTest] = [
+        "in_file_plan",
+        "preferred_folder",
+        "not_a_copy_folder",
+        "oldest",
+        "shortest_path",
+    ]
+    preferred_folders: list[Folder] = []
+    copy_folders: list[str] = [
+        "backup*", "copy of *", "* - copy", "old", "archive", "personal", "private",
+        "desktop", "downloads", "temp", "tmp",
+    ]  # fmt: skip
+
+
+class Rules(Strict):
+    files: list[str] = []  # more rule files, relative to estate.yaml
+    off: dict[str, str] = {}  # rule id -> why it is switched off
+
+
+class Hold(Strict):
+    reference: Annotated[str, Field(min_length=1)]
+    title: str
+    authority: Annotated[str, Field(min_length=1)]
+    issued: date
+    released: date | None = None
+    match: dict[str, Any]
+
+
+class Target(Strict):
+    name_rules: Literal["sharepoint", "windows"] = "sharepoint"
+
+
+class Config(Strict):
+    """estate.yaml. Folders are written share/folder, globs know * and ?."""
+
+    format: Literal["1"]
+    title: str = "Shared drives"
+    as_of: date | None = None  # ages count back from here; default: the day of the newest crawl
+    shares: Annotated[list[Share], Field(min_length=1)]
+    business_units: list[BusinessUnit] = []
+    file_plan: list[FilePlanLine] = []
+    keeper: Keeper = Keeper()
+    rules: Rules = Rules()
+    holds: list[Hold] = []
+    target: Target = Target()
+
+    def share(self, name: str) -> Share:
+        return next(share for share in self.shares if share.name == name)
+
+
+def load(path: Path) -> tuple[Config, Document]:
+    """Read estate.yaml.
+
+    Errors: RulesInvalid."""
+    document = read_yaml(path)
+    config = validate(document, Config)
+    faults = [document.fault(place, message) for place, message in _cross_faults(config)]
+    if faults:
+        raise RulesInvalid(faults)
+    return config, document
+
+
+def _cross_faults(config: Config) -> list[tuple[tuple[str | int, ...], str]]:
+    """What no single field can know: names used twice, folders on no share."""
+    faults: list[tuple[tuple[str | int, ...], str]] = []
+    names = [share.name for share in config.shares]
+    for number, name in enumerate(names):
+        if name.casefold() in [other.casefold() for other in names[:number]]:
+            faults.append((("shares", number, "name"), f"two shares are called {name!r}"))
+    places = [
+        (("business_units", u, "folders", n), folder)
+        for u, unit in enumerate(config.business_units)
+        for n, folder in enumerate(unit.folders)
+    ]
+    places += [(("file_plan", n, "folder"), line.folder) for n, line in enumerate(config.file_plan)]
+    places += [
+        (("keeper", "preferred_folders", n), folder)
+        for n, folder in enumerate(config.keeper.preferred_folders)
+    ]
+    for place, folder in places:
+        share = folder.split("/")[0]
+        if share not in names:
+            faults.append((place, f"{folder!r} is on no share{suggestion(share, names)}"))
+    unit_names = [unit.name.casefold() for unit in config.business_units]
+    for number, unit_name in enumerate(unit_names):
+        if unit_name in unit_names[:number]:
+            faults.append((("business_units", number, "name"), "two units have this name"))
+    return faults
+
+
+def share_root(config: Config, estate_root: Path, name: str) -> str:
+    """Where a share is, with a relative path taken from estate.yaml's folder."""
+    path = config.share(name).path
+    is_absolute = Path(path).is_absolute() or path.startswith(("\\\\", "//"))
+    return path if is_absolute else str((estate_root / path).resolve())
+
+
+def under(folder: str, path: str) -> bool:
+    """Whether share/path lies in share/folder (or is it), ignoring case."""
+    here, there = PurePosixPath(path.casefold()), PurePosixPath(folder.casefold())
+    return here == there or there in here.parents
+
+
+TEMPLATE = """\
+# What this estate is. The README explains every key; `migrate status` says what comes next.
+format: 1
+title: {title}
+shares:
+{shares}
+# business_units:          # one review workbook each; what no unit owns goes to "Unassigned"
+#   - {{name: Finance, reviewer: Finance records manager, folders: [{first}/Finance]}}
+# file_plan:               # where folders go in the new store, and under which retention class
+#   - {{folder: {first}/Finance/Invoices, container: Finance/Invoices, retention_class: FIN-03}}
+# holds:                   # nothing that matches is moved or disposed of
+#   - reference: INQ-1
+#     title: Public inquiry
+#     authority: Inquiries Act 2005 s.35
+#     issued: 2024-03-01
+#     match: {{path|under: [{first}/Prisons/Healthcare]}}
+target:
+  name_rules: sharepoint   # or: windows
+"""

@@ -1,0 +1,144 @@
+"""Room: files with the same bytes, and which of them to keep.
+
+In: entries and digests of the current scans. Out: `groups`: a row for every file that has a twin.
+Cheapest first: size, then head and tail, then the whole. Never: a zero-byte file in a group; two
+names of one file (hard links, or one folder seen through two shares) taken for two copies.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import ibis
+
+from migrate.config import Config, Keeper
+from migrate.digest import COLUMNS, digest_wholly, visit_again
+from migrate.engine.query import Query
+from migrate.estate import Run, Writer
+from migrate.facts import contents, folder_of, folder_pattern, full_path, is_under
+
+SAME_FILE = ["device_id", "file_id"]
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """What dedupe found: groups, copies beyond the keepers, and the bytes those take."""
+
+    groups: int
+    copies: int
+    copies_size_bytes: int
+    hard_links: int
+
+
+def unread_of_equal_size(query: Query) -> Any:
+    """Files that no visit has read and whose size another file has too."""
+    files = contents(query)
+    files = files.filter(files.size_bytes > 0, files.error.isnull())
+    files = files.mutate(same=files.count().over(ibis.window(group_by="size_bytes")))
+    return files.filter(files.same > 1, ~files.was_read).select(*COLUMNS)
+
+
+def sampled_alike(query: Query) -> Any:
+    """Files read by head and tail whose size, head and tail another file has too."""
+    files = contents(query)
+    files = files.filter(files.size_bytes > 0, files.read_error.isnull(), files.sample_xxh3.notnull())
+    window = ibis.window(group_by=["size_bytes", "sample_xxh3"])
+    files = files.mutate(same=files.count().over(window))
+    return files.filter(files.same > 1, files.digest.isnull()).select(*COLUMNS)
+
+
+def dedupe(writer: Writer, config: Config, workers: int) -> tuple[Run, Duplicates]:
+    """Find groups of equal files and their keepers. Resumes; ends with the same groups.
+
+    Errors: OSError if the estate cannot be written. Files that cannot be read are in no group."""
+    visit_again(writer, config, unread_of_equal_size, workers, "dedupe: first look")
+    digest_wholly(writer, config, sampled_alike, workers, "dedupe: reading whole")
+    inputs = [scan.run_id for scan in writer.estate.scans()]
+    settings = {"keeper": config.keeper.model_dump(), "file_plan": _plan_folders(config)}
+    run = writer.begin("dedupe", settings, inputs)
+    with Query(writer.estate) as query:
+        groups = query.stored(equal_files(query, config))
+        writer.commit(run, query.write("groups", groups.order_by("group_id", "entry_id")))
+        found = _summary(query, groups)
+    writer.finish(run, found.__dict__)
+    return run, found
+
+
+def _plan_folders(config: Config) -> list[str]:
+    return [line.folder for line in config.file_plan]
+
+
+def equal_files(query: Query, config: Config) -> Any:
+    """The `groups` table as an expression."""
+    files = contents(query)
+    files = files.filter(files.size_bytes > 0, files.digest.notnull(), files.read_error.isnull())
+    same_bytes = ibis.window(group_by=["size_bytes", "digest"])
+    files = files.mutate(names=files.count().over(same_bytes)).filter(ibis._.names > 1)
+    order = keeper_order(files, config)
+    files = files.mutate(
+        nth_name=ibis.row_number().over(
+            group_by=["size_bytes", "digest", *SAME_FILE], order_by=order
+        ),
+    )
+    files = files.mutate(is_copy=(files.nth_name == 0).cast("int32"))
+    files = files.mutate(member_count=files.is_copy.sum().over(same_bytes))
+    files = files.filter(files.member_count > 1)
+    files = files.mutate(
+        place=ibis.row_number().over(
+            group_by=["size_bytes", "digest"],
+            order_by=[files.nth_name > 0, *keeper_order(files, config)],
+        ),
+        group_id=files.entry_id.min().over(same_bytes),
+    )
+    keeper = ibis.ifelse(files.place == 0, files.entry_id, ibis.null("int64"))
+    files = files.mutate(
+        keeper_id=keeper.max().over(same_bytes),
+        role=ibis.cases((files.place == 0, "keeper"), (files.nth_name > 0, "hard_link"), else_="copy"),
+    )
+    return files.select(
+        "scan_id", "entry_id", "group_id", "role", "keeper_id", "member_count", "size_bytes"
+    )
+
+
+def keeper_order(files: Any, config: Config) -> list[Any]:
+    """The tests of the keeper policy as sort keys, best first; the path decides ties."""
+    lower = full_path(files).lower()
+    folder = folder_of(lower)
+    return [
+        *(_keeper_test(test, files, lower, folder, config) for test in config.keeper.prefer),
+        lower,
+        files.entry_id,
+    ]
+
+
+def _keeper_test(test: str, files: Any, lower: Any, folder: Any, config: Config) -> Any:
+    keeper: Keeper = config.keeper
+    if test == "in_file_plan":
+        return ~_under_any(lower, _plan_folders(config))
+    if test == "preferred_folder":
+        return ~_under_any(lower, keeper.preferred_folders)
+    if test == "not_a_copy_folder":
+        return folder.re_search(folder_pattern(keeper.copy_folders)) if keeper.copy_folders else False
+    if test == "oldest":
+        return files.mtime_ns
+    return lower.length()
+
+
+def _under_any(lower: Any, folders: list[str]) -> Any:
+    return ibis.or_(*(is_under(lower, folder) for folder in folders)) if folders else ibis.literal(False)
+
+
+def _summary(query: Query, groups: Any) -> Duplicates:
+    is_copy = groups.role == "copy"
+    row = next(
+        query.rows(
+            groups.aggregate(
+                groups=groups.group_id.nunique(),
+                copies=is_copy.sum(),
+                copies_size_bytes=groups.size_bytes.sum(where=is_copy).cast("int64"),
+                hard_links=(groups.role == "hard_link").sum(),
+            )
+        )
+    )
+    return Duplicates(**{name: int(value or 0) for name, value in row.items()})

@@ -1,0 +1,1 @@
+"""Room: the two things a stage asks for: `query` (relations) and `workers` (a function, spread)."""

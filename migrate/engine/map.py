@@ -1,0 +1,94 @@
+"""Room: `map`: a worker's function over partitions of rows, its result committed as it comes.
+
+In: rows of a query, cut into partitions. Out: rows of one table. Killed and run again, a stage asks
+for the rows that are still missing and goes on.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import pyarrow as pa
+
+from migrate.engine.query import Query
+from migrate.engine.workers import Worker, Workers
+from migrate.estate import Run, Writer, write_part
+from migrate.events import Progress
+from migrate.model import TABLES
+
+ROWS_PER_COMMIT = 65_536
+SECONDS_PER_COMMIT = 10.0
+FILES_PER_PARTITION = 64
+BYTES_PER_PARTITION = 256 << 20
+
+Row = dict[str, Any]
+
+
+def partitions(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """Rows in portions that take a worker a moment: a few files, or one large one."""
+    portion: list[Row] = []
+    size = 0
+    for row in rows:
+        portion.append(row)
+        size += row["size_bytes"] or 0
+        if len(portion) >= FILES_PER_PARTITION or size >= BYTES_PER_PARTITION:
+            yield portion
+            portion, size = [], 0
+    if portion:
+        yield portion
+
+
+def map_rows(
+    writer: Writer,
+    run: Run,
+    table: str,
+    make: Callable[[], Worker],
+    select: Callable[[Query], Any],
+    workers: int,
+    label: str,
+) -> int:
+    """Run each selected row through a worker and commit the rows it answers with.
+
+    `select` gives the expression with the rows to do (it must have `size_bytes`); a worker's `work`
+    turns a list of rows into a list of rows of `table` as dictionaries, with `error` where one
+    failed. Returns how many were done."""
+    buffer = _Buffer(writer, run, table)
+    # Workers first: they are forks, and a query has threads.
+    with Workers(make, workers) as pool, Query(writer.estate) as query:
+        selected = query.stored(select(query))
+        total = query.count(selected)
+        todo = partitions(query.rows(selected))
+        with Progress(label, total=total) as progress:
+            for done in pool.run(lambda: next(todo, None)):
+                buffer.add(done)
+                failed = sum(1 for row in done if row.get("error"))
+                size = sum(row.get("size_bytes") or 0 for row in done)
+                progress.advance(len(done), size, failed)
+            buffer.commit()
+    return total
+
+
+class _Buffer:
+    """Rows on their way into a table: committed when there are many or they are old."""
+
+    def __init__(self, writer: Writer, run: Run, table: str) -> None:
+        self.writer, self.run, self.table = writer, run, table
+        self.rows: list[Row] = []
+        self.committed_at = time.monotonic()
+
+    def add(self, rows: list[Row]) -> None:
+        self.rows += rows
+        old = time.monotonic() - self.committed_at > SECONDS_PER_COMMIT
+        if len(self.rows) >= ROWS_PER_COMMIT or old:
+            self.commit()
+
+    def commit(self) -> None:
+        if self.rows:
+            columns = pa.Table.from_pylist(self.rows, TABLES[self.table].schema)
+            self.writer.commit(
+                self.run, [write_part(self.writer.estate.root, self.table, columns)]
+            )
+        self.rows = []
+        self.committed_at = time.monotonic()

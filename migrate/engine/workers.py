@@ -1,0 +1,159 @@
+"""Room: a function spread over processes.
+
+In: tasks, as the workers get free to take them. Out: results, as they come; the caller commits.
+The task source may grow while results are read: that is how a crawl finds its own work.
+Never: a worker that outlives its parent; a result lost because a worker died unnoticed.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from types import TracebackType
+from typing import Any, Protocol
+
+from migrate.errors import MigrateError
+
+
+class Worker(Protocol):
+    """What runs in each process. `work` answers one task; `drain` gives what is still held back
+    when there are no more tasks (or None)."""
+
+    def work(self, task: Any) -> Any: ...
+
+    def drain(self) -> Any: ...
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """An error inside a worker that no task result could hold."""
+
+    error: BaseException
+    trace: str
+
+
+class WorkerDied(MigrateError):
+    """A worker process ended without answering."""
+
+
+class Workers:
+    """A few processes, each with its own Worker; a context manager.
+
+    Open it before anything starts threads (a query, say): on Linux the processes are forks."""
+
+    def __init__(self, make: Callable[[], Worker], count: int) -> None:
+        # Fork where it is safe and fast: a fresh interpreter costs a third of a second a worker.
+        method = "fork" if sys.platform == "linux" else "spawn"
+        context = multiprocessing.get_context(method)
+        self._pipes: list[Connection] = []
+        self._processes: list[BaseProcess] = []
+        for _ in range(count):
+            ours, theirs = context.Pipe()
+            self._pipes.append(ours)
+            inherited = self._pipes if method == "fork" else []
+            process = context.Process(
+                target=_serve, args=(make, theirs, list(inherited)), daemon=True
+            )
+            process.start()
+            theirs.close()
+            self._processes.append(process)
+
+    def __len__(self) -> int:
+        return len(self._pipes)
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for pipe in self._pipes:
+            pipe.close()
+        for process in self._processes:
+            if kind is not None:
+                process.kill()
+            process.join()
+
+    def run(self, next_task: Callable[[], Any]) -> Iterator[Any]:
+        """Hand out tasks until `next_task` gives None and no worker is busy, then drain.
+
+        Errors: WorkerDied; whatever a worker raised."""
+        idle = list(self._pipes)
+        busy: list[Connection] = []
+        while True:
+            while idle and (task := next_task()) is not None:
+                pipe = idle.pop()
+                pipe.send(task)
+                busy.append(pipe)
+            if not busy:
+                break
+            for ready in wait(busy):
+                assert isinstance(ready, Connection)
+                yield self._answer(ready)
+                busy.remove(ready)
+                idle.append(ready)
+        yield from self._drain()
+
+    def _drain(self) -> Iterator[Any]:
+        for pipe in self._pipes:
+            pipe.send(None)
+        for pipe in self._pipes:
+            answer = self._answer(pipe)
+            if answer is not None:
+                yield answer
+
+    def _answer(self, pipe: Connection) -> Any:
+        try:
+            answer = pipe.recv()
+        except (EOFError, ConnectionResetError):
+            process = self._processes[self._pipes.index(pipe)]
+            process.join(1)
+            raise WorkerDied(
+                f"a worker process died (exit code {process.exitcode})",
+                "What was committed is safe. Run the same command again; if it happens at the "
+                "same place, use fewer --workers (memory) and report it.",
+            ) from None
+        if isinstance(answer, _Failure):
+            if isinstance(answer.error, MigrateError | OSError):
+                raise answer.error
+            raise RuntimeError(f"in a worker:\n{answer.trace}") from answer.error
+        return answer
+
+
+def _serve(make: Callable[[], Worker], pipe: Connection, inherited: list[Connection]) -> None:
+    """The worker's life: answer tasks until told to drain or the parent is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for other in inherited:  # or a dead parent would go unnoticed: a sibling held its pipe open
+        other.close()
+    worker = make()
+    while True:
+        try:
+            task = pipe.recv()
+        except (EOFError, OSError):
+            os._exit(1)
+        pipe.send(_attempt(worker, task))
+
+
+def _attempt(worker: Worker, task: Any) -> Any:
+    try:
+        return worker.drain() if task is None else worker.work(task)
+    except Exception as error:
+        return _Failure(error, traceback.format_exc())
+
+
+def default_workers() -> int:
+    """As many as this process may use processors."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1

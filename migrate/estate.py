@@ -1,0 +1,274 @@
+"""Room: the folder of one migration, its tables and who may write to them.
+
+In: parts that stages have written. Out: tables that readers see, as the log has them.
+A part is written under a temporary name, fsynced, renamed, and exists from the moment one line of
+the log names it. What the log does not name does not exist.
+Never: two writers at once; a lock for a reader.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from migrate.errors import EstateLocked, EstateMissing, MigrateError
+from migrate.log import Log, Record
+from migrate.model import SCHEMA_VERSION, TABLES
+
+PENDING = ".pending-"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A Parquet file that has been written and fsynced, but not yet committed."""
+
+    table: str
+    file: str  # inside the table's folder
+    rows: int
+    size_bytes: int
+    sha256: str
+
+
+def write_part(root: Path, table: str, columns: pa.Table) -> Part:
+    """Write one part under a name no reader looks at. Safe to call from any process."""
+    buffer = pa.BufferOutputStream()
+    pq.write_table(columns, buffer, compression="zstd", row_group_size=131_072)
+    content = buffer.getvalue()
+    folder = root / table
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{PENDING}{uuid.uuid4().hex}"
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    digest = hashlib.sha256(content).hexdigest()
+    return Part(table, path.name, columns.num_rows, content.size, digest)
+
+
+@dataclass
+class Run:
+    """One run of one stage, perhaps over several sessions."""
+
+    run_id: int
+    stage: str
+    settings: dict[str, Any]
+    inputs: list[int]
+    started_at: str
+    finished_at: str | None = None
+    summary: dict[str, Any] = field(default_factory=dict)
+    parts: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def finished(self) -> bool:
+        return self.finished_at is not None
+
+
+class Estate:
+    """An estate as a reader sees it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.log = Log(root / "log.jsonl")
+        if not self.log.records:
+            raise EstateMissing(
+                f"{root} is no estate: it has no log.jsonl",
+                "Make one with `migrate init ESTATE --share NAME=PATH`, or name another with -e.",
+            )
+        found = self.log.records[0].get("schema")
+        if found != SCHEMA_VERSION:
+            raise EstateMissing(
+                f"{root} was made by another version (schema {found}, expected {SCHEMA_VERSION})",
+                "Use the version that made it, or begin a new estate.",
+            )
+
+    @property
+    def config_path(self) -> Path:
+        return self.root / "estate.yaml"
+
+    @property
+    def out(self) -> Path:
+        return self.root / "out"
+
+    def runs(self, stage: str | None = None) -> list[Run]:
+        """Every run in the log, oldest first, with the parts it committed."""
+        runs: dict[int, Run] = {}
+        for record in self.log.records:
+            if record["kind"] == "run":
+                runs[record["run"]] = Run(
+                    record["run"],
+                    record["stage"],
+                    record["settings"],
+                    record["inputs"],
+                    record["at"],
+                )
+            elif record["kind"] == "commit":
+                runs[record["run"]].parts += record["parts"]
+            elif record["kind"] == "finish":
+                runs[record["run"]].finished_at = record["at"]
+                runs[record["run"]].summary = record["summary"]
+        return [run for run in runs.values() if stage in (None, run.stage)]
+
+    def latest(self, stage: str) -> Run | None:
+        """The newest finished run of a stage."""
+        finished = [run for run in self.runs(stage) if run.finished]
+        return finished[-1] if finished else None
+
+    def unfinished(self, stage: str, settings: dict[str, Any] | None = None) -> Run | None:
+        """The run of a stage that was cut off (and, if given, had these settings)."""
+        for run in reversed(self.runs(stage)):
+            if settings is None or run.settings == settings:
+                return None if run.finished else run
+        return None
+
+    def scans(self) -> list[Run]:
+        """The crawl that counts for each share: the newest finished, else the one under way."""
+        newest: dict[str, Run] = {}
+        for run in self.runs("crawl"):
+            share = run.settings["share"]
+            if run.finished or share not in newest or not newest[share].finished:
+                newest[share] = run
+        return list(newest.values())
+
+    def parts(self, table: str) -> list[Path]:
+        """The files a reader of `table` has to read."""
+        visible, stage = TABLES[table].visible, TABLES[table].stage
+        if visible == "scan":
+            runs = self.scans()
+        elif visible == "latest":
+            latest = self.latest(stage)
+            runs = [latest] if latest else []
+        else:
+            runs = self.runs()
+        return [
+            self.root / table / part["file"]
+            for run in runs
+            for part in run.parts
+            if part["table"] == table
+        ]
+
+
+class Writer:
+    """The one process that may add to an estate. Made by `writing`."""
+
+    def __init__(self, estate: Estate) -> None:
+        self.estate = estate
+
+    def begin(
+        self, stage: str, settings: dict[str, Any], inputs: Iterable[int] = ()
+    ) -> Run:
+        """Start a run, or take up the one with the same settings that was cut off."""
+        cut_off = self.estate.unfinished(stage, settings)
+        if cut_off and cut_off.inputs == list(inputs):
+            return cut_off
+        run_id = 1 + max((run.run_id for run in self.estate.runs()), default=0)
+        record = self.estate.log.append(
+            "run", run=run_id, stage=stage, settings=settings, inputs=list(inputs)
+        )
+        return Run(run_id, stage, settings, list(inputs), record["at"])
+
+    def commit(self, run: Run, parts: list[Part]) -> None:
+        """Make parts part of their tables, all of them or none."""
+        parts = [part for part in parts if part.rows]
+        if not parts:
+            return
+        named = []
+        number = len(self.estate.log.records) + 1
+        for index, part in enumerate(parts):
+            folder = self.estate.root / part.table
+            final = f"r{run.run_id:04d}-{number:07d}-{index}.parquet"
+            (folder / part.file).rename(folder / final)
+            named.append({**asdict(part), "file": final})
+        for table in {part.table for part in parts}:
+            sync_folder(self.estate.root / table)
+        self.estate.log.append("commit", run=run.run_id, parts=named)
+        run.parts += named
+
+    def finish(self, run: Run, summary: dict[str, Any]) -> None:
+        """The run is complete: from now on its tables are the current ones."""
+        record = self.estate.log.append("finish", run=run.run_id, summary=summary)
+        run.finished_at, run.summary = record["at"], summary
+
+    def sweep(self) -> None:
+        """Remove what crashes left behind: parts that no line of the log names."""
+        known = {(part["table"], part["file"]) for run in self.estate.runs() for part in run.parts}
+        for table in TABLES:
+            for path in (self.estate.root / table).glob("*"):
+                ours = path.name.startswith(PENDING) or path.suffix == ".parquet"
+                if ours and (table, path.name) not in known:
+                    path.unlink()
+
+
+def sync_folder(folder: Path) -> None:
+    """Put a rename on the disk. Windows has no way to, and does it by itself."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def create(root: Path, config_text: str) -> Estate:
+    """Make the folder of a new estate.
+
+    Errors: MigrateError if the folder holds something else already."""
+    root.mkdir(parents=True, exist_ok=True)
+    if any(path.name not in (".lock", "estate.yaml") for path in root.iterdir()):
+        raise MigrateError(
+            f"{root} is not empty and is no estate", "Name a new or an empty folder."
+        )
+    config = root / "estate.yaml"
+    if not config.exists():
+        config.write_text(config_text, encoding="utf-8")
+    Log(root / "log.jsonl").append("init", schema=SCHEMA_VERSION)
+    sync_folder(root)
+    return Estate(root)
+
+
+@contextmanager
+def writing(estate: Estate) -> Iterator[Writer]:
+    """Hold the estate's lock; nobody else writes until the block ends or the process dies.
+
+    Errors: EstateLocked, with the process that holds it."""
+    path = estate.root / ".lock"
+    with path.open("a+", encoding="utf-8") as file:
+        if not _lock(file.fileno()):
+            file.seek(0)
+            raise EstateLocked(
+                f"{estate.root} is being written to by another command ({file.read().strip()})",
+                "Wait for it to end. Reading (status, report, explain) works meanwhile.",
+            )
+        file.truncate(0)
+        file.write(f"process {os.getpid()}\n")
+        file.flush()
+        estate.log.refresh()
+        estate.log.drop_torn_line()
+        writer = Writer(estate)
+        writer.sweep()
+        yield writer
+
+
+def _lock(descriptor: int) -> bool:
+    """An exclusive lock that dies with this process and is not inherited by its workers."""
+    try:
+        if os.name == "nt":
+            import msvcrt
+
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        else:
+            import fcntl
+
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,138 @@
+"""Room: what is known of every entry, in one relation that rules, reviews and manifests read.
+
+In: entries, listings, digests, formats, groups. Out: a row for every entry of the current scans.
+What is not known is NULL, and stays unknown.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ibis
+
+from migrate.config import Config
+from migrate.engine.query import Query
+
+
+@ibis.udf.scalar.builtin
+def hex(value: bytes) -> str:  # type: ignore[empty-body]
+    """The engine's own function (DuckDB and Spark have it): bytes as upper-case digits."""
+
+
+def full_path(table: Any) -> Any:
+    """share/folder/name, as people write paths in rules and file plans."""
+    return ibis.ifelse(table.path == "", table.share, table.share + "/" + table.path)
+
+
+def folder_of(full: Any) -> Any:
+    """The part of a full path before its last name."""
+    return full.re_replace("/[^/]*$", "")
+
+
+def extension_of(name: Any) -> Any:
+    return name.lower().re_extract(r"(?s)^.+\.([^.]*)$", 1)
+
+
+def glob_pattern(glob: str) -> str:
+    """A glob over one name as a regular expression; * and ? never cross a '/'."""
+    import re
+
+    return "".join(
+        "[^/]*" if char == "*" else "[^/]" if char == "?" else re.escape(char) for char in glob
+    )
+
+
+def folder_pattern(globs: list[str]) -> str:
+    """Whole folder names, anywhere in a lower-cased path of folders."""
+    return "(^|/)(" + "|".join(glob_pattern(glob.lower()) for glob in globs) + ")(/|$)"
+
+
+def is_under(full: Any, folder: str) -> Any:
+    """Whether a lower-cased full path is a folder or lies below it."""
+    folder = folder.lower().strip("/")
+    return (full == folder) | full.startswith(folder + "/")
+
+
+def contents(query: Query) -> Any:
+    """Files with what their bytes say; `digest` is the whole content, NULL where it was not read."""
+    entries = query.table("entries")
+    files = entries.filter(entries.kind == "file")
+    digests = query.table("digests").drop("scan_id")
+    whole = query.table("whole_digests").drop("scan_id")
+    joined = files.left_join(digests, "entry_id", rname="d_{name}")
+    joined = joined.left_join(whole, "entry_id", rname="w_{name}")
+    columns = {name: joined[name] for name in entries.columns}
+    return joined.select(
+        **columns,
+        was_read=joined.d_entry_id.notnull(),
+        sample_xxh3=joined.sample_xxh3,
+        digest=ibis.coalesce(joined.xxh3_128, joined.w_xxh3_128),
+        digest_sha256=ibis.coalesce(joined.sha256, joined.w_sha256),
+        mime=joined.mime,
+        encrypted=joined.encrypted,
+        read_error=ibis.coalesce(joined.error, joined.d_error, joined.w_error),
+    )
+
+
+def content_key(table: Any) -> Any:
+    """One value per distinct content and extension: what a format is identified once for."""
+    digest = ibis.coalesce(table.digest, table.sample_xxh3)
+    known = (
+        table.size_bytes.cast("string") + ":" + hex(digest) + ":" + extension_of(table.name)
+    )
+    return ibis.coalesce(known, "entry " + table.entry_id.cast("string"))
+
+
+def facts(query: Query, config: Config) -> Any:
+    """A row for every entry, with the fields that rules know (see flag/conditions.py)."""
+    entries = query.table("entries")
+    files = contents(query)
+    files = files.mutate(content_key=content_key(files))
+    extra = files.select(
+        "entry_id", "content_key", "digest", "digest_sha256", "mime", "encrypted", "was_read",
+        "read_error",
+    )  # fmt: skip
+    formats = query.table("formats")
+    formats = formats.select(
+        "content_key", "puid", "format_name", "ext_mismatch",
+        identified=ibis.ifelse(formats.error.isnull(), formats.puid.notnull(), ibis.null("boolean")),
+    ).distinct(on="content_key")  # fmt: skip
+    groups = query.table("groups").select("entry_id", "group_id", "role", "keeper_id")
+    listings = query.table("listings").select("entry_id", "child_count")
+    keepers = entries.select(keeper_id="entry_id", dup_keeper_path=full_path(entries))
+    deduped = query.estate.latest("dedupe") is not None
+
+    table = entries.left_join(extra, "entry_id").drop("entry_id_right")
+    table = table.left_join(listings, "entry_id").drop("entry_id_right")
+    table = table.left_join(formats, "content_key").drop("content_key_right")
+    table = table.left_join(groups, "entry_id").drop("entry_id_right")
+    table = table.left_join(keepers, "keeper_id").drop("keeper_id_right")
+    full = full_path(table)
+    readable = (table.kind == "file") & table.read_error.isnull() & table.was_read
+    dup = ibis.cases(
+        (table.role == "copy", "not_keeper"),
+        (table.role.notnull(), table.role),
+        (ibis.and_(readable, deduped), "none"),
+    )
+    lower = full.lower()
+    return table.mutate(
+        full_path=full,
+        lower_path=lower,
+        lower_folder=ibis.ifelse(table.kind == "folder", lower, folder_of(lower)),
+        ext=ibis.ifelse(table.kind == "folder", "", extension_of(table.name)),
+        path_len=full.length(),
+        dup=dup,
+        retention_class=retention_class(lower, config),
+        dup_keeper_path=ibis.ifelse(dup == "not_keeper", table.dup_keeper_path, ibis.null("string")),
+    )
+
+
+def retention_class(lower_path: Any, config: Config) -> Any:
+    """The class of the longest file plan line that a path lies under; NULL if none has one."""
+    lines = sorted(config.file_plan, key=lambda line: -len(line.folder))
+    branches = [
+        (is_under(lower_path, line.folder), line.retention_class)
+        for line in lines
+        if line.retention_class
+    ]
+    return ibis.cases(*branches) if branches else ibis.null("string")

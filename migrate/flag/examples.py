@@ -1,0 +1,104 @@
+"""Room: every rule tried on its own examples, through the same expressions that flag runs.
+
+In: rules. Out: the examples that did not do as their rule says. An example is a file name, or facts
+by name; what it does not give is unknown, except kind (file), dup (none) and path (share/name).
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import ibis
+import pyarrow as pa
+
+from migrate.engine.query import Query
+from migrate.errors import Fault
+from migrate.facts import extension_of, folder_of
+from migrate.flag.conditions import FLAG, FIELDS, NUMBER, Malformed, days_before, nanoseconds
+from migrate.flag.rules import Rule
+from migrate.yamlfile import suggestion
+
+AS_OF = date(2026, 1, 1)
+_COLUMNS = pa.schema(
+    [
+        ("rule", pa.int32()), ("number", pa.int32()), ("must_hit", pa.bool_()),
+        ("name", pa.string()), ("full_path", pa.string()), ("kind", pa.string()),
+        ("size_bytes", pa.int64()), ("mtime_ns", pa.int64()), ("ctime_ns", pa.int64()),
+        ("atime_ns", pa.int64()), ("birthtime_ns", pa.int64()), ("owner", pa.string()),
+        ("mime", pa.string()), ("puid", pa.string()), ("encrypted", pa.bool_()),
+        ("identified", pa.bool_()),
+        ("ext_mismatch", pa.bool_()), ("dup", pa.string()), ("child_count", pa.int64()),
+        ("path_len", pa.int64()), ("link_count", pa.int64()), ("retention_class", pa.string()),
+    ]
+)  # fmt: skip
+_AGES = {
+    "age": "mtime_ns", "ctime_age": "ctime_ns", "atime_age": "atime_ns", "birth_age": "birthtime_ns",
+}  # fmt: skip
+
+
+def facts_of(example: Any) -> dict[str, Any]:
+    """An example as a row of facts.
+
+    Errors: Malformed."""
+    given = {"name": example} if isinstance(example, str) else dict(example)
+    path = given.pop("path", None) or f"share/{given.get('name', '')}"
+    name = given.pop("name", None) or path.rpartition("/")[2]
+    row: dict[str, Any] = {"kind": "file", "dup": "none", "name": name, "full_path": path}
+    for key, value in given.items():
+        row |= _fact(key, value)
+    return row
+
+
+def _fact(key: str, value: Any) -> dict[str, Any]:
+    if key in _AGES:
+        return {_AGES[key]: nanoseconds(days_before(AS_OF, value))}
+    if key not in FIELDS:
+        raise Malformed(f"there is no fact {key!r}{suggestion(key, [*FIELDS, *_AGES])}")
+    column = "size_bytes" if key == "size" else key
+    if FIELDS[key].modifiers in (NUMBER, FLAG):
+        return {column: FIELDS[key].modifiers[""].read(value)}
+    return {column: value}
+
+
+def failing_examples(query: Query, rules: list[Rule]) -> list[Fault]:
+    """A fault for every example that does not do as its rule says."""
+    rows, faults = [], []
+    for index, rule in enumerate(rules):
+        examples = [(True, given) for given in rule.hit] + [(False, given) for given in rule.miss]
+        for number, (must_hit, given) in enumerate(examples):
+            try:
+                facts = facts_of(given)
+            except Malformed as error:
+                faults.append(_fault(rule, f"example {given!r}: {error}"))
+                continue
+            rows.append({**facts, "rule": index, "number": number, "must_hit": must_hit})
+    wrong = _wrong(query, rules, rows) if rows else []
+    return faults + [_fault(rules[row["rule"]], _complaint(row)) for row in wrong]
+
+
+def _wrong(query: Query, rules: list[Rule], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    table = query.stored(ibis.memtable(pa.Table.from_pylist(rows, _COLUMNS)))
+    lower = table.full_path.lower()
+    facts = table.mutate(
+        lower_path=lower,
+        lower_folder=ibis.ifelse(table.kind == "folder", lower, folder_of(lower)),
+        ext=extension_of(table.name),
+        path_len=ibis.coalesce(table.path_len, table.full_path.length()),
+    )
+    conditions = [
+        (facts.rule == index) & rule.condition.ask(facts, AS_OF) for index, rule in enumerate(rules)
+    ]
+    hits = ibis.or_(*(condition.fill_null(False) for condition in conditions))
+    wrong = facts.mutate(does_hit=hits).filter(hits != facts.must_hit)
+    return list(query.rows(wrong.select("rule", "full_path", "must_hit")))
+
+
+def _complaint(row: dict[str, Any]) -> str:
+    verb = "should be hit and is not" if row["must_hit"] else "is hit and should not be"
+    return f"its example {row['full_path']!r} {verb}"
+
+
+def _fault(rule: Rule, message: str) -> Fault:
+    file, line = rule.where.rsplit(":", 1)
+    return Fault(file, int(line), 1, f"rule {rule.id}: {message}")

@@ -1,0 +1,139 @@
+"""Room: all rules over all facts.
+
+In: facts and rules. Out: `findings`: a row for every rule that hits an entry, with the reason in
+words, and one of them marked as deciding. Nothing is dropped: what a stronger finding overrules
+stays on record beside it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import ibis
+
+from migrate.config import Config
+from migrate.engine.query import Query
+from migrate.errors import RulesInvalid
+from migrate.estate import Run, Writer
+from migrate.facts import facts
+from migrate.flag.conditions import FIELDS, TIME
+from migrate.flag.examples import failing_examples
+from migrate.flag.rules import Rule
+
+
+@dataclass(frozen=True)
+class Flagged:
+    """What flag found: entries with a finding, and the findings by deciding category."""
+
+    entries: int
+    findings: int
+    by_category: dict[str, int]
+
+
+def flag(
+    writer: Writer, config: Config, rules: list[Rule], as_of: date, inputs: list[int]
+) -> tuple[Run, Flagged]:
+    """Run every rule over every entry.
+
+    Errors: RulesInvalid if a rule does not do what its own examples say; then nothing is written."""
+    with Query(writer.estate) as query:
+        faults = failing_examples(query, rules)
+        if faults:
+            raise RulesInvalid(faults)
+        settings = {"as_of": as_of.isoformat(), "rules": rule_set_digest(rules), "count": len(rules)}
+        run = writer.begin("flag", settings, inputs)
+        found = query.stored(findings(facts(query, config), rules, as_of))
+        writer.commit(run, query.write("findings", found.order_by("entry_id", "rank")))
+        summary = _summary(query, found)
+    writer.finish(run, summary.__dict__)
+    return run, summary
+
+
+def rule_set_digest(rules: list[Rule]) -> str:
+    """Which rules, word for word: SHA-256 over all of them, holds included."""
+    text = "\n".join(
+        f"{rule.id} {rule.rank} {rule.condition} {rule.explain} {rule.authority}"
+        for rule in rules
+    )
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def findings(facts: Any, rules: list[Rule], as_of: date) -> Any:
+    """The `findings` table as an expression; `rank` orders an entry's findings, 0 decides."""
+    numbers = [
+        ibis.ifelse(rule.condition.ask(facts, as_of), ibis.literal(index, "int32"), ibis.null("int32"))
+        for index, rule in enumerate(rules)
+    ]
+    hits = facts.mutate(rule=ibis.array(numbers).unnest())
+    hits = hits.filter(hits.rule.notnull())
+    reasons = [(hits.rule == index, reason(rule.explain, hits)) for index, rule in enumerate(rules)]
+    columns = {"title": "title", "category": "category", "confidence": "confidence"}
+    columns |= {"rule_id": "id", "action": "action", "authority": "authority", "rule_source": "where"}
+    hits = hits.mutate(
+        reason=ibis.cases(*reasons, else_=""),
+        **{
+            column: ibis.cases(
+                *[(hits.rule == index, getattr(rule, of)) for index, rule in enumerate(rules)]
+            )
+            for column, of in columns.items()
+        },
+    )
+    # `rules` come in the order of their rank: the lowest number decides.
+    hits = hits.mutate(rank=ibis.row_number().over(group_by="entry_id", order_by=hits.rule))
+    return hits.mutate(deciding=hits["rank"] == 0).select(
+        "scan_id", "entry_id", "rule_id", "title", "category", "confidence", "action", "reason",
+        "authority", "rule_source", "deciding", "rank",
+    )  # fmt: skip
+
+
+def reason(template: str, facts: Any) -> Any:
+    """An explanation with the entry's own values in it."""
+    pieces = [
+        _value(piece[1:-1], facts) if piece.startswith("{") else ibis.literal(piece)
+        for piece in re.split(r"(\{[a-z_]+\})", template)
+        if piece
+    ]
+    whole = pieces[0]
+    for piece in pieces[1:]:
+        whole = whole + piece
+    return whole
+
+
+def _value(name: str, facts: Any) -> Any:
+    if name == "size":
+        return ibis.coalesce(size_words(facts.size_bytes), "of unknown size")
+    if name in ("name", "owner", "retention_class"):
+        value = facts[name]
+    elif name in FIELDS and FIELDS[name].modifiers is TIME:
+        seconds = FIELDS[name].column(facts) // 1_000_000_000
+        value = seconds.as_timestamp("s").strftime("%Y-%m-%d")
+    elif name == "ext":
+        value = ibis.ifelse(facts.ext == "", "none", facts.ext)
+    elif name in FIELDS:
+        value = (facts.full_path if name == "path" else FIELDS[name].column(facts)).cast("string")
+    else:
+        value = facts[name]
+    return ibis.coalesce(value, "unknown")
+
+
+def size_words(size: Any) -> Any:
+    """1536 -> '1.5 KB', as wording.size_text says it, but as an expression."""
+    units = [("TB", 1 << 40), ("GB", 1 << 30), ("MB", 1 << 20), ("KB", 1 << 10)]
+    branches = [
+        (size >= scale, (size / scale).round(1).cast("string") + f" {unit}")
+        for unit, scale in units
+    ]
+    return ibis.cases(*branches, else_=size.cast("string") + " B")
+
+
+def _summary(query: Query, found: Any) -> Flagged:
+    deciding = found.filter(found.deciding)
+    by_category = {
+        row["category"]: row["n"]
+        for row in query.rows(deciding.group_by("category").aggregate(n=deciding.count()))
+    }
+    return Flagged(sum(by_category.values()), query.count(found), dict(sorted(by_category.items())))

@@ -1,0 +1,235 @@
+"""Room: the tables of an estate, each described once.
+
+A table is a folder of Parquet parts. `visible` says which of its parts count:
+  scan     of every share, the parts of its newest finished crawl (or, before the first one is
+           finished, of the crawl under way)
+  latest   the parts of the newest finished run of the stage that writes the table
+  always   every committed part: facts that only ever accumulate
+
+Times are integer nanoseconds UTC since 1970, sizes bytes, `entry_id` names a path in the estate:
+the first 63 bits of XXH3 over share and path, so that workers, sites and later scans give the same
+path the same number without asking each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import pyarrow as pa
+import xxhash
+
+Visible = Literal["scan", "latest", "always"]
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Table:
+    name: str
+    stage: str
+    visible: Visible
+    schema: pa.Schema
+
+
+def entry_id(share: str, path_raw: bytes) -> int:
+    """The number of a path: 63 bits, so that it is never negative in an int64."""
+    return xxhash.xxh3_64_intdigest(share.encode() + b"\0" + path_raw) >> 1
+
+
+_KEY = [("scan_id", pa.int32()), ("entry_id", pa.int64())]
+
+_TABLES = [
+    Table(
+        "entries",
+        "crawl",
+        "scan",
+        pa.schema(
+            [
+                *_KEY,
+                ("parent_id", pa.int64()),  # of the share's root: its own entry_id
+                ("share", pa.string()),
+                ("path", pa.string()),  # below the share, '/' between names; undecodable bytes \xNN
+                ("path_raw", pa.binary()),  # the bytes, only where `path` cannot give them back
+                ("name", pa.string()),
+                ("kind", pa.string()),  # file | folder | symlink | other
+                ("depth", pa.int16()),
+                ("size_bytes", pa.int64()),
+                ("mtime_ns", pa.int64()),
+                ("ctime_ns", pa.int64()),
+                ("atime_ns", pa.int64()),
+                ("birthtime_ns", pa.int64()),  # null where the file system keeps none
+                ("mode", pa.int32()),
+                ("owner", pa.string()),  # a name, or the bare number where nobody has it any more
+                ("file_id", pa.uint64()),  # inode, or NTFS file index
+                ("device_id", pa.uint64()),
+                ("link_count", pa.int32()),
+                ("link_target", pa.string()),  # symlinks
+                ("error", pa.string()),  # why it could not be looked at
+            ]
+        ),
+    ),
+    Table(  # one row per folder that was listed to its end: what makes a crawl resumable
+        "listings",
+        "crawl",
+        "scan",
+        pa.schema([*_KEY, ("child_count", pa.int32()), ("error", pa.string())]),
+    ),
+    Table(
+        "digests",
+        "crawl",
+        "always",
+        pa.schema(
+            [
+                *_KEY,
+                ("sample_xxh3", pa.binary()),  # the whole small file; head and tail of a large one
+                ("xxh3_128", pa.binary()),  # the whole file, where it was read whole
+                ("sha256", pa.binary()),
+                ("mime", pa.string()),
+                ("encrypted", pa.bool_()),
+                ("error", pa.string()),  # why it could not be read
+            ]
+        ),
+    ),
+    Table(  # whole-file digests of what the visit only sampled
+        "whole_digests",
+        "digest",
+        "always",
+        pa.schema(
+            [
+                *_KEY,
+                ("xxh3_128", pa.binary()),
+                ("sha256", pa.binary()),
+                ("error", pa.string()),
+            ]
+        ),
+    ),
+    Table(  # PRONOM identification, once per distinct content and extension
+        "formats",
+        "identify",
+        "always",
+        pa.schema(
+            [
+                *_KEY,  # the file that was looked at
+                ("content_key", pa.string()),
+                ("puid", pa.string()),  # null: looked at, and not identified
+                ("format_name", pa.string()),
+                ("format_version", pa.string()),
+                ("basis", pa.string()),
+                ("ext_mismatch", pa.bool_()),
+                ("error", pa.string()),
+            ]
+        ),
+    ),
+    Table(
+        "groups",
+        "dedupe",
+        "latest",
+        pa.schema(
+            [
+                *_KEY,
+                ("group_id", pa.int64()),  # the smallest entry_id among its members
+                ("role", pa.string()),  # keeper | copy | hard_link
+                ("keeper_id", pa.int64()),
+                ("member_count", pa.int32()),
+                ("size_bytes", pa.int64()),
+            ]
+        ),
+    ),
+    Table(
+        "findings",
+        "flag",
+        "latest",
+        pa.schema(
+            [
+                *_KEY,
+                ("rule_id", pa.string()),
+                ("title", pa.string()),
+                ("category", pa.string()),
+                ("confidence", pa.string()),
+                ("action", pa.string()),
+                ("reason", pa.string()),
+                ("authority", pa.string()),
+                ("rule_source", pa.string()),  # file:line of the rule
+                ("deciding", pa.bool_()),
+            ]
+        ),
+    ),
+    Table(
+        "decisions",
+        "review",
+        "always",
+        pa.schema(
+            [
+                *_KEY,
+                ("decision", pa.string()),  # migrate | dispose | leave
+                ("comment", pa.string()),
+                ("decided_by", pa.string()),
+                ("decided_at", pa.string()),
+                ("scope", pa.string()),  # file | group: one line that covers many files
+                ("rule_id", pa.string()),  # what was proposed to the person who decided
+                ("proposal", pa.string()),
+                ("workbook", pa.string()),
+                ("workbook_sha256", pa.string()),
+                ("sheet", pa.string()),
+                ("row", pa.int32()),
+                ("size_bytes", pa.int64()),  # the state that was decided on
+                ("mtime_ns", pa.int64()),
+                ("decision_seq", pa.int64()),  # the last decision on an entry counts
+            ]
+        ),
+    ),
+    Table(
+        "outcomes",
+        "manifest",
+        "latest",
+        pa.schema(
+            [
+                *_KEY,
+                ("outcome", pa.string()),
+                ("why", pa.string()),
+                ("size_bytes", pa.int64()),
+            ]
+        ),
+    ),
+    Table(
+        "manifest",
+        "manifest",
+        "latest",
+        pa.schema(
+            [
+                *_KEY,
+                ("share", pa.string()),
+                ("source_path", pa.string()),
+                ("path_raw", pa.binary()),
+                ("target_path", pa.string()),
+                ("kind", pa.string()),
+                ("size_bytes", pa.int64()),
+                ("mtime_ns", pa.int64()),
+                ("xxh3_128", pa.binary()),
+                ("sha256", pa.binary()),
+            ]
+        ),
+    ),
+    Table(
+        "receipts",
+        "move",
+        "always",
+        pa.schema(
+            [
+                ("manifest_run", pa.int32()),
+                ("entry_id", pa.int64()),
+                ("target", pa.string()),
+                ("target_path", pa.string()),
+                ("status", pa.string()),  # verified | held | changed | missing | conflict | failed
+                ("size_bytes", pa.int64()),
+                ("mtime_ns", pa.int64()),
+                ("xxh3_128", pa.binary()),
+                ("sha256", pa.binary()),
+                ("detail", pa.string()),
+                ("verified_at", pa.string()),
+            ]
+        ),
+    ),
+]
+
+TABLES: dict[str, Table] = {table.name: table for table in _TABLES}

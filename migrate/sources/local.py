@@ -1,0 +1,144 @@
+"""Room: local disks and mounted shares (Linux mounts, macOS, Windows drives and UNC paths).
+
+Never: follow a symlink; change an access time where the system lets us avoid it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+from migrate.errors import ShareUnreachable
+from migrate.paths import native
+from migrate.sources import Child, OpenFile, Stat, statx
+
+_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+_READ |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # a pipe must not hang us
+_NO_ATIME = getattr(os, "O_NOATIME", 0)
+
+
+@lru_cache(maxsize=65_536)
+def _owner(uid: int) -> str:
+    """The name of a user, or the bare number where nobody has it (any more)."""
+    try:
+        import pwd
+
+        return pwd.getpwuid(uid).pw_name
+    except (ImportError, KeyError):
+        return str(uid)
+
+
+def _stat_of(result: os.stat_result) -> Stat:
+    birth = getattr(result, "st_birthtime_ns", None)
+    if birth is None and hasattr(result, "st_birthtime"):  # macOS has it in seconds only
+        birth = int(result.st_birthtime * 1_000_000_000)
+    return Stat(
+        result.st_size, result.st_mtime_ns, None if os.name == "nt" else result.st_ctime_ns,
+        result.st_atime_ns, birth, result.st_mode, None if os.name == "nt" else _owner(result.st_uid),
+        result.st_ino, result.st_dev, result.st_nlink,
+    )  # fmt: skip
+
+
+def _stat_of_statx(fields: statx.Fields, birth: int | None) -> Stat:
+    second = 1_000_000_000
+    return Stat(
+        fields[9], fields[21] * second + fields[22], fields[18] * second + fields[19],
+        fields[12] * second + fields[13], birth, fields[6], _owner(fields[4]),
+        fields[8], os.makedev(fields[26], fields[27]), fields[3],
+    )  # fmt: skip
+
+
+class LocalFile:
+    """An open file of a local source."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+
+    def stat(self) -> Stat:
+        if statx.available():
+            return _stat_of_statx(*statx.statx(self.descriptor, b"", statx.AT_EMPTY_PATH))
+        return _stat_of(os.fstat(self.descriptor))
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """`size` bytes, fewer only at the end of the file."""
+        if hasattr(os, "pread"):
+            block = os.pread(self.descriptor, size, offset)
+            if len(block) == size:
+                return block
+        else:
+            os.lseek(self.descriptor, offset, os.SEEK_SET)
+            block = b""
+        while len(block) < size:
+            more = self._more(size - len(block), offset + len(block))
+            if not more:
+                break
+            block += more
+        return block
+
+    def _more(self, size: int, offset: int) -> bytes:
+        if hasattr(os, "pread"):
+            return os.pread(self.descriptor, size, offset)
+        return os.read(self.descriptor, size)
+
+    def close(self) -> None:
+        os.close(self.descriptor)
+
+
+class LocalSource:
+    """A folder tree that the operating system shows."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self._flags = _READ | _NO_ATIME
+
+    def check(self) -> None:
+        try:
+            with os.scandir(native(self.root, b"")):
+                pass
+        except OSError as error:
+            raise ShareUnreachable(
+                f"the share's folder {self.root} cannot be listed: {error.strerror}",
+                "Is it mounted, and may this user read it? Its path stands in estate.yaml.",
+            ) from None
+
+    def list(self, folder: bytes) -> Iterator[Child]:
+        with os.scandir(native(self.root, folder)) as children:
+            for child in children:
+                yield Child(os.fsencode(child.name), _kind(child))
+
+    def stat(self, path: bytes) -> Stat:
+        place = native(self.root, path)
+        if statx.available() and isinstance(place, bytes):
+            fields = statx.statx(statx.AT_FDCWD, place, statx.AT_SYMLINK_NOFOLLOW)
+            return _stat_of_statx(*fields)
+        return _stat_of(os.stat(place, follow_symlinks=False))  # noqa: PTH116 - bytes path
+
+    def link_target(self, path: bytes) -> bytes:
+        return os.fsencode(os.readlink(native(self.root, path)))  # noqa: PTH115 - bytes path
+
+    def open(self, path: bytes) -> OpenFile:
+        place = native(self.root, path)
+        try:
+            return LocalFile(os.open(place, self._flags))
+        except PermissionError:
+            if not self._flags & _NO_ATIME:
+                raise
+        # Only a file's owner may leave its access time alone.
+        return LocalFile(os.open(place, self._flags & ~_NO_ATIME))
+
+    def place(self, path: bytes) -> Path:
+        """Where libraries that want a path of their own find the file."""
+        return Path(os.fsdecode(native(self.root, path)))
+
+
+def _kind(child: os.DirEntry[bytes] | os.DirEntry[str]) -> str:
+    try:
+        if child.is_symlink() or (hasattr(child, "is_junction") and child.is_junction()):
+            return "symlink"
+        if child.is_dir(follow_symlinks=False):
+            return "folder"
+        return "file" if child.is_file(follow_symlinks=False) else "other"
+    except OSError:
+        return "other"

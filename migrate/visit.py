@@ -1,0 +1,119 @@
+"""Room: one visit of one file: open, stat, read, hash, identify, close.
+
+In: a source and a path. Out: what the file system says of it, and what its bytes say.
+Never: open a file twice; follow a symlink; take digests of a file that changed under our eyes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import xxhash
+
+from migrate.encryption import is_encrypted
+from migrate.mimetypes import HEAD_BYTES, OLE2_BYTES, OLE2_SIGNATURE, mime_type
+from migrate.sources import OpenFile, Source, Stat, error_code
+
+WHOLE_BYTES = 64 << 10  # a file up to this size is read whole, a larger one by its head and tail
+SAMPLE_BYTES = 4 << 10
+BLOCK_BYTES = 256 << 10  # where reading large files was measured fastest
+
+
+class Content(NamedTuple):
+    """What a file's bytes say. `sample` of equal size and value: perhaps equal files."""
+
+    sample_xxh3: bytes | None = None
+    xxh3_128: bytes | None = None
+    sha256: bytes | None = None
+    mime: str | None = None
+    encrypted: bool | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How much of each file a visit reads."""
+
+    content: bool = True
+    mime: bool = True
+    sha256: bool = False
+
+
+def visit(source: Source, path: bytes, reading: Reading) -> tuple[Stat | None, Content]:
+    """Look at one file once.
+
+    Out: (None, content with error) if even its stat cannot be had; a Stat and an error if it
+    cannot be read or changed meanwhile."""
+    try:
+        file = source.open(path)
+    except OSError as error:
+        code = error_code(error)
+        try:
+            return source.stat(path), Content(error=code)
+        except OSError as worse:
+            return None, Content(error=error_code(worse))
+    try:
+        stat = file.stat()
+        return stat, examine(file, stat, reading)
+    except OSError as error:
+        return None, Content(error=error_code(error))
+    finally:
+        file.close()
+
+
+def examine(file: OpenFile, stat: Stat, reading: Reading) -> Content:
+    """What the bytes of an open file say."""
+    size = stat.size_bytes
+    try:
+        head = file.read_at(0, min(size, WHOLE_BYTES) if size <= WHOLE_BYTES else HEAD_BYTES)
+        tail = head if size <= WHOLE_BYTES else file.read_at(size - SAMPLE_BYTES, SAMPLE_BYTES)
+        digests = _digests(file, size, head, tail, reading)
+        mime, encrypted = _kind_of(file, size, head, tail) if reading.mime else (None, None)
+        after = file.stat()
+    except OSError as error:
+        return Content(error=error_code(error))
+    if (after.size_bytes, after.mtime_ns) != (size, stat.mtime_ns):
+        return Content(error="changed_while_read")
+    return Content(*digests, mime, encrypted)
+
+
+def _digests(
+    file: OpenFile, size: int, head: bytes, tail: bytes, reading: Reading
+) -> tuple[bytes, bytes | None, bytes | None]:
+    if size <= WHOLE_BYTES:
+        if len(head) != size:
+            raise OSError(5, "shorter than its size")
+        whole = xxhash.xxh3_128_digest(head)
+        return whole, whole, hashlib.sha256(head).digest() if reading.sha256 else None
+    sample = xxhash.xxh3_128_digest(head[:SAMPLE_BYTES] + tail)
+    if reading.sha256:
+        return sample, *whole_digests(file, size, sha256=True)
+    return sample, None, None
+
+
+def _kind_of(
+    file: OpenFile, size: int, head: bytes, tail: bytes
+) -> tuple[str | None, bool | None]:
+    whole = None
+    if head.startswith(OLE2_SIGNATURE):
+        whole = head if len(head) == size else file.read_at(0, min(size, OLE2_BYTES))
+    return mime_type(whole or head[:HEAD_BYTES]), is_encrypted(head, tail, whole)
+
+
+def whole_digests(file: OpenFile, size: int, sha256: bool) -> tuple[bytes, bytes | None]:
+    """XXH3-128 (and SHA-256) of an open file, read to its end.
+
+    Errors: OSError, also if it is shorter or longer than `size`."""
+    fast = xxhash.xxh3_128()
+    slow = hashlib.sha256() if sha256 else None
+    offset = 0
+    while block := file.read_at(offset, BLOCK_BYTES):
+        fast.update(block)
+        if slow:
+            slow.update(block)
+        offset += len(block)
+    if offset != size:
+        raise OSError(5, "not as long as its size")
+    return fast.digest(), slow.digest() if slow else None

@@ -1,0 +1,152 @@
+"""Room: YAML that people write, read without YAML's traps and with a position for every value.
+
+Every plain scalar stays text (`no`, `0123`, `2024-03-01`, `1_000`), except the empty one, `null` and
+`~`, which are None: the field's own type decides what a value becomes. Duplicate keys, aliases and
+tags are faults.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from migrate.errors import Fault, RulesInvalid
+
+Place = tuple[str | int, ...]
+
+
+class Strict(BaseModel):
+    """A part of a file that people write: no unknown keys, no changes after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass
+class Document:
+    """What a file says, and where it says it."""
+
+    file: str
+    value: Any = None
+    places: dict[Place, tuple[int, int]] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
+
+    def fault(self, place: Place, message: str) -> Fault:
+        """A fault at a value, or at the nearest thing around it that has a position."""
+        while place and place not in self.places:
+            place = place[:-1]
+        line, column = self.places.get(place, (1, 1))
+        return Fault(self.file, line, column, message)
+
+
+def read_yaml(path: Path, shown_as: str = "") -> Document:
+    """Read a file; what is wrong with it is in `faults`, nothing is raised for it."""
+    document = Document(shown_as or str(path))
+    try:
+        node = yaml.compose(path.read_text(encoding="utf-8-sig"), Loader=_Loader)
+    except (yaml.MarkedYAMLError, UnicodeDecodeError, yaml.reader.ReaderError) as error:
+        document.faults.append(_syntax_fault(document.file, error))
+        return document
+    if node is not None:
+        document.value = _build(document, node, ())
+    return document
+
+
+class _Loader(yaml.SafeLoader):
+    """Composes nodes only, and refuses aliases: a small file could stand for gigabytes."""
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.events.AliasEvent):
+            event = self.peek_event()
+            raise yaml.MarkedYAMLError(
+                problem="aliases (*name) are not used here; write the value out",
+                problem_mark=event.start_mark,
+            )
+        return super().compose_node(parent, index)
+
+
+def _syntax_fault(file: str, error: Exception) -> Fault:
+    mark = getattr(error, "problem_mark", None)
+    message = getattr(error, "problem", None) or str(error)
+    return Fault(file, mark.line + 1 if mark else 1, mark.column + 1 if mark else 1, message)
+
+
+def _build(document: Document, node: yaml.Node, place: Place) -> Any:
+    document.places[place] = (node.start_mark.line + 1, node.start_mark.column + 1)
+    if isinstance(node, yaml.MappingNode):
+        return _build_mapping(document, node, place)
+    if isinstance(node, yaml.SequenceNode):
+        return [_build(document, item, (*place, n)) for n, item in enumerate(node.value)]
+    if node.style is None and node.value in ("", "~", "null"):
+        return None
+    return node.value
+
+
+def _build_mapping(document: Document, node: yaml.MappingNode, place: Place) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for key, value in node.value:
+        name = key.value if isinstance(key, yaml.ScalarNode) else "?"
+        here = (*place, name)
+        if name in result:
+            document.places[here] = (key.start_mark.line + 1, key.start_mark.column + 1)
+            document.faults.append(document.fault(here, f"{name!r} is written twice"))
+        result[name] = _build(document, value, here)
+        document.places[here] = (key.start_mark.line + 1, key.start_mark.column + 1)
+    return result
+
+
+def suggestion(wrong: str, known: list[str]) -> str:
+    """' (did you mean X?)', or the names there are."""
+    near = difflib.get_close_matches(wrong, known, 1)
+    return f"; did you mean {near[0]!r}?" if near else f"; expected one of {', '.join(known)}"
+
+
+Model = TypeVar("Model", bound=Strict)
+
+
+def validate(document: Document, model: type[Model]) -> Model:
+    """The document as a model.
+
+    Errors: RulesInvalid with every fault found."""
+    if document.faults:
+        raise RulesInvalid(document.faults)
+    try:
+        return model.model_validate(document.value or {})
+    except ValidationError as errors:
+        raise RulesInvalid(
+            [document.fault(*_explain(error, model)) for error in errors.errors()]
+        ) from None
+
+
+def _explain(error: Any, model: type[Strict]) -> tuple[Place, str]:
+    place: Place = tuple(error["loc"])
+    name = place[-1] if place else "the file"
+    if error["type"] == "extra_forbidden":
+        return place, f"unknown key {name!r}{suggestion(str(name), _keys(model, place[:-1]))}"
+    if error["type"] == "missing":
+        return place, f"{name!r} is missing here"
+    got = error.get("input")
+    shown = "a mapping" if isinstance(got, dict) else "a list" if isinstance(got, list) else got
+    return place, f"{name}: {error['msg']}, not {shown!r}"
+
+
+def _keys(model: Any, place: Place) -> list[str]:
+    """The keys that are known at a place, found by walking the model's own annotations."""
+    for step in place:
+        fields = getattr(model, "model_fields", {})
+        annotation = fields[step].annotation if step in fields else model
+        model = _inner(annotation)
+    return sorted(getattr(model, "model_fields", {}))
+
+
+def _inner(annotation: Any) -> Any:
+    """The model inside list[Model], Model | None and the like."""
+    for argument in getattr(annotation, "__args__", ()):
+        inner = _inner(argument)
+        if hasattr(inner, "model_fields"):
+            return inner
+    return annotation
