@@ -235,7 +235,7 @@ def crawl_share(
     root = share_root(config, estate.root, share)
     source = open_source(root)
     source.check()
-    run = writer.begin("crawl", options.settings(share))
+    run = writer.begin("crawl", options.settings(share), resume=True)
     pending = _pending(estate, run, share)
     if not run.parts:
         _commit_root(estate, writer, run, share, source)

@@ -56,6 +56,9 @@ def dedupe(writer: Writer, config: Config, workers: int) -> tuple[Run, Duplicate
     digest_wholly(writer, config, sampled_alike, workers, "dedupe: reading whole")
     inputs = [scan.run_id for scan in writer.estate.scans()]
     settings = {"keeper": config.keeper.model_dump(), "file_plan": _plan_folders(config)}
+    done = writer.estate.done("dedupe", settings, inputs)
+    if done:
+        return done, Duplicates(**done.summary)
     run = writer.begin("dedupe", settings, inputs)
     with Query(writer.estate) as query:
         groups = query.stored(equal_files(query, config))

@@ -8,8 +8,11 @@ Never: two writers at once; a lock for a reader.
 
 from __future__ import annotations
 
+import getpass
 import hashlib
 import os
+import platform
+import re
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -20,6 +23,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from migrate import __version__
 from migrate.errors import EstateLocked, EstateMissing, MigrateError
 from migrate.log import Log, Record
 from migrate.model import SCHEMA_VERSION, TABLES
@@ -122,12 +126,23 @@ class Estate:
         finished = [run for run in self.runs(stage) if run.finished]
         return finished[-1] if finished else None
 
-    def unfinished(self, stage: str, settings: dict[str, Any] | None = None) -> Run | None:
-        """The run of a stage that was cut off (and, if given, had these settings)."""
-        for run in reversed(self.runs(stage)):
-            if settings is None or run.settings == settings:
-                return None if run.finished else run
-        return None
+    def done(self, stage: str, settings: dict[str, Any], inputs: list[int]) -> Run | None:
+        """The newest run of a stage, if it did just this already: same settings, same inputs."""
+        latest = self.latest(stage)
+        same = latest and (latest.settings, latest.inputs) == (settings, inputs)
+        return latest if same else None
+
+    def fact_runs(self) -> list[int]:
+        """The runs whose facts rules see: scans, what was read since, identification, groups."""
+        later = [run for stage in ("digest", "identify") for run in self.runs(stage)]
+        groups = self.latest("dedupe")
+        runs = self.scans() + later + ([groups] if groups else [])
+        return sorted(run.run_id for run in runs if run.parts or run.stage in ("crawl", "dedupe"))
+
+    def unfinished(self, stage: str, settings: dict[str, Any]) -> Run | None:
+        """The newest run of a stage with these settings, if it was cut off."""
+        same = [run for run in self.runs(stage) if run.settings == settings]
+        return same[-1] if same and not same[-1].finished else None
 
     def scans(self) -> list[Run]:
         """The crawl that counts for each share: the newest finished, else the one under way."""
@@ -163,11 +178,15 @@ class Writer:
         self.estate = estate
 
     def begin(
-        self, stage: str, settings: dict[str, Any], inputs: Iterable[int] = ()
+        self,
+        stage: str,
+        settings: dict[str, Any],
+        inputs: Iterable[int] = (),
+        resume: bool = False,
     ) -> Run:
-        """Start a run, or take up the one with the same settings that was cut off."""
-        cut_off = self.estate.unfinished(stage, settings)
-        if cut_off and cut_off.inputs == list(inputs):
+        """Start a run; with `resume`, take up the one with the same settings that was cut off."""
+        cut_off = self.estate.unfinished(stage, settings) if resume else None
+        if cut_off:
             return cut_off
         run_id = 1 + max((run.run_id for run in self.estate.runs()), default=0)
         record = self.estate.log.append(
@@ -236,8 +255,9 @@ def create(root: Path, config_text: str) -> Estate:
 
 
 @contextmanager
-def writing(estate: Estate) -> Iterator[Writer]:
-    """Hold the estate's lock; nobody else writes until the block ends or the process dies.
+def writing(estate: Estate, command: list[str]) -> Iterator[Writer]:
+    """Hold the estate's lock and note who runs what; nobody else writes until the block ends or
+    the process dies.
 
     Errors: EstateLocked, with the process that holds it."""
     path = estate.root / ".lock"
@@ -255,7 +275,24 @@ def writing(estate: Estate) -> Iterator[Writer]:
         estate.log.drop_torn_line()
         writer = Writer(estate)
         writer.sweep()
+        estate.log.append(
+            "command",
+            command=[_CREDENTIALS.sub(r"\1", word) for word in command],
+            user=_user(),
+            host=platform.node(),
+            version=__version__,
+        )
         yield writer
+
+
+_CREDENTIALS = re.compile(r"(://)[^/@]*@")
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # no such user in this container
+        return "unknown"
 
 
 def _lock(descriptor: int) -> bool:

@@ -98,7 +98,8 @@ def facts(query: Query, config: Config) -> Any:
         identified=ibis.ifelse(formats.error.isnull(), formats.puid.notnull(), ibis.null("boolean")),
     ).distinct(on="content_key")  # fmt: skip
     groups = query.table("groups").select("entry_id", "group_id", "role", "keeper_id")
-    listings = query.table("listings").select("entry_id", "child_count")
+    listings = query.table("listings")
+    listings = listings.select("entry_id", "child_count", listing_error=listings.error)
     keepers = entries.select(keeper_id="entry_id", dup_keeper_path=full_path(entries))
     deduped = query.estate.latest("dedupe") is not None
 
@@ -108,7 +109,8 @@ def facts(query: Query, config: Config) -> Any:
     table = table.left_join(groups, "entry_id").drop("entry_id_right")
     table = table.left_join(keepers, "keeper_id").drop("keeper_id_right")
     full = full_path(table)
-    readable = (table.kind == "file") & table.read_error.isnull() & table.was_read
+    unread = ibis.coalesce(table.read_error, table.error, table.listing_error)
+    readable = (table.kind == "file") & unread.isnull() & table.was_read
     dup = ibis.cases(
         (table.role == "copy", "not_keeper"),
         (table.role.notnull(), table.role),
@@ -117,6 +119,7 @@ def facts(query: Query, config: Config) -> Any:
     lower = full.lower()
     return table.mutate(
         full_path=full,
+        read_error=unread,
         lower_path=lower,
         lower_folder=ibis.ifelse(table.kind == "folder", lower, folder_of(lower)),
         ext=ibis.ifelse(table.kind == "folder", "", extension_of(table.name)),

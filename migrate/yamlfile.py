@@ -45,10 +45,20 @@ class Document:
 
 def read_yaml(path: Path, shown_as: str = "") -> Document:
     """Read a file; what is wrong with it is in `faults`, nothing is raised for it."""
-    document = Document(shown_as or str(path))
     try:
-        node = yaml.compose(path.read_text(encoding="utf-8-sig"), Loader=_Loader)
-    except (yaml.MarkedYAMLError, UnicodeDecodeError, yaml.reader.ReaderError) as error:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        name = shown_as or str(path)
+        return Document(name, faults=[Fault(name, 1, 1, f"not UTF-8 text: {error.reason}")])
+    return parse_yaml(text, shown_as or str(path))
+
+
+def parse_yaml(text: str, shown_as: str) -> Document:
+    """A YAML text as a document."""
+    document = Document(shown_as)
+    try:
+        node = yaml.compose(text, Loader=_Loader)
+    except (yaml.MarkedYAMLError, yaml.reader.ReaderError) as error:
         document.faults.append(_syntax_fault(document.file, error))
         return document
     if node is not None:

@@ -78,6 +78,11 @@ class Query:
         self._stored += 1
         return self.connection.create_table(f"stored_{self._stored}", expression, temp=True)
 
+    def scratch(self, name: str) -> Path:
+        """Where a stage may put a file of its own while this connection is open."""
+        self._spill.mkdir(exist_ok=True)
+        return self._spill / name
+
     def count(self, expression: Any) -> int:
         return int(self.connection.execute(expression.count()))
 

@@ -21,6 +21,7 @@ from migrate.flag.conditions import FIELDS, Condition, parse
 from migrate.yamlfile import Document, Place, Strict, read_yaml, suggestion, validate
 
 # What wins when several rules hit one file: what protects comes before what disposes.
+PROTECTING = 3  # the first three of the ladder
 LADDER = ["hold", "record", "sensitive", "redundant", "obsolete", "trivial"]
 CONFIDENCES = ["high", "medium", "low"]
 ACTIONS = ["keep", "review", "migrate", "dispose"]
@@ -77,11 +78,15 @@ class Rule:
     miss: tuple[Any, ...] = ()
 
     @property
-    def rank(self) -> tuple[int, int, int, str]:
-        """Smaller decides: the ladder, then how sure, then the more cautious action."""
+    def rank(self) -> tuple[int, int, int, int, str]:
+        """Smaller decides. What protects comes first, in the ladder's order. Among what may go
+        (redundant, obsolete, trivial) the surer finding comes before the ladder: or "unchanged for
+        seven years" would decide for every old thumbnail cache."""
+        step = LADDER.index(self.category)
         return (
-            LADDER.index(self.category),
+            min(step, PROTECTING),
             CONFIDENCES.index(self.confidence),
+            step,
             ACTIONS.index(self.action),
             self.id,
         )

@@ -35,7 +35,7 @@ class Flagged:
 
 
 def flag(
-    writer: Writer, config: Config, rules: list[Rule], as_of: date, inputs: list[int]
+    writer: Writer, config: Config, rules: list[Rule], as_of: date
 ) -> tuple[Run, Flagged]:
     """Run every rule over every entry.
 
@@ -44,7 +44,12 @@ def flag(
         faults = failing_examples(query, rules)
         if faults:
             raise RulesInvalid(faults)
-        settings = {"as_of": as_of.isoformat(), "rules": rule_set_digest(rules), "count": len(rules)}
+        settings: dict[str, Any] = {"as_of": as_of.isoformat(), "rules": rule_set_digest(rules), "count": len(rules)}
+        settings["file_plan"] = [line.model_dump() for line in config.file_plan]
+        inputs = writer.estate.fact_runs()
+        done = writer.estate.done("flag", settings, inputs)
+        if done:
+            return done, Flagged(**done.summary)
         run = writer.begin("flag", settings, inputs)
         found = query.stored(findings(facts(query, config), rules, as_of))
         writer.commit(run, query.write("findings", found.order_by("entry_id", "rank")))

@@ -1,0 +1,78 @@
+"""Room: the command line. A verb parses, calls one stage, shows its result; no logic lives here.
+
+Heavy libraries are imported inside the verbs: `migrate --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import signal
+import sys
+from typing import NoReturn
+
+import click
+
+from migrate import __version__
+from migrate.cli import look, moving, review, stages
+from migrate.errors import EXIT_CODES, INTERRUPTED, MigrateError
+
+_CODES = "\n".join(f"  {code:>3}  {meaning}" for code, meaning in EXIT_CODES.items())
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=f"\b\nExit codes:\n{_CODES}",
+)
+@click.version_option(__version__, prog_name="migrate")
+def cli() -> None:
+    """Empty shared drives into a records system: crawl, dedupe, flag, review, move, verify.
+
+    \b
+    Example:
+      migrate init estate --share finance=/mnt/finance
+      migrate run estate
+      migrate review import -e estate Finance.xlsx
+      migrate manifest -e estate
+      migrate move -e estate --to file:///mnt/new-store
+      migrate verify -e estate
+    """
+
+
+for command in (
+    stages.init, stages.crawl, stages.identify, stages.dedupe, stages.flag, stages.run,
+    review.review, moving.manifest, moving.move, moving.verify, look.status, look.report,
+    look.explain,
+):  # fmt: skip
+    cli.add_command(command)
+
+
+def main() -> NoReturn:
+    """The entry point: runs a verb and turns what went wrong into words and an exit code."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        code = cli.main(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        _fail("interrupted; everything committed so far is kept", "", INTERRUPTED)
+    except MigrateError as error:
+        _fail(error.what, error.todo, error.exit_code)
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        todo = "Make room and run the same command again; it goes on where it stopped."
+        _fail(f"{error.strerror}: {error.filename or ''}".rstrip(": "), todo if full else "", 1)
+
+
+def _fail(what: str, todo: str, code: int) -> NoReturn:
+    if "--json" in sys.argv:
+        print(json.dumps({"error": what, "todo": todo, "exit_code": code}))
+    else:
+        click.echo(f"migrate: {what}", err=True)
+        if code == INTERRUPTED:
+            click.echo("Run the same command again to go on.", err=True)
+        elif todo:
+            click.echo(f"  {todo}", err=True)
+    sys.exit(code)

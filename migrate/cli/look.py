@@ -1,0 +1,88 @@
+"""Verbs that only look: status, report, explain. They take no lock."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from migrate.cli.common import Opened, say, show, table, verb
+
+
+@click.command()
+@verb
+def status(estate_path: Path | None, as_json: bool) -> None:
+    """Where the estate stands, and what comes next.
+
+    \b
+    Example:
+      migrate status -e estate
+    """
+    from migrate.report.status import stand
+
+    opened = Opened(estate_path)
+    now = stand(opened.estate, opened.config)
+
+    def render() -> None:
+        say(f"{opened.config.title} ({opened.estate.root})")
+        table("", ["stage", "state", "result"], [[s.name, s.state, s.result] for s in now.stages])
+        say(f"Next: {now.next}")
+
+    data = {"title": opened.config.title, "next": now.next, "stages": [s.__dict__ for s in now.stages]}
+    show(as_json, data, render)
+
+
+@click.command()
+@click.option(
+    "--output", type=click.Path(dir_okay=False, path_type=Path),
+    help="Where the HTML goes. Default: out/report.html in the estate.",
+)  # fmt: skip
+@verb
+def report(estate_path: Path | None, output: Path | None, as_json: bool) -> None:
+    """Write the report: one HTML file, nothing else needed to read it.
+
+    \b
+    Example:
+      migrate report -e estate
+    """
+    from migrate.report.figures import figures
+    from migrate.report.page import write_page
+
+    opened = Opened(estate_path)
+    opened.require_crawl()
+    found = figures(opened.estate, opened.config)
+    path = write_page(found, output or opened.estate.out / "report.html")
+
+    def render() -> None:
+        rows = [[line.what, line.figure, line.note] for line in found.headlines()]
+        table(found.title, ["", "", ""], rows)
+        say(f"Written: {path}")
+
+    show(as_json, {"file": str(path), **found.as_data()}, render)
+
+
+@click.command()
+@click.argument("path")
+@verb
+def explain(path: str, estate_path: Path | None, as_json: bool) -> None:
+    """Everything that is known and decided about one file or folder, and why.
+
+    PATH is share/folder/name, or where the file is on this machine.
+
+    \b
+    Example:
+      migrate explain -e estate "finance/Budget/Budget 2009 (1).xlsx"
+    """
+    from migrate.report.explain import explain as explain_entry
+
+    opened = Opened(estate_path)
+    opened.require_crawl()
+    story = explain_entry(opened.estate, opened.config, opened.rules(), opened.as_of(), path)
+
+    def render() -> None:
+        for heading, lines in story.sections():
+            say(heading)
+            for line in lines:
+                say(f"  {line}")
+
+    show(as_json, story.as_data(), render)

@@ -1,0 +1,104 @@
+"""Verbs of the review: workbooks out, decisions in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from migrate.cli.common import Opened, open_for_writing, say, show, table, verb
+from migrate.errors import ITEMS_FAILED
+from migrate.wording import count_text
+
+if TYPE_CHECKING:
+    from migrate.estate import Writer
+
+SHOWN_REFUSALS = 20
+
+
+@click.group()
+def review() -> None:
+    """Workbooks out to the people who decide, and their decisions in."""
+
+
+@review.command("export")
+@verb
+def export_verb(estate_path: Path | None, as_json: bool) -> None:
+    """Write one review workbook for each business unit.
+
+    \b
+    Example:
+      migrate review export -e estate
+    """
+    with open_for_writing(estate_path) as (opened, writer):
+        export_workbooks(opened, writer, as_json)
+
+
+def export_workbooks(opened: Opened, writer: Writer, as_json: bool) -> None:
+    """What `review export` and `run` do."""
+    from migrate.review.export import export
+
+    opened.require_flag()
+    written = export(writer, opened.config, opened.holds(), opened.as_of())
+    folder = opened.estate.out / "review"
+
+    def render() -> None:
+        rows = [[w.file, f"{w.files:,}", f"{w.groups:,}", f"{w.info:,}"] for w in written]
+        table(f"Review workbooks in {folder}", ["workbook", "files to decide", "folders to migrate", "for information"], rows)
+        say("Next: have them filled in, then migrate review import WORKBOOK")
+
+    show(as_json, {"folder": str(folder), "workbooks": [w.__dict__ for w in written]}, render)
+
+
+@review.command("import")
+@click.argument(
+    "workbooks", nargs=-1, required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+)  # fmt: skip
+@click.option("--reviewer", help="Who decided. Default: the name on the workbook's first sheet.")
+@click.option("--dry-run", is_flag=True, help="Check everything and record nothing.")
+@verb
+def import_verb(
+    workbooks: tuple[Path, ...], reviewer: str | None, dry_run: bool,
+    estate_path: Path | None, as_json: bool,
+) -> int:  # fmt: skip
+    """Read decisions back. Rows that were altered or cannot be are refused, one by one.
+
+    \b
+    Example:
+      migrate review import -e estate Finance.xlsx
+    """
+    from migrate.engine.query import Query
+    from migrate.plan import proposals
+    from migrate.review.importing import import_workbook
+    from migrate.review.rows import Desk, lay_out
+
+    with open_for_writing(estate_path) as (opened, writer):
+        opened.require_flag()
+        holds, as_of = opened.holds(), opened.as_of()
+
+        def desk_of(query: Query) -> Desk:
+            return lay_out(query, proposals(query, opened.config, holds, as_of))
+
+        results = [import_workbook(writer, desk_of, path, reviewer, dry_run)[1] for path in workbooks]
+
+    def render() -> None:
+        rows = [
+            [r.workbook, r.reviewer, f"{r.decided_rows:,}", f"{r.decided_files:,}",
+             f"{r.undecided_rows:,}", f"{len(r.refused):,}"]
+            for r in results
+        ]  # fmt: skip
+        title = "Would be imported (dry run)" if dry_run else "Decisions imported"
+        table(title, ["workbook", "reviewer", "rows decided", "new for files", "rows left open", "rows refused"], rows)
+        for result in results:
+            for refusal in result.refused[:SHOWN_REFUSALS]:
+                say(f"Refused: {result.workbook}, “{refusal.sheet}” row {refusal.row}: {refusal.reason}")
+                say(f"         “{refusal.decision}” for {refusal.path}")
+            if (more := len(result.refused) - SHOWN_REFUSALS) > 0:
+                say(f"         and {count_text(more, 'row')} more (all of them with --json)")
+        say("Next: migrate manifest")
+
+    data = [{**r.__dict__, "refused": [refusal.__dict__ for refusal in r.refused]} for r in results]
+    show(as_json, {"dry_run": dry_run, "workbooks": data}, render)
+    return ITEMS_FAILED if any(result.refused for result in results) else 0

@@ -1,0 +1,257 @@
+"""Verbs from an empty folder to findings: init, crawl, identify, dedupe, flag, run."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from migrate.cli.common import (
+    Opened, as_of_option, estate_option, json_option, open_for_writing, say, show, table, verb,
+    workers_option, workers_or_default,
+)  # fmt: skip
+from migrate.errors import ITEMS_FAILED, UsageError
+from migrate.wording import count_text, size_text
+
+if TYPE_CHECKING:
+    from migrate.estate import Run, Writer
+
+
+@click.command()
+@click.argument("estate", type=click.Path(path_type=Path))
+@click.option("--share", "shares", multiple=True, metavar="NAME=PATH", help="A share to empty.")
+@click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="An estate.yaml to begin with; its shares' paths are relative to it.",
+)
+@json_option
+def init(estate: Path, shares: tuple[str, ...], config: Path | None, as_json: bool) -> None:
+    """Make an estate: the folder of one migration, with its estate.yaml.
+
+    \b
+    Example:
+      migrate init estate --share finance=/mnt/finance --share hr='\\\\fs1\\HR'
+    """
+    from migrate.estate import create
+    from migrate.setup import existing, new_config
+
+    text = new_config(estate, shares, config)
+    made = existing(estate, text)
+    if not made:
+        create(estate, text)
+    state = "was there already, unchanged" if made else "made"
+    data = {"estate": str(estate), "config": str(estate / "estate.yaml"), "made": not made}
+
+    def render() -> None:
+        say(f"Estate {estate} {state}. Its settings are in {estate / 'estate.yaml'}.")
+        say(f"Next: migrate crawl -e {estate}   (or everything up to the review: migrate run {estate})")
+
+    show(as_json, data, render)
+
+
+@click.command()
+@click.option("--listing-only", is_flag=True, help="List and stat only; open no file.")
+@click.option("--no-mime", is_flag=True, help="Take no MIME types.")
+@click.option(
+    "--fixity", type=click.Choice(["xxh3", "sha256"]), default="xxh3", show_default=True,
+    help="sha256: read every file whole and take SHA-256 as well.",
+)  # fmt: skip
+@click.option("--rescan", is_flag=True, help="Crawl again what is crawled already.")
+@workers_option
+@verb
+def crawl(
+    estate_path: Path | None, listing_only: bool, no_mime: bool, fixity: str, rescan: bool,
+    workers: int | None, as_json: bool,
+) -> int:  # fmt: skip
+    """List every share, reading each file once. Goes on where it stopped.
+
+    \b
+    Example:
+      migrate crawl -e estate --fixity sha256
+    """
+    from migrate.crawl import CrawlOptions
+    from migrate.visit import Reading
+
+    reading = Reading(not listing_only, not no_mime, fixity == "sha256")
+    with open_for_writing(estate_path) as (opened, writer):
+        options = CrawlOptions(workers_or_default(workers), reading)
+        _crawl(opened, writer, options, rescan)
+        return _show_crawl(opened, as_json)
+
+
+def _crawl(opened: Opened, writer: Writer, options: Any, rescan: bool) -> None:
+    """Crawl every share that is not crawled like this yet."""
+    from migrate.crawl import crawl_share
+
+    for share in opened.config.shares:
+        done = [run for run in opened.estate.runs("crawl") if run.settings == options.settings(share.name)]
+        if rescan or not done or not done[-1].finished:
+            crawl_share(opened.estate, opened.config, writer, share.name, options)
+
+
+def _show_crawl(opened: Opened, as_json: bool) -> int:
+    from migrate.report.figures import crawled, failures
+
+    shares, failed = crawled(opened.estate), failures(opened.estate)
+
+    def render() -> None:
+        rows = [
+            [s["share"], f"{s['files']:,}", f"{s['folders']:,}", size_text(s["size_bytes"]), f"{s['other']:,}", f"{s['failed']:,}"]
+            for s in shares
+        ]
+        table("Crawled", ["share", "files", "folders", "size", "links and others", "not readable"], rows)
+        if failed:
+            say("Not readable (kept out of disposal): " + ", ".join(f"{n:,} {code}" for code, n in failed.items()))
+        say("Next: migrate identify (formats) or migrate dedupe")
+
+    show(as_json, {"shares": shares, "failures": failed}, render)
+    return ITEMS_FAILED if failed else 0
+
+
+@click.command()
+@workers_option
+@verb
+def identify(estate_path: Path | None, workers: int | None, as_json: bool) -> None:
+    """Take PRONOM identifiers, once for each distinct content. May be left out.
+
+    \b
+    Example:
+      migrate identify -e estate
+    """
+    from migrate.identify import identify as identify_contents
+
+    with open_for_writing(estate_path) as (opened, writer):
+        opened.require_crawl()
+        _, done = identify_contents(writer, opened.config, workers_or_default(workers))
+        _show_identified(opened, done, as_json)
+
+
+def _show_identified(opened: Opened, done: int, as_json: bool) -> None:
+    from migrate.report.figures import formats
+
+    top = formats(opened.estate)
+
+    def render() -> None:
+        rows = [[f["puid"] or "not identified", f["format_name"] or "", f"{f['files']:,}"] for f in top[:8]]
+        say(f"{count_text(done, 'content')} looked at now.")
+        table("Commonest formats", ["PUID", "format", "files"], rows)
+        say("Next: migrate dedupe")
+
+    show(as_json, {"contents": done, "formats": top}, render)
+
+
+@click.command()
+@workers_option
+@verb
+def dedupe(estate_path: Path | None, workers: int | None, as_json: bool) -> None:
+    """Find files with the same bytes and choose which copy to keep.
+
+    \b
+    Example:
+      migrate dedupe -e estate
+    """
+    with open_for_writing(estate_path) as (opened, writer):
+        _dedupe(opened, writer, workers_or_default(workers), as_json)
+
+
+def _dedupe(opened: Opened, writer: Writer, workers: int, as_json: bool) -> None:
+    from migrate.dedupe import dedupe as find_duplicates
+    from migrate.report.figures import largest_groups
+
+    opened.require_crawl()
+    _, found = find_duplicates(writer, opened.config, workers)
+    groups = largest_groups(opened.estate)
+
+    def render() -> None:
+        say(
+            f"{count_text(found.groups, 'group')} of identical files: "
+            f"{count_text(found.copies, 'copy', 'copies')} beyond the keepers, "
+            f"{size_text(found.copies_size_bytes)}."
+        )
+        if groups:
+            rows = [[g["keeper"], f"{g['copies']:,}", size_text(g["size_bytes"])] for g in groups[:5]]
+            table("Most space in copies", ["keeper", "copies", "in copies"], rows)
+        say("Next: migrate flag")
+
+    show(as_json, {**found.__dict__, "largest": groups}, render)
+
+
+@click.command()
+@as_of_option
+@verb
+def flag(estate_path: Path | None, as_of: datetime | None, as_json: bool) -> None:
+    """Run the rules over everything: what is redundant, obsolete, trivial, a record, sensitive, held.
+
+    \b
+    Example:
+      migrate flag -e estate --as-of 2026-11-01
+    """
+    with open_for_writing(estate_path) as (opened, writer):
+        _flag(opened, writer, as_of, as_json)
+
+
+def _flag(opened: Opened, writer: Writer, as_of: datetime | None, as_json: bool) -> None:
+    from migrate.flag.rules import as_of_date
+    from migrate.flag.stage import flag as run_rules
+    from migrate.report.figures import flagged
+
+    rules = opened.rules()
+    opened.require_crawl()
+    started = max(scan.started_at for scan in opened.estate.scans())
+    day = as_of_date(opened.config, as_of.date() if as_of else None, started)
+    run, found = run_rules(writer, opened.config, rules, day)
+    lines = flagged(opened.estate)
+
+    def render() -> None:
+        say(
+            f"{count_text(found.entries, 'entry', 'entries')} flagged by {len(rules)} rules; "
+            f"ages count back from {run.settings['as_of']}."
+        )
+        rows = [
+            [f["category"], f["action"], f"{f['files']:,}", size_text(f["size_bytes"]), f["commonest"]]
+            for f in lines
+        ]
+        table("What decides", ["category", "proposed", "entries", "size", "commonest rule"], rows)
+        say("Next: migrate review export")
+
+    show(as_json, {"as_of": run.settings["as_of"], **found.__dict__, "deciding": lines}, render)
+
+
+@click.command()
+@click.argument("estate", type=click.Path(path_type=Path), required=False)
+@estate_option
+@click.option("--no-puid", is_flag=True, help="Leave out PRONOM identification.")
+@as_of_option
+@workers_option
+@json_option
+def run(
+    estate: Path | None, estate_path: Path | None, no_puid: bool, as_of: datetime | None,
+    workers: int | None, as_json: bool,
+) -> int:  # fmt: skip
+    """Everything up to the review workbooks: crawl, identify, dedupe, flag, review export.
+
+    \b
+    Example:
+      migrate run estate
+    """
+    from migrate.cli.review import export_workbooks
+    from migrate.crawl import CrawlOptions
+    from migrate.identify import identify as identify_contents
+
+    if estate and estate_path:
+        raise UsageError("two estates are named", "Give ESTATE or -e, not both.")
+    with open_for_writing(estate or estate_path) as (opened, writer):
+        opened.rules()  # a malformed rule is to be known before hours of crawling
+        count = workers_or_default(workers)
+        _crawl(opened, writer, CrawlOptions(count), rescan=False)
+        code = _show_crawl(opened, as_json)
+        if not no_puid:
+            _, done = identify_contents(writer, opened.config, count)
+            _show_identified(opened, done, as_json)
+        _dedupe(opened, writer, count, as_json)
+        _flag(opened, writer, as_of, as_json)
+        export_workbooks(opened, writer, as_json)
+    return code

@@ -1,0 +1,157 @@
+"""Room: the manifest. What moves, where to, with which digest; and what becomes of everything else.
+
+In: outcomes. Out: the tables `manifest` and `outcomes`, and files under out/manifests.
+Every file, link and empty folder of the estate has exactly one outcome. Never: a line without a
+digest; two lines with one target; a held file.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import ibis
+
+from migrate.config import Config
+from migrate.digest import COLUMNS, digest_wholly
+from migrate.engine.query import Query
+from migrate.errors import MigrateError
+from migrate.estate import Run, Writer
+from migrate.flag.rules import Rule
+from migrate.manifests import PROFILES
+from migrate.naming import target_paths
+from migrate.paths import printable
+from migrate.plan import outcomes
+
+
+@dataclass(frozen=True)
+class Account:
+    """How many files have an outcome, and how big they are."""
+
+    outcome: str
+    files: int
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What was written, and the account of the whole estate."""
+
+    run: Run
+    accounts: list[Account]
+    renamed: int
+    files: list[Path]
+
+
+def write_manifest(
+    writer: Writer, config: Config, holds: list[Rule], as_of: date, workers: int, profile: str
+) -> Manifest:
+    """Make the manifest from the decisions and holds as they are now.
+
+    Errors: MigrateError if the account does not add up (nothing is committed then)."""
+
+    def undigested(query: Query) -> Any:
+        to_move = outcomes(query, config, holds, as_of)
+        moving = (to_move.outcome == "to_move") & (to_move.kind == "file")
+        return to_move.filter(moving, to_move.digest.isnull()).select(*COLUMNS)
+
+    digest_wholly(writer, config, undigested, workers, "manifest: digests")
+    flagged = writer.estate.latest("flag")
+    inputs = [run.run_id for run in writer.estate.scans()] + ([flagged.run_id] if flagged else [])
+    run = writer.begin("manifest", {"profile": profile}, inputs)
+    with Query(writer.estate) as query:
+        all_outcomes = query.stored(outcomes(query, config, holds, as_of))
+        accounts = _accounts(query, all_outcomes)
+        lines = query.stored(_lines(query, all_outcomes, config))
+        renamed = query.count(lines.filter(lines.rename_reason.notnull()))
+        _refuse_imbalance(query, all_outcomes, lines, accounts)
+        writer.commit(
+            run,
+            query.write("manifest", lines.order_by("target_path"))
+            + query.write("outcomes", all_outcomes.order_by("entry_id")),
+        )
+        writer.finish(
+            run, {"accounts": [account.__dict__ for account in accounts], "renamed": renamed}
+        )
+        files = _write_files(writer, query, all_outcomes, run, profile)
+    return Manifest(run, accounts, renamed, files)
+
+
+def _accounts(query: Query, all_outcomes: Any) -> list[Account]:
+    summed = all_outcomes.group_by("outcome").aggregate(
+        files=all_outcomes.count(), size_bytes=all_outcomes.size_bytes.sum().cast("int64")
+    )
+    rows = query.rows(summed.order_by(ibis.desc("files"), "outcome"))
+    return [Account(row["outcome"], row["files"], row["size_bytes"] or 0) for row in rows]
+
+
+def _lines(query: Query, all_outcomes: Any, config: Config) -> Any:
+    to_move = all_outcomes.filter(all_outcomes.outcome == "to_move")
+    findings = query.table("findings")
+    sensitive = findings.filter(findings.category == "sensitive").group_by("entry_id")
+    sensitive = sensitive.aggregate(
+        sensitivity=findings.title.group_concat("; ", order_by=findings.rule_id)
+    )
+    targets = target_paths(query, to_move, config)
+    lines = to_move.inner_join(targets, "entry_id")
+    lines = lines.left_join(sensitive, "entry_id")
+    return lines.mutate(
+        source_path=lines.path,
+        xxh3_128=ibis.ifelse(lines.kind == "file", lines.digest, ibis.null("binary")),
+        sha256=lines.digest_sha256,
+        duplicate_of=lines.dup_keeper_path,
+    )
+
+
+def _refuse_imbalance(query: Query, all_outcomes: Any, lines: Any, accounts: list[Account]) -> None:
+    """The books must balance before anybody is asked to sign them."""
+    entries = query.table("entries")
+    listings = query.table("listings")
+    with_content = query.count(listings.filter(listings.child_count > 0))
+    expected = query.count(entries) - with_content
+    problems = []
+    if (total := sum(account.files for account in accounts)) != expected:
+        problems.append(f"{total:,} outcomes for {expected:,} files")
+    if query.count(all_outcomes.select("entry_id").distinct()) != total:
+        problems.append("an entry has two outcomes")
+    to_move = sum(account.files for account in accounts if account.outcome == "to_move")
+    if query.count(lines) != to_move:
+        problems.append("not one line for each file to move")
+    if query.count(lines.select("target_path").distinct()) != to_move:
+        problems.append("two files with one target path")
+    if query.count(lines.filter(lines.kind == "file", lines.xxh3_128.isnull())):
+        problems.append("a file without a digest")
+    if problems:
+        raise MigrateError(
+            "the manifest does not account for every file: " + "; ".join(problems),
+            "Nothing was written. This is a fault in the toolkit: please report it.",
+        )
+
+
+def _write_files(
+    writer: Writer, query: Query, all_outcomes: Any, run: Run, profile: str
+) -> list[Path]:
+    folder = writer.estate.out / "manifests"
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [*PROFILES[profile](query, folder), _write_not_moved(query, all_outcomes, folder)]
+    digests = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    writer.estate.log.append("wrote", run=run.run_id, files=digests)
+    return files
+
+
+def _write_not_moved(query: Query, all_outcomes: Any, folder: Path) -> Path:
+    """Everything that stays, with its outcome and why: with the manifest, the whole estate."""
+    rest = all_outcomes.filter(all_outcomes.outcome != "to_move")
+    rest = rest.select("full_path", "kind", "size_bytes", "outcome", "why", "comment", "entry_id")
+    path = folder / "not_moved.csv"
+    with path.open("w", encoding="utf-8", newline="", errors="backslashreplace") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(["path", "kind", "size_bytes", "outcome", "why", "comment"])
+        for record in query.rows(rest.order_by("full_path", "entry_id")):
+            record.pop("entry_id")
+            rows.writerow([printable(v) if isinstance(v, str) else v for v in record.values()])
+    return path

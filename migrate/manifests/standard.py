@@ -1,0 +1,97 @@
+"""Room: the standard manifest, version 1: CSV and JSON Lines with the same columns.
+
+Every line is one file (or empty folder) to move. UTF-8, RFC 4180 quoting, LF; times ISO 8601 UTC;
+digests in lower-case hex. JSON Lines has `source_path_b64` only where the path is no text.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+from migrate.engine.query import Query
+from migrate.paths import printable
+from migrate.wording import time_text
+
+VERSION = "1"
+
+# Column: meaning. The order is the order in the CSV; a new version may only add at the end.
+COLUMNS = {
+    "manifest_version": "1",
+    "record_id": "stays the same for this path through every scan",
+    "source_share": "share, as named in estate.yaml",
+    "source_path": "path below the share; undecodable bytes as \\xNN, see source_path_b64",
+    "source_path_b64": "the path's exact bytes in base64, where source_path cannot give them",
+    "kind": "file, or folder (an empty one)",
+    "size_bytes": "size, bytes",
+    "modified_utc": "last modified",
+    "created_utc": "created, where the file system knows",
+    "xxh3_128": "digest of the content",
+    "sha256": "digest of the content, where the crawl took it (--fixity sha256)",
+    "mime": "MIME type",
+    "puid": "PRONOM identifier",
+    "dest_container": "where in the new store, with '/'",
+    "dest_name": "name in the new store",
+    "renamed_from": "the original name where it had to change",
+    "rename_reason": "why it had to change",
+    "retention_class": "from the file plan",
+    "sensitivity": "the sensitive findings, if any",
+    "duplicate_of": "path of the identical file that was chosen to keep",
+    "owner": "account that owned it",
+    "decision": "migrate",
+    "decided_by": "reviewer",
+    "decided_at": "when",
+    "comment": "what the reviewer wrote",
+}
+
+
+def line(record: dict[str, Any]) -> dict[str, Any]:
+    """One manifest line from one row of the `manifest` table."""
+    container, _, name = record["target_path"].rpartition("/")
+    raw = record["path_raw"]
+    values = {
+        "manifest_version": VERSION,
+        "record_id": f"{record['entry_id']:016x}",
+        "source_share": record["share"],
+        "source_path": record["source_path"],
+        "source_path_b64": base64.b64encode(raw).decode() if raw is not None else None,
+        "modified_utc": time_text(record["mtime_ns"]) or None,
+        "created_utc": time_text(record["birthtime_ns"]) or None,
+        "xxh3_128": record["xxh3_128"].hex() if record["xxh3_128"] else None,
+        "sha256": record["sha256"].hex() if record["sha256"] else None,
+        "dest_container": container,
+        "dest_name": name,
+        "decision": "migrate",
+    }
+    return {name: values.get(name, record.get(name)) for name in COLUMNS}
+
+
+def write(query: Query, folder: Path) -> list[Path]:
+    """Write manifest.csv and manifest.jsonl, and renamed.csv with what had to change."""
+    table = query.table("manifest")
+    paths = [folder / name for name in ("manifest.csv", "manifest.jsonl", "renamed.csv")]
+    parts = [path.with_suffix(path.suffix + ".part") for path in paths]
+    with (
+        parts[0].open("w", encoding="utf-8", newline="", errors="backslashreplace") as csv_file,
+        parts[1].open("w", encoding="utf-8", newline="\n", errors="backslashreplace") as json_file,
+        parts[2].open("w", encoding="utf-8", newline="", errors="backslashreplace") as renamed_file,
+    ):
+        lines = csv.DictWriter(csv_file, COLUMNS, lineterminator="\n")
+        renamed = csv.writer(renamed_file, lineterminator="\n")
+        lines.writeheader()
+        renamed.writerow(["source", "target", "original_name", "why"])
+        for record in query.rows(table.order_by("target_path")):
+            values = line(record)
+            lines.writerow(values)
+            known = {name: value for name, value in values.items() if value is not None}
+            json_file.write(json.dumps(known, ensure_ascii=False, separators=(",", ":")) + "\n")
+            if record["rename_reason"]:
+                source = printable(f"{record['share']}/{record['source_path']}")
+                row = [source, record["target_path"], record["renamed_from"], record["rename_reason"]]
+                renamed.writerow(row)
+    for part, path in zip(parts, paths, strict=True):
+        part.replace(path)
+    return paths

@@ -1,0 +1,119 @@
+"""Room: what should happen to each entry, from findings, holds and decisions.
+
+In: facts, findings, decisions, the holds of estate.yaml as they stand now. Out: relations.
+A proposal is the toolkit's; an outcome needs a person's decision. Never: a decision for something
+nobody decided; a disposal of what is held, unreadable or changed since it was decided on.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import ibis
+
+from migrate.config import Config
+from migrate.engine.query import Query
+from migrate.facts import facts, folder_of, is_under
+from migrate.flag.rules import Rule
+
+DECISIONS = ["migrate", "dispose", "leave"]
+UNASSIGNED = "Unassigned"
+
+
+def held(facts: Any, holds: list[Rule], as_of: date) -> Any:
+    """entry_id and hold of everything that is held, copies of held content included.
+
+    A hold that cannot be told (NULL: a fact it asks for is not known) holds."""
+    if not holds:
+        return facts.filter(ibis.literal(False)).select("entry_id", hold=ibis.literal(""))
+    matches = [(hold.condition.ask(facts, as_of).fill_null(True), hold.explain) for hold in holds]
+    marked = facts.mutate(hold=ibis.cases(*matches))
+    direct = marked.filter(marked.hold.notnull())
+    groups = direct.filter(direct.group_id.notnull()).group_by("group_id")
+    by_group = groups.aggregate(group_hold=ibis._.hold.min())
+    copies = facts.inner_join(by_group, "group_id")
+    copies = copies.select("entry_id", hold="a copy of a held file: " + copies.group_hold)
+    union = direct.select("entry_id", "hold").union(copies)
+    return union.group_by("entry_id").aggregate(hold=union.hold.max())
+
+
+def business_unit(lower_path: Any, config: Config) -> Any:
+    """The unit whose folder is the longest that a path lies under."""
+    lines = [(folder, unit.name) for unit in config.business_units for folder in unit.folders]
+    lines.sort(key=lambda line: -len(line[0]))
+    branches = [(is_under(lower_path, folder), name) for folder, name in lines]
+    return ibis.cases(*branches, else_=UNASSIGNED) if branches else ibis.literal(UNASSIGNED)
+
+
+def latest_decisions(query: Query) -> Any:
+    """The decision that counts for each entry: on the file before on its group, then the last."""
+    decisions = query.all_decisions()
+    nth = ibis.row_number().over(
+        group_by="entry_id",
+        order_by=[decisions.scope != "file", ibis.desc(decisions.decision_seq)],
+    )
+    return decisions.mutate(nth=nth).filter(ibis._.nth == 0).drop("nth")
+
+
+def proposals(query: Query, config: Config, holds: list[Rule], as_of: date) -> Any:
+    """Every entry that has a fate of its own (all but folders that hold something), with facts, the
+    deciding finding and `proposal`: migrate | review | dispose | hold | unreadable | not_a_file."""
+    all_facts = query.stored(facts(query, config))
+    findings = query.table("findings")
+    deciding = findings.filter(findings.deciding).select(
+        "entry_id", "rule_id", "title", "category", "confidence", "action", "reason", "authority"
+    )
+    also = findings.filter(~findings.deciding).group_by("entry_id")
+    also = also.aggregate(also=findings.title.group_concat("; ", order_by=findings.rule_id))
+    # A folder that holds something shares its fate with what it holds.
+    inside = (all_facts.kind == "folder") & (all_facts.child_count > 0)
+    table = all_facts.filter(~inside.fill_null(False))
+    for other in (deciding, also, held(all_facts, holds, as_of)):
+        table = table.left_join(other, "entry_id").drop("entry_id_right")
+    proposal = ibis.cases(
+        (table.hold.notnull(), "hold"),
+        (table.kind.isin(["symlink", "other"]), "not_a_file"),
+        (table.read_error.notnull(), "unreadable"),
+        (table.action.isin(["review", "dispose"]), table.action),
+        else_="migrate",
+    )
+    return table.mutate(
+        proposal=proposal,
+        unit=business_unit(table.lower_path, config),
+        group_folder=folder_of(table.full_path).re_extract(r"^[^/]*(/[^/]*){0,2}", 0),
+    )
+
+
+def outcomes(query: Query, config: Config, holds: list[Rule], as_of: date) -> Any:
+    """Proposals with `outcome` and `why`: to_move | disposed | left | held | undecided | unreadable
+    | not_a_file. The sum of all outcomes is every file, link and empty folder of the estate."""
+    decisions = latest_decisions(query).select(
+        "entry_id", "decision", "decided_by", "decided_at", "comment",
+        decided_size="size_bytes", decided_mtime="mtime_ns",
+    )  # fmt: skip
+    table = proposals(query, config, holds, as_of)
+    table = table.left_join(decisions, "entry_id").drop("entry_id_right")
+    same = table.decided_mtime.identical_to(table.mtime_ns) & table.decided_size.identical_to(
+        table.size_bytes
+    )
+    changed = table.decision.notnull() & ~same
+    by = "decided by " + table.decided_by + " on " + table.decided_at
+    outcome = ibis.cases(
+        (table.proposal == "hold", "held"),
+        (table.proposal == "not_a_file", "not_a_file"),
+        (table.proposal == "unreadable", "unreadable"),
+        (changed | table.decision.isnull(), "undecided"),
+        (table.decision == "migrate", "to_move"),
+        (table.decision == "dispose", "disposed"),
+        else_="left",
+    )
+    why = ibis.cases(
+        (table.proposal == "hold", table.hold),
+        (table.proposal == "not_a_file", "a " + table.kind + ", recorded only"),
+        (table.proposal == "unreadable", table.read_error),
+        (changed, "changed since it was decided on: decide again"),
+        (table.decision.isnull(), "nobody has decided; proposed: " + table.proposal),
+        else_=by,
+    )
+    return table.mutate(outcome=outcome, why=why)

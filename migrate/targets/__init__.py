@@ -1,0 +1,87 @@
+"""Room: where files go. One file for each kind of store.
+
+To add a target, write its file, name it in `open_target`, and add it to the contract tests.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import unquote, urlsplit
+
+from migrate.errors import UsageError
+from migrate.sources import OpenFile
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a target holds at a path."""
+
+    size_bytes: int
+    mtime_ns: int
+    xxh3_128: bytes
+    sha256: bytes
+
+
+@dataclass(frozen=True)
+class Item:
+    """What is to be stored: a manifest line's file, with the digests it must have."""
+
+    path: str
+    size_bytes: int
+    mtime_ns: int
+    xxh3_128: bytes
+    sha256: bytes | None
+    token: str  # names this file's own partial copy, the same one after a crash
+
+    def is_content_of(self, stored: Stored) -> bool:
+        """Same size and digests."""
+        same = (stored.size_bytes, stored.xxh3_128) == (self.size_bytes, self.xxh3_128)
+        return same and self.sha256 in (None, stored.sha256)
+
+
+class AlreadyThere(Exception):
+    """The target holds something at this path; it was left alone."""
+
+
+class IntegrityError(Exception):
+    """What was read back is not what was written."""
+
+
+class OtherContent(Exception):
+    """What was read from the source has not the digest it should have; nothing was stored."""
+
+
+class Target(Protocol):
+    """A store. Errors of single files are OSError and the exceptions above."""
+
+    name: str  # as receipts name it
+
+    def check(self) -> None:
+        """Raises ShareUnreachable if nothing can be written there."""
+
+    def find(self, path: str) -> Stored | None:
+        """Read back what is stored at a path; None for nothing."""
+
+    def put(self, item: Item, source: OpenFile) -> Stored:
+        """Store a file so that it is either wholly there, verified by reading it back, or not at
+        all. Never overwrites."""
+
+    def make_folder(self, path: str) -> None: ...
+
+
+def open_target(url: str) -> Target:
+    """The target for a URL (file:///path) or a plain folder path."""
+    parts = urlsplit(url)
+    if parts.scheme == "file":
+        path = Path(unquote(parts.path))
+    elif "://" in url:
+        raise UsageError(
+            f"{url}: no target for {parts.scheme!r} stores", "Give a folder, or file:///folder."
+        )
+    else:
+        path = Path(url)
+    from migrate.targets.folder import FolderTarget
+
+    return FolderTarget(path.absolute())

@@ -1,0 +1,1 @@
+select court, count(*) from hearing group by court;

@@ -1,0 +1,1 @@
+net use s: \\server\dept
