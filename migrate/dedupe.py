@@ -139,7 +139,7 @@ def _summary(query: Query, groups: Any) -> Duplicates:
             groups.aggregate(
                 groups=groups.group_id.nunique(),
                 copies=is_copy.sum(),
-                copies_size_bytes=groups.size_bytes.sum(where=is_copy).cast("int64"),
+                copies_size_bytes=groups.size_bytes.sum(where=is_copy),
                 hard_links=(groups.role == "hard_link").sum(),
             )
         )

@@ -83,7 +83,7 @@ def write_manifest(
 
 def _accounts(query: Query, all_outcomes: Any) -> list[Account]:
     summed = all_outcomes.group_by("outcome").aggregate(
-        files=all_outcomes.count(), size_bytes=all_outcomes.size_bytes.sum().cast("int64")
+        files=all_outcomes.count(), size_bytes=all_outcomes.size_bytes.sum()
     )
     rows = query.rows(summed.order_by(ibis.desc("files"), "outcome"))
     return [Account(row["outcome"], row["files"], row["size_bytes"] or 0) for row in rows]

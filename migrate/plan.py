@@ -58,14 +58,18 @@ def latest_decisions(query: Query) -> Any:
 
 def proposals(query: Query, config: Config, holds: list[Rule], as_of: date) -> Any:
     """Every entry that has a fate of its own (all but folders that hold something), with facts, the
-    deciding finding and `proposal`: migrate | review | dispose | hold | unreadable | not_a_file."""
+    deciding finding and `proposal`: migrate | review | dispose | hold | unreadable | not_a_file.
+    `contested`: proposed to migrate, though a weaker finding would dispose of it."""
     all_facts = query.stored(facts(query, config))
     findings = query.table("findings")
     deciding = findings.filter(findings.deciding).select(
         "entry_id", "rule_id", "title", "category", "confidence", "action", "reason", "authority"
     )
     also = findings.filter(~findings.deciding).group_by("entry_id")
-    also = also.aggregate(also=findings.title.group_concat("; ", order_by=findings.rule_id))
+    also = also.aggregate(
+        also=findings.title.group_concat("; ", order_by=findings.rule_id),
+        also_dispose=(findings.action == "dispose").any(),
+    )
     # A folder that holds something shares its fate with what it holds.
     inside = (all_facts.kind == "folder") & (all_facts.child_count > 0)
     table = all_facts.filter(~inside.fill_null(False))
@@ -80,6 +84,7 @@ def proposals(query: Query, config: Config, holds: list[Rule], as_of: date) -> A
     )
     return table.mutate(
         proposal=proposal,
+        contested=(proposal == "migrate") & table.also_dispose.fill_null(False),
         unit=business_unit(table.lower_path, config),
         group_folder=folder_of(table.full_path).re_extract(r"^[^/]*(/[^/]*){0,2}", 0),
     )

@@ -65,8 +65,13 @@ class Query:
         return self._read("decisions", self.estate.parts("decisions"))
 
     def batches(self, expression: Any, rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
-        """The result, streamed in batches."""
-        yield from self.connection.to_pyarrow_batches(expression, chunk_size=rows)
+        """The result, streamed in batches. Sums, which DuckDB gives as 128-bit numbers, are int64."""
+        for batch in self.connection.to_pyarrow_batches(expression, chunk_size=rows):
+            wide = [n for n, kind in enumerate(batch.schema.types) if pa.types.is_decimal(kind)]
+            for number in wide:
+                name = batch.schema.names[number]
+                batch = batch.set_column(number, name, batch.column(number).cast(pa.int64()))
+            yield batch
 
     def rows(self, expression: Any) -> Iterator[dict[str, Any]]:
         """The result, row by row; for what people read, not for hot paths."""

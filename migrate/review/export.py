@@ -102,7 +102,7 @@ def _totals(query: Query, desk: Desk, unit: str) -> list[tuple[str, int, int]]:
     for relation in (desk.files, desk.members, desk.info):
         mine = relation.filter(relation.unit == unit)
         summed = mine.group_by("proposal").aggregate(
-            files=mine.count(), size_bytes=mine.size_bytes.sum().cast("int64")
+            files=mine.count(), size_bytes=mine.size_bytes.sum()
         )
         for row in query.rows(summed):
             found[row["proposal"]] = (row["files"], row["size_bytes"] or 0)
@@ -112,7 +112,7 @@ def _totals(query: Query, desk: Desk, unit: str) -> list[tuple[str, int, int]]:
 def _categories(query: Query, files: Any, unit: str) -> list[tuple[str, int, int]]:
     mine = files.filter(files.unit == unit)
     summed = mine.group_by("category").aggregate(
-        files=mine.count(), size_bytes=mine.size_bytes.sum().cast("int64")
+        files=mine.count(), size_bytes=mine.size_bytes.sum()
     )
     rows = {row["category"]: (row["files"], row["size_bytes"] or 0) for row in query.rows(summed)}
     return [(name, *rows[name]) for name in LADDER if name in rows]

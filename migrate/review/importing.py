@@ -208,7 +208,8 @@ def _refusal(row: Returned, reason: str) -> Refusal:
 
 def _current_files(query: Query, desk: Desk, rows: Iterable[Returned]) -> dict[str, Current]:
     keys = [row.key for row in rows]
-    ids = [int(key[1:]) for key in keys if key[:1] == "F" and key[1:].isdecimal() and len(key) < 20]
+    ids = [int(key[1:]) for key in keys if key[:1] == "F" and key[1:].isdecimal()]
+    ids = [number for number in ids if number < 1 << 63]
     wanted = ibis.memtable(pa.table({"entry_id": pa.array(ids, pa.int64())}))
     found = {}
     for record in query.rows(desk.info.semi_join(wanted, "entry_id")):

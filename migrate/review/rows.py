@@ -175,12 +175,13 @@ class Desk:
 def lay_out(query: Query, proposals: Any) -> Desk:
     """Sort proposals into rows for single decisions, rows for groups, and information."""
     everything = query.stored(proposals)
-    files = everything.filter(everything.proposal.isin(["dispose", "review"]))
+    single = everything.proposal.isin(["dispose", "review"]) | everything.contested
+    files = everything.filter(single)
     info = everything.filter(everything.proposal.isin(["hold", "unreadable", "not_a_file"]))
-    members = everything.filter(everything.proposal == "migrate")
+    members = everything.filter(everything.proposal == "migrate", ~everything.contested)
     groups = members.group_by(["unit", "group_folder", "rule_id", "title"]).aggregate(
         files=members.count(),
-        size_bytes=members.size_bytes.sum().cast("int64"),
+        size_bytes=members.size_bytes.sum(),
         oldest_ns=members.mtime_ns.min(),
         newest_ns=members.mtime_ns.max(),
         members=members.entry_id.bit_xor(),
