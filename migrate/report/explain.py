@@ -1,0 +1,215 @@
+"""Room: one entry's story, from what was seen to what was done, for whoever asks years later.
+
+In: a path. Out: facts, group, every finding with the clauses that hit, holds, decisions, manifest
+line and receipts. Never: a guess about which file was meant.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+
+from migrate.config import Config, share_root
+from migrate.engine.query import Query
+from migrate.errors import UsageError
+from migrate.estate import Estate
+from migrate.facts import facts
+from migrate.flag.conditions import FIELDS, Leaf, leaves
+from migrate.flag.rules import Rule
+from migrate.plan import outcomes
+from migrate.wording import size_text, time_text
+
+
+@dataclass(frozen=True)
+class Story:
+    """What there is to tell, in the tables' own words."""
+
+    entry: dict[str, Any]
+    group: list[dict[str, Any]]
+    findings: list[dict[str, Any]]
+    outcome: dict[str, Any] | None
+    decisions: list[dict[str, Any]]
+    manifest: list[dict[str, Any]]
+    receipts: list[dict[str, Any]]
+
+    def as_data(self) -> dict[str, Any]:
+        """For scripts: bytes as hex."""
+        return {name: _plain(value) for name, value in self.__dict__.items()}
+
+    def sections(self) -> list[tuple[str, list[str]]]:
+        """For people: headings, each with its lines; empty ones are left out."""
+        every = [
+            (self.entry["full_path"], _entry_lines(self.entry)),
+            ("Identical files", [_group_line(member) for member in self.group]),
+            ("Findings", [line for finding in self.findings for line in _finding_lines(finding)]),
+            ("What should happen", _outcome_lines(self.outcome)),
+            ("Decisions", [_decision_line(decision) for decision in self.decisions]),
+            ("In the manifest", [f"to {line['target_path']}" + (f" (was {line['renamed_from']}: {line['rename_reason']})" if line["rename_reason"] else "") for line in self.manifest]),
+            ("Receipts", [f"{r['status']} {r['verified_at'] or ''} {r['target']}/{r['target_path']} {r['detail'] or ''}".rstrip() for r in self.receipts]),
+        ]  # fmt: skip
+        return [(heading, lines) for heading, lines in every if lines]
+
+
+def explain(
+    estate: Estate, config: Config, rules: list[Rule], as_of: date, path: str
+) -> Story:
+    """The story of the entry at a path: share/folder/name, or where it is on this machine.
+
+    Errors: UsageError if there is none, with the nearest there are."""
+    holds = [rule for rule in rules if rule.category == "hold"]
+    with Query(estate) as query:
+        everything = query.stored(facts(query, config))
+        entry = _find(query, everything, _candidates(config, estate, path), path)
+        number = entry["entry_id"]
+
+        def rows(name: str, order: str) -> list[dict[str, Any]]:
+            table = query.table(name)
+            return list(query.rows(table.filter(table.entry_id == number).order_by(order)))
+
+        findings = rows("findings", "rule_id")
+        findings.sort(key=lambda finding: not finding["deciding"])
+        _add_clauses(query, everything, number, rules, as_of, findings)
+        fates = outcomes(query, config, holds, as_of)
+        fate = next(query.rows(fates.filter(fates.entry_id == number)), None)
+        decisions = query.all_decisions()
+        mine = decisions.filter(decisions.entry_id == number).order_by("decision_seq")
+        return Story(
+            entry, _group(query, everything, entry), findings, fate, list(query.rows(mine)),
+            rows("manifest", "target_path"), rows("receipts", "verified_at"),
+        )  # fmt: skip
+
+
+def _candidates(config: Config, estate: Estate, path: str) -> list[str]:
+    """The full paths that may be meant, the likeliest first."""
+    wanted = [path.replace("\\", "/").rstrip("/"), path]
+    absolute = Path(path).absolute()
+    for share in config.shares:
+        root = Path(share_root(config, estate.root, share.name))
+        if absolute.is_relative_to(root):
+            rest = absolute.relative_to(root).as_posix()
+            wanted.append(share.name if rest == "." else f"{share.name}/{rest}")
+    texts = [os.fsencode(text).decode("utf-8", "backslashreplace") for text in wanted]
+    return list(dict.fromkeys(texts))
+
+
+def _find(query: Query, everything: Any, wanted: list[str], path: str) -> dict[str, Any]:
+    exact = list(query.rows(everything.filter(everything.full_path.isin(wanted)).limit(2)))
+    if len(exact) == 1:
+        return exact[0]
+    lower = [text.lower() for text in wanted]
+    same = everything.filter(everything.lower_path.isin(lower))
+    found = exact or list(query.rows(same.order_by("full_path").limit(2)))
+    if len(found) == 1:
+        return found[0]
+    name = lower[0].rpartition("/")[2]
+    near = everything.filter(everything.name.lower().contains(name))
+    near = near.order_by(near.full_path.length(), "full_path").limit(5)
+    nearest = [entry["full_path"] for entry in (found or query.rows(near))]
+    raise UsageError(
+        f"{path!r} names {'more than one entry' if found else 'nothing'} in this estate",
+        "Did you mean: " + "; ".join(nearest) if nearest else "Paths are share/folder/name.",
+    )
+
+
+def _group(query: Query, everything: Any, entry: dict[str, Any]) -> list[dict[str, Any]]:
+    if entry["group_id"] is None:
+        return []
+    members = everything.filter(everything.group_id == entry["group_id"])
+    return list(query.rows(members.select("full_path", "role").order_by(members.role != "keeper", "full_path")))
+
+
+def _add_clauses(
+    query: Query, everything: Any, number: int, rules: list[Rule], as_of: date,
+    findings: list[dict[str, Any]],
+) -> None:  # fmt: skip
+    """To each finding, the clauses of its rule that hold for the entry, with the entry's values.
+
+    Rules are read as they stand now; one that has gone since says so."""
+    by_id = {rule.id: rule for rule in rules}
+    row = everything.filter(everything.entry_id == number)
+    for finding in findings:
+        rule = by_id.get(finding["rule_id"])
+        if rule is None:
+            finding["clauses"] = ["this rule is not in force any more"]
+            continue
+        all_leaves = list(leaves(rule.condition))
+        asked = {f"hit{n}": leaf.ask(row, as_of) for n, leaf in enumerate(all_leaves)}
+        values = {f"value{n}": _shown(leaf, row) for n, leaf in enumerate(all_leaves)}
+        answer = next(query.rows(row.select(**asked, **values)))
+        finding["clauses"] = [
+            f"{leaf}   (it is {answer[f'value{n}'] or 'not known'})"
+            for n, leaf in enumerate(all_leaves)
+            if answer[f"hit{n}"]
+        ]
+
+
+def _shown(leaf: Leaf, row: Any) -> Any:
+    column = FIELDS[leaf.field].column(row)
+    if leaf.field.endswith("time"):
+        return (column // 1_000_000_000).as_timestamp("s").strftime("%Y-%m-%d")
+    return column.cast("string")
+
+
+def _entry_lines(entry: dict[str, Any]) -> list[str]:
+    known = {
+        "kind": entry["kind"],
+        "size": size_text(entry["size_bytes"]) if entry["kind"] == "file" else None,
+        "modified": time_text(entry["mtime_ns"]),
+        "created": time_text(entry["birthtime_ns"]),
+        "owner": entry["owner"],
+        "type": entry["mime"],
+        "format": " ".join(filter(None, (entry["puid"], entry["format_name"]))),
+        "locked": "with a password" if entry["encrypted"] else None,
+        "digest": f"xxh3_128 {entry['digest'].hex()}" if entry["digest"] else None,
+        "sha256": entry["digest_sha256"].hex() if entry["digest_sha256"] else None,
+        "not readable": entry["read_error"],
+        "link to": entry["link_target"],
+        "seen in": f"scan {entry['scan_id']}, record_id {entry['entry_id']:016x}",
+    }
+    return [f"{name:<13}{value}" for name, value in known.items() if value]
+
+
+def _group_line(member: dict[str, Any]) -> str:
+    return f"{member['role']:<10} {member['full_path']}"
+
+
+def _finding_lines(finding: dict[str, Any]) -> list[str]:
+    verdict = "decides" if finding["deciding"] else "also"
+    lines = [
+        f"{finding['rule_id']} {finding['title']}: {verdict}; {finding['category']}, "
+        f"{finding['confidence']} confidence, proposes {finding['action']}",
+        f"    {finding['reason']}",
+        *(f"    because {clause}" for clause in finding["clauses"]),
+    ]
+    if finding["authority"]:
+        lines.append(f"    authority: {finding['authority']}")
+    return [*lines, f"    rule in {finding['rule_source']}"]
+
+
+def _outcome_lines(fate: dict[str, Any] | None) -> list[str]:
+    if fate is None:
+        return ["a folder with content shares the fate of its files"]
+    return [f"proposed: {fate['proposal']}", f"outcome: {fate['outcome']} ({fate['why']})"]
+
+
+def _decision_line(decision: dict[str, Any]) -> str:
+    comment = f": {decision['comment']}" if decision["comment"] else ""
+    how = "with its folder" if decision["scope"] == "group" else "by itself"
+    return (
+        f"{decision['decision']} by {decision['decided_by']}, {decision['decided_at']}, {how} "
+        f"({decision['workbook']}, {decision['sheet']}, row {decision['row']}){comment}"
+    )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    return value

@@ -1,0 +1,117 @@
+"""Room: where an estate stands and what comes next.
+
+In: the log. Out: a line for every stage, and the next command. Reads no table: it answers at once,
+also while a crawl is running.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from migrate.config import Config
+from migrate.estate import Estate, Run
+from migrate.wording import count_text, size_text
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage: its name, state (done | under way | out of date | not yet) and result in words."""
+
+    name: str
+    state: str
+    result: str
+
+
+@dataclass(frozen=True)
+class Stand:
+    stages: list[Stage]
+    next: str
+
+
+def stand(estate: Estate, config: Config) -> Stand:
+    """The state of every stage, from the log alone."""
+    crawls = [_crawl(estate, share.name) for share in config.shares]
+    stages = [*crawls, *(_stage(estate, name, words, needs) for name, words, needs in _STAGES)]
+    return Stand(stages, _next(estate, stages))
+
+
+def _crawl(estate: Estate, share: str) -> Stage:
+    name = f"crawl {share}"
+    run = next((run for run in estate.scans() if run.settings["share"] == share), None)
+    if run is None:
+        return Stage(name, "not yet", "")
+    entries = sum(part["rows"] for part in run.parts if part["table"] == "entries")
+    words = count_text(entries, "entry", "entries") + ("" if run.settings["content"] else ", listed only")
+    return Stage(name, "done" if run.finished else "under way", f"{words}, begun {run.started_at}")
+
+
+def _identified(run: Run) -> str:
+    return count_text(run.summary.get("contents", 0), "content")
+
+
+def _deduped(run: Run) -> str:
+    found = run.summary
+    size = size_text(found["copies_size_bytes"])
+    return f"{count_text(found['groups'], 'group')}, {count_text(found['copies'], 'copy', 'copies')}, {size}"
+
+
+def _flagged(run: Run) -> str:
+    return f"{count_text(run.summary['entries'], 'entry', 'entries')}, ages as of {run.settings['as_of']}"
+
+
+def _exported(run: Run) -> str:
+    return count_text(len(run.summary["workbooks"]), "workbook")
+
+
+def _imported(run: Run) -> str:
+    return f"{run.settings['workbook']}: {count_text(run.summary['files'], 'decision')}"
+
+
+def _listed(run: Run) -> str:
+    files = {account["outcome"]: account["files"] for account in run.summary["accounts"]}
+    return f"{count_text(files.get('to_move', 0), 'file')} to move, {files.get('undecided', 0):,} undecided"
+
+
+def _moved(run: Run) -> str:
+    counts = ", ".join(f"{n:,} {status}" for status, n in run.summary["by_status"].items())
+    return f"{counts}; to {run.settings['target']}"
+
+
+# stage, result in words, the stages whose newer run makes it out of date
+_STAGES: list[tuple[str, Any, list[str]]] = [
+    ("identify", _identified, ["crawl"]),
+    ("dedupe", _deduped, ["crawl"]),
+    ("flag", _flagged, ["crawl", "identify", "dedupe"]),
+    ("review export", _exported, ["flag"]),
+    ("review import", _imported, []),
+    ("manifest", _listed, ["flag", "review import"]),
+    ("move", _moved, ["manifest"]),
+]
+
+_COMMANDS = {
+    "identify": "migrate identify (or leave it out: migrate dedupe)",
+    "review import": "migrate review import WORKBOOK, for every workbook that comes back",
+    "move": "migrate move --to file:///NEW/STORE",
+}
+
+
+def _stage(estate: Estate, name: str, words: Any, needs: list[str]) -> Stage:
+    run = estate.latest(name)
+    if run is None:
+        begun = any(True for _ in estate.runs(name))
+        return Stage(name, "under way" if begun else "not yet", "")
+    newer = [need for need in needs if (n := estate.latest(need)) and n.run_id > run.run_id]
+    state = f"out of date: newer {newer[0]}" if newer else "done"
+    return Stage(name, state, f"{words(run)}, {run.finished_at}")
+
+
+def _next(estate: Estate, stages: list[Stage]) -> str:
+    """The first stage that is not done. Identification is optional once something came after it."""
+    later = estate.latest("dedupe") is not None
+    for stage in stages:
+        if stage.state == "done" or (stage.name == "identify" and later):
+            continue
+        name = "crawl" if stage.name.startswith("crawl ") else stage.name
+        return _COMMANDS.get(name, f"migrate {name}")
+    return "migrate verify, then migrate report"

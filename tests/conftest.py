@@ -1,0 +1,91 @@
+"""What tests share: small trees, estates over them, the command line run in this process."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from migrate.engine.query import Query
+from migrate.estate import Estate
+
+ROOT = Path(__file__).parent.parent
+
+
+def on_ci() -> bool:
+    """Whether a part that cannot be started fails the run instead of being skipped."""
+    return os.environ.get("CI") == "true"
+
+
+def needs(program: str | None, name: str) -> str:
+    """The program; where it is missing the test is skipped, on CI it fails."""
+    if program:
+        return program
+    if on_ci():
+        pytest.fail(f"{name} is not installed, and CI needs it")
+    pytest.skip(f"{name} is not installed")
+
+
+def run(*words: str | Path, expect: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`migrate WORDS` in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "migrate", *map(str, words)],
+        capture_output=True, text=True, check=False, cwd=ROOT,
+        env={**os.environ, "SOURCE_DATE_EPOCH": "1790000000", **environment},
+    )  # fmt: skip
+    assert done.returncode == expect, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+def run_json(*words: str | Path, expect: int = 0) -> Any:
+    """The JSON that `migrate WORDS --json` prints."""
+    return json.loads(run(*words, "--json", expect=expect).stdout)
+
+
+# What differs between two runs that came to the same.
+_OF_THE_RUN = {"scan_id", "manifest_run", "verified_at", "decided_at", "decision_seq", "atime_ns"}
+
+
+def rows(estate: Path, table: str, *without: str) -> list[tuple[Any, ...]]:
+    """A table's rows in a fixed order, without what belongs to the run and not to the result."""
+    with Query(Estate(estate)) as query:
+        found = query.table(table).to_pyarrow().to_pylist()
+    dropped = _OF_THE_RUN | set(without)
+    kept = [tuple(value for name, value in row.items() if name not in dropped) for row in found]
+    return sorted(kept, key=repr)
+
+
+def make_tree(root: Path) -> Path:
+    """A small share with twins, large files, links, old files, odd names."""
+    for number in range(6):
+        folder = root / f"folder {number}" / "deep" / "er"
+        folder.mkdir(parents=True)
+        for file in range(4):
+            (folder / f"report {file}.txt").write_text(f"content {file % 3} of {number % 2}\n" * 9)
+        (folder.parent / "Thumbs.db").write_bytes(b"thumbs")
+    big = os.urandom(1) * 150_000
+    (root / "big.bin").write_bytes(big)
+    (root / "folder 1" / "big copy.bin").write_bytes(big)
+    (root / "folder 2" / "not the same.bin").write_bytes(big[:80_000] + b"x" + big[80_001:])
+    (root / "empty folder").mkdir()
+    (root / "empty.txt").touch()
+    (root / "also empty.txt").touch()
+    os.link(root / "big.bin", root / "hard link.bin")
+    (root / "a link").symlink_to("big.bin")
+    (root / "Café.txt").write_text("accent")
+    if os.name == "posix" and sys.platform != "darwin":
+        (root / os.fsdecode(b"caf\xe9 latin1.txt")).write_text("bytes")
+    for path in root.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            os.utime(path, ns=(1_200_000_000_000_000_000, 1_200_000_000_123_456_700))
+    return root
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    return make_tree(tmp_path / "share")
