@@ -85,7 +85,7 @@ def target_paths(query: Query, to_move: Any, config: Config) -> Any:
     path = query.scratch("targets.parquet")
     rows = query.batches(to_move.select("entry_id", "full_path").order_by("full_path", "entry_id"))
     _write(path, _name_all(rows, Namer(config)))
-    named = query.connection.read_parquet(str(path))
+    named = query.parquet([path], "targets")
     renamed = query.stored(ibis.memtable(_resolve(query, named)))
     named = named.filter(named.entry_id.notnull()).left_join(renamed, "entry_id")
     reason = named.rename_reason + ibis.ifelse(named.target_path_right.notnull(), _CLASH, "")

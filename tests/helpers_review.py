@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import openpyxl
 import pyarrow.parquet as pq
@@ -23,11 +24,31 @@ from migrate.review.workbook import COVER, FILES, GROUPS, INFO, REVIEWER_LABEL
 
 __all__ = [
     "CHECK", "COMMENT", "COVER", "DECISION", "FILES", "GROUPS", "INFO", "KEY", "REVIEWER_LABEL",
-    "BODY", "MTIME", "Made", "decisions", "fates", "fill", "make", "make_pipe", "migrate",
+    "BODY", "MTIME", "all_decided", "Made", "decisions", "fates", "fill", "make", "make_pipe", "migrate",
     "put", "sheet", "stages", "table", "walk",
 ]  # fmt: skip
 
 MTIME = 1_748_736_000_000_000_000  # 2025-06-01, seven months before `as_of` below
+RULES = """\
+format: 1
+rules:
+  - {id: T-THUMBS, title: Thumbnail cache, category: trivial, confidence: high, action: dispose,
+     authority: {scheme: NAP, ref: practice}, match: {name: thumbs.db}, explain: "{name} is made again",
+     hit: [Thumbs.db], miss: [a.doc]}
+  - {id: T-COPY, title: Identical copy, category: redundant, confidence: high, action: dispose,
+     authority: {scheme: NAP, ref: practice}, match: {all: [{dup: not_keeper}, {"size|gt": 0}]},
+     explain: "The same as {dup_keeper_path}", hit: [{name: a, dup: not_keeper, size: 9}], miss: [a]}
+  - {id: T-SCRIPT, title: Script, category: sensitive, confidence: medium, action: review,
+     match: {ext: bat}, explain: "{name} makes a computer do things", hit: [a.bat], miss: [a.doc]}
+  - {id: T-TINY, title: Tiny, category: trivial, confidence: medium, action: review,
+     match: {all: [{kind: file}, {"size|le": 10}]}, explain: "{size}", hit: [{name: a, size: 9}],
+     miss: [{name: a, size: 11}]}
+  - {id: T-EMPTY, title: Empty folder, category: trivial, confidence: high, action: review,
+     match: {all: [{kind: folder}, {child_count: 0}]}, explain: "There is nothing in it",
+     hit: [{name: a, kind: folder, child_count: 0}], miss: [{name: a, kind: folder, child_count: 1}]}
+  - {id: T-POLICY, title: Policy, category: record, confidence: low, action: keep,
+     match: {"name|contains": policy}, explain: "Kept", hit: [policy.doc], miss: [a.doc]}
+"""
 BODY = "long enough to be no trifle: "
 
 
@@ -110,11 +131,16 @@ def make(root: Path, shares: dict[str, Path], more: str = "") -> Made:
 
 
 def stages(made: Made, *names: str) -> None:
-    """Run verbs one after the other; 'crawl --rescan' gives an option along."""
-    for name in names or ("crawl", "dedupe", "flag", "review export"):
-        words = name.split()
-        workers = ["--workers", "2"] if words[0] in ("crawl", "dedupe", "manifest") else []
-        migrate(*words, "-e", made.root, *workers)
+    """Run verbs one after the other; 'crawl --rescan' gives an option along. Rules are the few
+    below: the tests stay fast, and what they expect does not change with the pack."""
+    rules = made.root.parent / "few rules"
+    rules.mkdir(exist_ok=True)
+    (rules / "few.yaml").write_text(RULES, encoding="utf-8")
+    with mock.patch("migrate.flag.rules.pack_folder", lambda: rules):
+        for name in names or ("crawl", "dedupe", "flag", "review export"):
+            words = name.split()
+            workers = ["--workers", "2"] if words[0] in ("crawl", "dedupe", "manifest") else []
+            migrate(*words, "-e", made.root, *workers)
 
 
 def table(made: Made, name: str) -> list[dict[str, Any]]:
@@ -122,17 +148,18 @@ def table(made: Made, name: str) -> list[dict[str, Any]]:
     return [row for part in Estate(made.root).parts(name) for row in pq.read_table(part).to_pylist()]
 
 
-def walk(shares: dict[str, Path]) -> dict[str, bytes]:
+def walk(shares: dict[str, Path]) -> list[tuple[str, bytes]]:
     """Everything that has a fate of its own, counted without the toolkit: files, links, others and
-    empty folders; share/path as people see it -> path on the disk."""
-    found = {}
+    empty folders; share/path as people see it, and the path on the disk."""
+    found = []
     for share, root in shares.items():
         for folder, folders, files in os.walk(os.fsencode(root)):
             links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
             own = [os.path.join(folder, name) for name in [*files, *links]]
             for path in own or ([] if folders else [folder]):
                 below = path[len(os.fsencode(root)) :]
-                found[printable(share + below.decode("utf-8", "backslashreplace"))] = path
+                shown = printable(share + below.decode("utf-8", "backslashreplace"))
+                found.append((shown, path))
     return found
 
 
@@ -183,3 +210,15 @@ def fill(
 def make_pipe(path: Path) -> None:
     """Something that is neither file, folder nor link."""
     os.mkfifo(path)
+
+
+def all_decided(made: Made, folder: Path, decision: str = "migrate", **but: str) -> None:
+    """Decide every row of every workbook in the same way; `but` gives other decisions by path."""
+
+    def decide(page: str, row: dict[str, Any]) -> dict[str, Any]:
+        return {DECISION: but.get(row.get("Path") or row.get("Folder"), decision)}
+
+    review = made.root / "out" / "review"
+    books = [fill(path, folder / "decided" / path.name, decide) for path in sorted(review.glob("*.xlsx"))]
+    result = migrate("review", "import", "-e", made.root, "--reviewer", "me", *books)
+    assert all(book["refused"] == [] for book in result["workbooks"])

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 import zipfile
 from collections import Counter
 from collections.abc import Callable
@@ -17,7 +18,7 @@ import openpyxl
 import pytest
 from conftest import needs
 from helpers_review import (
-    BODY, CHECK, COMMENT, COVER, DECISION, FILES, GROUPS, INFO, KEY, REVIEWER_LABEL, Made,
+    BODY, CHECK, COMMENT, COVER, DECISION, FILES, GROUPS, INFO, KEY, MTIME, REVIEWER_LABEL, Made,
     decisions, fates, fill, make, make_pipe, migrate, put, sheet, stages, table, walk,
 )  # fmt: skip
 from hypothesis import given, settings
@@ -71,7 +72,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
             "Finance/plain/twin.txt": BODY + "twin", "Finance/other/c.txt": BODY + "c",
             "Finance/run.bat": BODY + "run", "Finance/stop.bat": BODY + "stop",
             "Finance/Thumbs.db": BODY + "thumbs", "Finance/twin.txt": BODY + "twin",
-            "Finance/tiny.txt": "tiny", "People/notes.txt": BODY + "notes",
+            "Finance/tiny.txt": "tiny", "Finance/policy.bat": BODY + "policy",
+            "People/same.txt": BODY + "same",
+            "People/notes.txt": BODY + "notes",
             "People/x.bat": BODY + "x", "People/Empty/": "", "Later held/h.bat": BODY + "h",
             "Later held/i.txt": BODY + "i", "Held/secret.txt": BODY + "secret",
             "Held/deep/er/j.bat": BODY + "j", "nothing/in/here/": "",
@@ -79,6 +82,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     )  # fmt: skip
     for number, name in enumerate(odd_names()):
         put(dept / "Odd", {name + b".bat": f"{BODY}{number}", b"plain " + name: f"{BODY}p{number}"})
+    put(dept, {"Later held/same.txt": BODY + "same"}, MTIME - 1_000_000_000)  # the oldest is kept
     os.symlink("run.bat", dept / "Finance" / "link")
     os.symlink("nowhere", dept / "dangling")
     os.symlink("Finance", dept / "link to a folder")
@@ -141,15 +145,14 @@ def group_folder(path: str) -> str:
 
 def assert_all_there(found: dict[str, Path], shares: dict[str, Path]) -> None:
     """Every file, link and empty folder stands in the workbooks exactly once."""
-    expected = Counter(walk(shares).keys())
+    expected = Counter(shown for shown, _ in walk(shares))
     listed: Counter[str] = Counter()
     grouped: Counter[str] = Counter()
     for path in found.values():
         listed.update(row["Path"] for row in sheet(path, FILES) + sheet(path, INFO))
         for row in sheet(path, GROUPS):
             grouped[row["Folder"]] += row["Files"]
-    assert max(listed.values()) == 1 or listed == listed & expected, "a path stands there twice"
-    assert not listed - expected
+    assert not listed - expected, "a path stands there that is none, or twice"
     assert grouped == Counter(group_folder(path) for path in (expected - listed).elements())
 
 
@@ -354,13 +357,31 @@ def test_an_old_export_leaves_nothing_behind(estate: Made, monkeypatch: pytest.M
     assert {path.name for path in books(estate).values()} == {one["file"] for one in written}
 
 
-def test_two_exports_are_the_same_bytes(estate: Made, made: Made) -> None:
-    """Exporting again writes the same workbooks, byte for byte."""
+@pytest.mark.xfail(
+    strict=True,
+    reason="workbook.py save sets properties.modified, but openpyxl sets it again to the clock when "
+    "it saves: docProps/core.xml differs from second to second",
+)
+def test_two_exports_are_the_same_bytes(estate: Made) -> None:
+    """Exporting again later writes the same workbooks, byte for byte."""
+    exports = []
+    for pause in (1.1, 0):
+        shutil.rmtree(estate.root / "out")
+        stages(estate, "review export")
+        exports.append({name: path.read_bytes() for name, path in books(estate).items()})
+        time.sleep(pause)
+    assert exports[0] == exports[1]
+
+
+def test_two_exports_say_the_same(estate: Made, made: Made) -> None:
+    """Exporting again writes the same cells, styles and charts."""
     shutil.rmtree(estate.root / "out")
     stages(estate, "review export")
-    assert {n: p.read_bytes() for n, p in books(estate).items()} == {
-        n: p.read_bytes() for n, p in books(made).items()
-    }
+    for name, path in books(estate).items():
+        with zipfile.ZipFile(path) as one, zipfile.ZipFile(made.workbook(f"{name}.xlsx")) as two:
+            assert one.namelist() == two.namelist()
+            for member in set(one.namelist()) - {"docProps/core.xml"}:
+                assert one.read(member) == two.read(member)
 
 
 # --- in ----------------------------------------------------------------------------------------
@@ -386,51 +407,52 @@ def test_spaces_and_case_do_not_matter(estate: Made, tmp_path: Path) -> None:
     assert decisions(estate) == {"dept/Finance/Thumbs.db": ("dispose", "file")}
 
 
-@pytest.mark.parametrize("word", ["shred", "delete", "migrate, dispose", "yes", 1, True, "=1+1"])
-def test_other_words_are_no_decisions(word: Any, estate: Made, tmp_path: Path) -> None:
+def one_each(cells: list[dict[str, Any]]) -> Callable[[str, dict[str, Any]], dict[str, Any] | None]:
+    """New cells for the first rows of the files' sheet, row by row."""
+    rest = iter(cells)
+    return lambda page, row: next(rest, None) if page == FILES else None
+
+
+def test_other_words_are_no_decisions(estate: Made, tmp_path: Path) -> None:
     """A decision other than migrate, dispose and leave is refused, with the row's number."""
-    path = "dept/Finance/Thumbs.db"
-    source = estate.workbook("Finance.xlsx")
-    book = fill(source, tmp_path / "f.xlsx", only(path, decision=word))
-    (refused,) = estate.imports(book)["refused"]
-    assert refused["path"] == path
-    assert refused["row"] == row_of(source, FILES, path)
-    assert "migrate, dispose, leave" in refused["reason"]
+    words = ["shred", "delete", "migrate, dispose", "yes", 1, True, "=1+1", "migrat\u0435"]
+    source = estate.workbook("Unassigned.xlsx")
+    book = fill(source, tmp_path / "f.xlsx", one_each([{DECISION: word} for word in words]))
+    refused = estate.imports(book, options=["--reviewer", "me"])["refused"]
+    assert [one["row"] for one in refused] == list(range(2, 2 + len(words)))
+    assert [one["path"] for one in refused] == [r["Path"] for r in sheet(source, FILES)][: len(words)]
+    assert all("migrate, dispose, leave" in one["reason"] for one in refused)
     assert table(estate, "decisions") == []
 
 
-@pytest.mark.parametrize(
-    ("title", "value"),
-    [
-        ("Path", "dept/Finance/other.db"), ("Size (bytes)", 1), ("Why", "because I say so"),
-        (CHECK, "0000000000000000"), (KEY, "F1"), ("Owner", "nobody"), ("Authority", None),
-        ("Proposal", "Migrate"), ("Modified", None), ("Rule", "X-1 y"),
-    ],
-)  # fmt: skip
-def test_altered_cells_are_refused(title: str, value: Any, estate: Made, tmp_path: Path) -> None:
+def test_altered_cells_are_refused(estate: Made, tmp_path: Path) -> None:
     """A row with a cell the toolkit wrote altered is refused, and the column is named."""
-    path = "dept/Finance/Thumbs.db"
-    cells = {DECISION: "dispose", title: value}
-    book = fill(
-        estate.workbook("Finance.xlsx"), tmp_path / "f.xlsx",
-        lambda page, row: cells if row.get("Path") == path else None,
-    )  # fmt: skip
-    (refused,) = estate.imports(book)["refused"]
-    assert "altered" in refused["reason"]
-    assert title.lower() in refused["reason"].lower()
+    altered = {
+        "Path": "dept/Finance/other.db", "Size (bytes)": 1, "Why": "because I say so",
+        CHECK: "0000000000000000", KEY: "F1", "Owner": "nobody", "Authority": "Act s.99",
+        "Proposal": "Migrate", "Modified": None, "Rule": "X-1 y", "How sure": None,
+        "Duplicate of": "x", "Also found": "y",
+    }  # fmt: skip
+    cells = [{DECISION: "dispose", title: value} for title, value in altered.items()]
+    book = fill(estate.workbook("Unassigned.xlsx"), tmp_path / "f.xlsx", one_each(cells))
+    refused = estate.imports(book, options=["--reviewer", "me"])["refused"]
+    for title, one in zip(altered, refused, strict=True):
+        assert "altered" in one["reason"]
+        assert title.lower() in one["reason"].lower()
     assert table(estate, "decisions") == []
 
 
-@pytest.mark.parametrize("title", ["Files", "Size (bytes)", "What", "Newest"])
-def test_altered_group_cells_are_refused(title: str, estate: Made, tmp_path: Path) -> None:
+def test_altered_group_cells_are_refused(estate: Made, tmp_path: Path) -> None:
     """The same holds for the line of a folder."""
+    titles = iter(["Files", "Size (bytes)", "What", "Newest", "Folder"])
+    cells = ({DECISION: "migrate", title: 7} for title in titles)
     book = fill(
-        estate.workbook("Finance.xlsx"), tmp_path / "f.xlsx",
-        lambda page, row: {DECISION: "migrate", title: 7} if page == GROUPS else None,
+        estate.workbook("Unassigned.xlsx"), tmp_path / "f.xlsx",
+        lambda page, row: next(cells, None) if page == GROUPS else None,
     )  # fmt: skip
-    refused = estate.imports(book)["refused"]
-    assert len(refused) == len(sheet(book, GROUPS))
-    assert all(title in one["reason"] for one in refused)
+    refused = estate.imports(book, options=["--reviewer", "me"])["refused"]
+    for title, one in zip(["Files", "Size (bytes)", "What", "Newest", "Folder"], refused, strict=True):
+        assert title in one["reason"]
     assert table(estate, "decisions") == []
 
 
@@ -468,7 +490,7 @@ def test_a_row_of_another_estate_is_refused(estate: Made, tmp_path: Path) -> Non
     """A row copied from another migration's workbook names nothing here."""
     put(tmp_path / "else", {"Finance/run.bat": BODY + "run"})
     foreign = make(tmp_path / "foreign", {"other": tmp_path / "else"})
-    stages(foreign)
+    stages(foreign, "crawl", "flag", "review export")
     (row,) = sheet(foreign.workbook("Unassigned.xlsx"), FILES)
     book = fill(
         estate.workbook("Finance.xlsx"), tmp_path / "f.xlsx",
@@ -541,10 +563,9 @@ def test_sorted_deleted_and_moved_is_fine(estate: Made, tmp_path: Path) -> None:
     assert "dept/Finance/stop.bat" not in decisions(estate)
 
 
-@pytest.mark.parametrize("title", [KEY, CHECK, DECISION])
-@pytest.mark.parametrize("page", [FILES, GROUPS])
+@pytest.mark.parametrize(("page", "title"), [(FILES, KEY), (FILES, DECISION), (GROUPS, CHECK)])
 def test_a_lost_column_is_said_clearly(
-    title: str, page: str, estate: Made, tmp_path: Path
+    page: str, title: str, estate: Made, tmp_path: Path
 ) -> None:
     """Without its key, check or decision column a sheet is refused as a whole."""
 
@@ -572,11 +593,14 @@ def test_a_later_hold_refuses_its_files(estate: Made, tmp_path: Path) -> None:
 
 def test_a_later_hold_refuses_copies_too(estate: Made, tmp_path: Path) -> None:
     """A copy of a file that was put on hold is refused as well."""
-    estate.hold("dept/Finance/plain")
-    book = fill(estate.workbook("Finance.xlsx"), tmp_path / "f.xlsx", all_rows("dispose"))
-    (refused,) = [one for one in estate.imports(book)["refused"] if one["path"] == "dept/Finance/twin.txt"]
+    estate.hold("dept/Later held")
+    book = fill(
+        estate.workbook("People & Co.xlsx"), tmp_path / "f.xlsx",
+        only("dept/People/same.txt", decision="dispose"),
+    )  # fmt: skip
+    (refused,) = estate.imports(book, options=["--reviewer", "me"])["refused"]
     assert "a copy of a held file" in refused["reason"]
-    assert not any("plain" in path or "twin" in path for path in decisions(estate))
+    assert table(estate, "decisions") == []
 
 
 @pytest.mark.parametrize("page", [FILES, GROUPS])
@@ -596,15 +620,14 @@ def test_a_hand_made_row_cannot_free_a_held_file(
     assert table(estate, "decisions") == []
 
 
-@pytest.mark.parametrize("key", ["F", "F-1", "F9223372036854775808", "F٣", "Gx", "f1", "F1.0", "0"])
-def test_made_up_keys_are_refused(key: str, estate: Made, tmp_path: Path) -> None:
+def test_made_up_keys_are_refused(estate: Made, tmp_path: Path) -> None:
     """A key that no export wrote is refused like any altered row."""
-    book = fill(
-        estate.workbook("Finance.xlsx"), tmp_path / "f.xlsx",
-        only("dept/Finance/run.bat", decision="leave", key=key),
-    )  # fmt: skip
-    (refused,) = estate.imports(book)["refused"]
-    assert "altered" in refused["reason"]
+    keys = ["F", "F-1", "F9223372036854775808", "F٣", "Gx", "f1", "F1.0", "0", 7, None]
+    cells = [{DECISION: "leave", KEY: key} for key in keys]
+    book = fill(estate.workbook("Unassigned.xlsx"), tmp_path / "f.xlsx", one_each(cells))
+    refused = estate.imports(book, options=["--reviewer", "me"])["refused"]
+    assert len(refused) == len(keys)
+    assert all("altered" in one["reason"] for one in refused)
 
 
 @pytest.mark.xfail(
@@ -628,41 +651,49 @@ def test_a_group_line_decides_its_members(estate: Made, tmp_path: Path) -> None:
         only("dept/Finance/plain", decision="migrate", comment="all of it"),
     )  # fmt: skip
     result = estate.imports(book)
-    members = [f"dept/Finance/plain/{name}.txt" for name in ("a", "b", "twin")]
-    assert (result["decided_rows"], result["decided_files"]) == (1, 3)
+    members = [f"dept/Finance/plain/{name}.txt" for name in ("a", "b")]
+    assert (result["decided_rows"], result["decided_files"]) == (1, 2)
     assert decisions(estate) == {path: ("migrate", "group") for path in members}
     assert {row["comment"] for row in table(estate, "decisions")} == {"all of it"}
 
 
 def with_rule(made: Made, on: bool) -> None:
     """Switch on or off the rule that makes scripts stand on lines of their own; flag and export."""
-    off = "rules:\n  'off': {HAN-007: tried out}\n"
+    off = "rules:\n  'off': {T-SCRIPT: tried out}\n"
     made.configure(lambda text: text.replace(off, "") + ("" if on else off))
     stages(made, "flag", "review export")
 
 
-def file_and_group(made: Made, folder: Path, first: str) -> Path:
-    """Decide People/x.bat by itself (leave) and by its folder (migrate), in either order. Returns
-    the workbook with the group's line."""
-    alone, group = folder / "alone.xlsx", folder / "group.xlsx"
-    for step in [first, "group" if first == "file" else "file"]:
-        with_rule(made, on=step == "file")
-        source = made.workbook("People & Co.xlsx")
-        if step == "file":
-            fill(source, alone, only("dept/People/x.bat", decision="leave"))
-            assert made.imports(alone, options=["--reviewer", "me"])["refused"] == []
-        else:
-            fill(source, group, lambda page, row: {DECISION: "migrate"} if page == GROUPS else None)
-            assert made.imports(group, options=["--reviewer", "me"])["refused"] == []
-    return group
+@pytest.fixture(scope="module", params=["file first", "group first"])
+def overruled(
+    request: pytest.FixtureRequest, made: Made, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Made, Path]:
+    """An estate in which People/x.bat was decided on by itself (leave) and by its folder (migrate);
+    and the workbook with the folder's line."""
+    folder = tmp_path_factory.mktemp("overruled")
+    estate, group = made.copy(folder / "estate"), folder / "group.xlsx"
+
+    def decide_file() -> None:
+        book = fill(source, folder / "alone.xlsx", only("dept/People/x.bat", decision="leave"))
+        assert estate.imports(book, options=["--reviewer", "me"])["refused"] == []
+
+    source = estate.workbook("People & Co.xlsx")
+    if request.param == "file first":
+        decide_file()
+    with_rule(estate, on=False)
+    fill(source, group, lambda page, row: {DECISION: "migrate"} if page == GROUPS else None)
+    assert estate.imports(group, options=["--reviewer", "me"])["refused"] == []
+    if request.param == "group first":
+        with_rule(estate, on=True)
+        decide_file()
+        with_rule(estate, on=False)
+    return estate, group
 
 
-@pytest.mark.parametrize("first", ["file", "group"])
-def test_a_files_own_decision_wins(first: str, estate: Made, tmp_path: Path) -> None:
+def test_a_files_own_decision_wins(overruled: tuple[Made, Path]) -> None:
     """What was decided on a file by itself stands against its folder's line, whichever came first."""
-    file_and_group(estate, tmp_path, first)
-    scopes = {r["scope"] for r in table(estate, "decisions")}
-    assert scopes == {"file", "group"}
+    estate, _ = overruled
+    assert {row["scope"] for row in table(estate, "decisions")} == {"file", "group"}
     stages(estate, "manifest")
     assert fates(estate)["dept/People/x.bat"][0] == "left"
     assert fates(estate)["dept/People/notes.txt"][0] == "to_move"
@@ -673,13 +704,41 @@ def test_a_files_own_decision_wins(first: str, estate: Made, tmp_path: Path) -> 
     reason="importing.py _saying_something_new compares a group's decision with the one that counts "
     "(the file's own), so each import of the same workbook records it again",
 )
-def test_an_overruled_group_line_is_recorded_once(estate: Made, tmp_path: Path) -> None:
+def test_an_overruled_group_line_is_recorded_once(overruled: tuple[Made, Path]) -> None:
     """Importing a folder's line again changes nothing, also where a file's own decision overrules it."""
-    group = file_and_group(estate, tmp_path, "file")
+    estate, group = overruled
     before = len(table(estate, "decisions"))
-    result = estate.imports(group, options=["--reviewer", "me"])
-    assert result["decided_files"] == 0
+    assert estate.imports(group, options=["--reviewer", "me"])["decided_files"] == 0
     assert len(table(estate, "decisions")) == before
+
+
+@pytest.fixture(scope="module")
+def recrawled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Made, Path]:
+    """An estate that was crawled again after two files were changed, one of which had been decided
+    on by itself; and the workbook of before."""
+    root = tmp_path_factory.mktemp("recrawled")
+    names = ["run.bat", "stay.bat", "other.txt"]
+    put(root / "share", {f"x/{name}": BODY + name for name in names} | {"x/tiny.txt": "tiny"})
+    estate = make(root / "estate", {"s": root / "share"})
+    stages(estate, "crawl", "flag", "review export")
+    source = estate.workbook("Unassigned.xlsx")
+    book = fill(source, root / "1.xlsx", only("s/x/tiny.txt", decision="leave"))
+    assert estate.imports(book, options=["--reviewer", "me"])["decided_files"] == 1
+    old = fill(source, root / "old.xlsx", lambda page, row: {DECISION: "migrate"} if page == FILES else None)
+    put(root / "share", {"x/tiny.txt": BODY + "grown", "x/run.bat": BODY + "more"}, MTIME + 10**15)
+    stages(estate, "crawl --rescan", "flag", "review export")
+    return estate, old
+
+
+def test_a_recrawled_change_is_refused(recrawled: tuple[Made, Path], tmp_path: Path) -> None:
+    """A row about a state that is gone is refused as outdated, not as altered."""
+    estate = recrawled[0].copy(tmp_path / "estate")
+    result = estate.imports(recrawled[1], options=["--reviewer", "me"])
+    reasons = {one["path"]: one["reason"] for one in result["refused"]}
+    assert set(reasons) == {"s/x/run.bat", "s/x/tiny.txt"}
+    assert "the estate has changed since the export (Size (bytes), Modified" in reasons["s/x/run.bat"]
+    assert "the estate has changed since the export" in reasons["s/x/tiny.txt"]
+    assert decisions(estate) == {"s/x/stay.bat": ("migrate", "file"), "s/x/tiny.txt": ("leave", "file")}
 
 
 @pytest.mark.xfail(
@@ -687,19 +746,15 @@ def test_an_overruled_group_line_is_recorded_once(estate: Made, tmp_path: Path) 
     reason="plan.py latest_decisions lets a file's own decision, taken on a state that is gone, "
     "outrank a group's decision on the state that is there: undecided for ever",
 )
-def test_a_decision_on_a_gone_state_does_not_hide_a_new_one(tmp_path: Path) -> None:
+def test_a_decision_on_a_gone_state_does_not_hide_a_new_one(
+    recrawled: tuple[Made, Path], tmp_path: Path
+) -> None:
     """A file decided on by itself, then changed, then decided on with its folder, is decided."""
-    share = tmp_path / "share"
-    put(share, {"x/tiny.txt": "tiny", "x/other.txt": BODY})
-    estate = make(tmp_path / "estate", {"s": share})
-    stages(estate)
-    book = fill(estate.workbook("Unassigned.xlsx"), tmp_path / "1.xlsx", only("s/x/tiny.txt", decision="leave"))
-    assert estate.imports(book, options=["--reviewer", "me"])["decided_files"] == 1
-    put(share, {"x/tiny.txt": BODY + "grown"}, 1_750_000_000_000_000_000)
-    stages(estate, "crawl --rescan", "dedupe", "flag", "review export")
+    estate = recrawled[0].copy(tmp_path / "estate")
     book = fill(estate.workbook("Unassigned.xlsx"), tmp_path / "2.xlsx", all_rows("migrate"))
     assert estate.imports(book, options=["--reviewer", "me"])["refused"] == []
     stages(estate, "manifest")
+    assert fates(estate)["s/x/other.txt"][0] == "to_move"
     assert fates(estate)["s/x/tiny.txt"][0] == "to_move"
 
 
@@ -838,7 +893,7 @@ NOT_CAUGHT = pytest.mark.xfail(
         pytest.param("f.xlsx", with_bytes(lambda data: data[: len(data) // 2]), id="half of it"),
         pytest.param("f.xlsx", with_bytes(lambda data: data[:-100]), id="end missing"),
         pytest.param(
-            "f.xlsx", with_bytes(lambda data: b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + data), id="ole2"
+            "f.xlsx", with_bytes(lambda data: b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" * 99), id="ole2"
         ),
         pytest.param("f.xlsx", without("[Content_Types].xml"), id="another zip"),
         pytest.param("f.xlsx", without("sheet2.xml"), id="a sheet missing"),
@@ -892,7 +947,7 @@ def test_good_rows_are_kept_beside_refused_ones(estate: Made, tmp_path: Path) ->
     )  # fmt: skip
     result = estate.imports(book)
     assert [one["path"] for one in result["refused"]] == ["dept/Finance/run.bat"]
-    assert (result["decided_rows"], result["decided_files"]) == (2, 4)
+    assert (result["decided_rows"], result["decided_files"]) == (2, 3)
     assert decisions(estate)["dept/Finance/stop.bat"] == ("leave", "file")
     (run,) = Estate(estate.root).runs("review import")
     assert [one["row"] for one in run.summary["refused"]] == [result["refused"][0]["row"]]
@@ -917,48 +972,47 @@ def test_a_decision_can_be_traced(
     assert row["workbook"] == "back.xlsx"
     assert row["workbook_sha256"] == hashlib.sha256(book.read_bytes()).hexdigest()
     assert (row["sheet"], row["row"]) == (FILES, row_of(source, FILES, path))
-    assert (row["rule_id"], row["proposal"]) == ("TRI-001", "dispose")
+    assert (row["rule_id"], row["proposal"]) == ("T-THUMBS", "dispose")
     assert (row["size_bytes"], row["mtime_ns"]) == (entry["size_bytes"], entry["mtime_ns"])
 
 
-def test_a_recrawled_change_is_refused(tmp_path: Path) -> None:
-    """A row about a state that is gone is refused as outdated, not as altered."""
-    share = tmp_path / "share"
-    put(share, {"x/run.bat": BODY, "x/stay.bat": BODY + "stay"})
-    estate = make(tmp_path / "estate", {"s": share})
-    stages(estate)
-    book = fill(estate.workbook("Unassigned.xlsx"), tmp_path / "f.xlsx", all_rows("migrate"))
-    put(share, {"x/run.bat": BODY + "more"}, 1_750_000_000_000_000_000)
-    stages(estate, "crawl --rescan", "dedupe", "flag")
-    result = estate.imports(book, options=["--reviewer", "me"])
-    (refused,) = result["refused"]
-    assert refused["path"] == "s/x/run.bat"
-    assert "the estate has changed since the export" in refused["reason"]
-    assert "Size" in refused["reason"]
-    assert list(decisions(estate)) == ["s/x/stay.bat"]
-
-
-def test_through_libreoffice_and_back(estate: Made, tmp_path: Path) -> None:
-    """Workbooks opened and saved by another spreadsheet program are read without one refusal."""
+@pytest.fixture(scope="module")
+def saved(made: Made, tmp_path_factory: pytest.TempPathFactory) -> tuple[Made, list[Any]]:
+    """All workbooks with every row decided, opened and saved by LibreOffice, and imported."""
     office = needs(shutil.which("soffice") or shutil.which("libreoffice"), "LibreOffice")
-    filled = [
-        fill(path, tmp_path / "filled" / path.name, all_rows("leave"))
-        for path in books(estate).values()
-    ]
+    folder = tmp_path_factory.mktemp("office")
+    estate = made.copy(folder / "estate")
+    filled = [fill(p, folder / "filled" / p.name, all_rows("leave")) for p in books(estate).values()]
     subprocess.run(
         [
-            office, f"-env:UserInstallation=file://{tmp_path}/profile", "--headless",
-            "--convert-to", "xlsx", "--outdir", str(tmp_path / "saved"), *map(str, filled),
+            office, f"-env:UserInstallation=file://{folder}/profile", "--headless",
+            "--convert-to", "xlsx", "--outdir", str(folder / "saved"), *map(str, filled),
         ],
         check=True, capture_output=True, timeout=180,
     )  # fmt: skip
+    results = []
     for path in filled:
-        saved = tmp_path / "saved" / path.name
+        saved = folder / "saved" / path.name
         assert saved.read_bytes() != path.read_bytes()
-        result = estate.imports(saved, options=["--reviewer", "me"])
-        assert result["refused"] == []
-        assert result["decided_rows"] == len(sheet(path, FILES)) + len(sheet(path, GROUPS))
-    info = {r["Path"] for path in filled for r in sheet(path, INFO)}
-    assert {printed for printed in walk(estate.shares) if printed not in info} == {
-        text(path) for path in decisions(estate)
-    }
+        results.append(estate.imports(saved, options=["--reviewer", "me"]))
+    return estate, results
+
+
+def test_through_libreoffice_and_back(saved: tuple[Made, list[Any]]) -> None:
+    """Workbooks opened and saved by another spreadsheet program are read without one refusal."""
+    estate, results = saved
+    refused = {one["path"] for each in results for one in each["refused"]}
+    assert {path for path in refused if "_x0041_" not in path} == set()  # for those see below
+    info = {row["Path"] for path in books(estate).values() for row in sheet(path, INFO)}
+    expected = {shown for shown, _ in walk(estate.shares) if "_x0041_" not in shown} - info
+    assert expected <= set(map(text, decisions(estate)))
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="a name with _x000D_ in it: spreadsheet programs read _xHHHH_ as an escaped character, "
+    "and rows.text writes it unescaped; the row comes back altered",
+)
+def test_ooxml_escapes_survive_libreoffice(saved: tuple[Made, list[Any]]) -> None:
+    """A name that looks like an OOXML escape comes back as it went out."""
+    assert [one for each in saved[1] for one in each["refused"]] == []

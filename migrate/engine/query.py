@@ -13,6 +13,7 @@ from typing import Any
 
 import ibis
 import pyarrow as pa
+import sqlglot as sg
 
 from migrate.estate import Estate, Part, Run, write_part
 from migrate.model import TABLES
@@ -28,7 +29,7 @@ class Query:
     def __init__(self, estate: Estate) -> None:
         self.estate = estate
         self._spill = estate.root / ".spill"
-        self._stored = 0
+        self._made = 0
         self.connection = ibis.duckdb.connect(
             memory_limit=MEMORY_LIMIT,
             temp_directory=str(self._spill),
@@ -56,22 +57,41 @@ class Query:
         return self._read(name, parts)
 
     def _read(self, name: str, parts: list[Path]) -> Any:
+        """Parts as a view, or an empty table. Not temporary: every stream has a cursor of its own,
+        and those do not see each other's temporary things."""
+        relation = self._new_name(name)
         if not parts:
-            return ibis.memtable(TABLES[name].schema.empty_table())
-        return self.connection.read_parquet([str(part) for part in parts])
+            empty = ibis.memtable(TABLES[name].schema.empty_table())
+            return self.connection.create_table(relation, empty)
+        return self.parquet(parts, relation)
+
+    def parquet(self, files: list[Path], name: str) -> Any:
+        """Parquet files as a relation called `name`."""
+        paths = sg.exp.Array(expressions=[sg.exp.Literal.string(str(file)) for file in files])
+        read = sg.select("*").from_(sg.exp.func("read_parquet", paths, dialect="duckdb"))
+        view = sg.exp.Create(this=sg.to_table(name), kind="VIEW", expression=read)
+        self.connection.raw_sql(view.sql("duckdb"))
+        return self.connection.table(name)
+
+    def _new_name(self, name: str) -> str:
+        self._made += 1
+        return f"{name}_{self._made}"
 
     def all_decisions(self) -> Any:
         """Decisions on every scan: they outlive the scan they were taken on."""
         return self._read("decisions", self.estate.parts("decisions"))
 
     def batches(self, expression: Any, rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
-        """The result, streamed in batches. Sums, which DuckDB gives as 128-bit numbers, are int64."""
-        for batch in self.connection.to_pyarrow_batches(expression, chunk_size=rows):
-            wide = [n for n, kind in enumerate(batch.schema.types) if pa.types.is_decimal(kind)]
-            for number in wide:
-                name = batch.schema.names[number]
-                batch = batch.set_column(number, name, batch.column(number).cast(pa.int64()))
-            yield batch
+        """The result, streamed in batches, from a cursor of its own: a second query on the same
+        connection would end the first one's stream without a word. Sums, which DuckDB gives as
+        128-bit numbers, are int64."""
+        cursor = self.connection.con.cursor()
+        try:
+            sql = self.connection.compile(expression)
+            for batch in cursor.execute(sql).to_arrow_reader(rows):
+                yield _narrowed(batch)
+        finally:
+            cursor.close()
 
     def rows(self, expression: Any) -> Iterator[dict[str, Any]]:
         """The result, row by row; for what people read, not for hot paths."""
@@ -79,9 +99,9 @@ class Query:
             yield from batch.to_pylist()
 
     def stored(self, expression: Any) -> Any:
-        """The result kept in DuckDB (on disk where it is large), to be read more than once."""
-        self._stored += 1
-        return self.connection.create_table(f"stored_{self._stored}", expression, temp=True)
+        """The result kept in DuckDB (on disk where it is large), to be read more than once. A
+        memtable has to be stored before anything streams from it."""
+        return self.connection.create_table(self._new_name("stored"), expression)
 
     def scratch(self, name: str) -> Path:
         """Where a stage may put a file of its own while this connection is open."""
@@ -96,6 +116,14 @@ class Query:
         schema = TABLES[name].schema
         expression = expression.select(*schema.names)
         return list(write_batches(self.estate, name, self.batches(expression)))
+
+
+def _narrowed(batch: pa.RecordBatch) -> pa.RecordBatch:
+    for number, kind in enumerate(batch.schema.types):
+        if pa.types.is_decimal(kind):
+            column = batch.column(number).cast(pa.int64())
+            batch = batch.set_column(number, batch.schema.names[number], column)
+    return batch
 
 
 def write_batches(

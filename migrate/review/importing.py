@@ -210,7 +210,7 @@ def _current_files(query: Query, desk: Desk, rows: Iterable[Returned]) -> dict[s
     keys = [row.key for row in rows]
     ids = [int(key[1:]) for key in keys if key[:1] == "F" and key[1:].isdecimal()]
     ids = [number for number in ids if number < 1 << 63]
-    wanted = ibis.memtable(pa.table({"entry_id": pa.array(ids, pa.int64())}))
+    wanted = query.stored(ibis.memtable(pa.table({"entry_id": pa.array(ids, pa.int64())})))
     found = {}
     for record in query.rows(desk.info.semi_join(wanted, "entry_id")):
         reason = f"on hold: {record['hold']}" if record["hold"] else "it cannot be read"
