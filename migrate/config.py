@@ -21,7 +21,7 @@ KeeperTest = Literal[
 
 
 def _share_name(name: str) -> str:
-    if not name or any(char in name for char in "/\\:*?\"<>|\0\n") or name in (".", ".."):
+    if not name or any(char in name for char in '/\\:*?"<>|\0\n') or name in (".", ".."):
         raise ValueError("a share's name is one plain word, as it will stand in every path")
     return name
 
@@ -131,7 +131,7 @@ def _cross_faults(config: Config) -> list[tuple[tuple[str | int, ...], str]]:
     for number, name in enumerate(names):
         if name.casefold() in [other.casefold() for other in names[:number]]:
             faults.append((("shares", number, "name"), f"two shares are called {name!r}"))
-    places = [
+    places: list[tuple[tuple[str | int, ...], str]] = [
         (("business_units", u, "folders", n), folder)
         for u, unit in enumerate(config.business_units)
         for n, folder in enumerate(unit.folders)

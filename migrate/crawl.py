@@ -42,7 +42,7 @@ FolderTask = tuple[bytes, int]  # path and depth
 @dataclass(frozen=True)
 class CrawlOptions:
     workers: int
-    reading: Reading = Reading()
+    reading: Reading = field(default_factory=Reading)
 
     def settings(self, share: str) -> dict[str, Any]:
         return {
@@ -270,7 +270,9 @@ def _visit_all(
                 writer.commit(run, step.parts)
 
 
-def _next_folders(folders: deque[FolderTask], workers: int) -> Callable[[], list[FolderTask] | None]:
+def _next_folders(
+    folders: deque[FolderTask], workers: int
+) -> Callable[[], list[FolderTask] | None]:
     def take() -> list[FolderTask] | None:
         if not folders:
             return None
@@ -284,7 +286,7 @@ def _expected(estate: Estate, share: str) -> int | None:
     """How many files the last finished crawl of the share had: the best guess for time left."""
     for run in reversed(estate.runs("crawl")):
         if run.finished and run.settings["share"] == share:
-            return sum(part["rows"] for part in run.parts if part["table"] == "entries")
+            return sum(int(part["rows"]) for part in run.parts if part["table"] == "entries")
     return None
 
 

@@ -42,7 +42,9 @@ def unread_of_equal_size(query: Query) -> Any:
 def sampled_alike(query: Query) -> Any:
     """Files read by head and tail whose size, head and tail another file has too."""
     files = contents(query)
-    files = files.filter(files.size_bytes > 0, files.read_error.isnull(), files.sample_xxh3.notnull())
+    files = files.filter(
+        files.size_bytes > 0, files.read_error.isnull(), files.sample_xxh3.notnull()
+    )
     window = ibis.window(group_by=["size_bytes", "sample_xxh3"])
     files = files.mutate(same=files.count().over(window))
     return files.filter(files.same > 1, files.digest.isnull()).select(*COLUMNS)
@@ -97,7 +99,9 @@ def equal_files(query: Query, config: Config) -> Any:
     keeper = ibis.ifelse(files.place == 0, files.entry_id, ibis.null("int64"))
     files = files.mutate(
         keeper_id=keeper.max().over(same_bytes),
-        role=ibis.cases((files.place == 0, "keeper"), (files.nth_name > 0, "hard_link"), else_="copy"),
+        role=ibis.cases(
+            (files.place == 0, "keeper"), (files.nth_name > 0, "hard_link"), else_="copy"
+        ),
     )
     return files.select(
         "scan_id", "entry_id", "group_id", "role", "keeper_id", "member_count", "size_bytes"
@@ -122,14 +126,20 @@ def _keeper_test(test: str, files: Any, lower: Any, folder: Any, config: Config)
     if test == "preferred_folder":
         return ~_under_any(lower, keeper.preferred_folders)
     if test == "not_a_copy_folder":
-        return folder.re_search(folder_pattern(keeper.copy_folders)) if keeper.copy_folders else False
+        return (
+            folder.re_search(folder_pattern(keeper.copy_folders)) if keeper.copy_folders else False
+        )
     if test == "oldest":
         return files.mtime_ns
     return lower.length()
 
 
 def _under_any(lower: Any, folders: list[str]) -> Any:
-    return ibis.or_(*(is_under(lower, folder) for folder in folders)) if folders else ibis.literal(False)
+    return (
+        ibis.or_(*(is_under(lower, folder) for folder in folders))
+        if folders
+        else ibis.literal(False)
+    )
 
 
 def _summary(query: Query, groups: Any) -> Duplicates:

@@ -92,4 +92,6 @@ class RulesInvalid(MigrateError):
         self.faults = faults
         lines = "\n".join(str(fault) for fault in faults)
         count = "one fault" if len(faults) == 1 else f"{len(faults)} faults"
-        super().__init__(f"{count}; nothing was run:\n{lines}", "Mend the lines named and run again.")
+        super().__init__(
+            f"{count}; nothing was run:\n{lines}", "Mend the lines named and run again."
+        )

@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 
 from migrate import __version__
 from migrate.errors import EstateLocked, EstateMissing, MigrateError
-from migrate.log import Log, Record
+from migrate.log import Log
 from migrate.model import SCHEMA_VERSION, TABLES
 
 PENDING = ".pending-"

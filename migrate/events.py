@@ -53,7 +53,9 @@ class Progress:
         if self._live:
             self._live.stop()
 
-    def advance(self, done: int = 1, size_bytes: int = 0, failed: int = 0, now_at: str = "") -> None:
+    def advance(
+        self, done: int = 1, size_bytes: int = 0, failed: int = 0, now_at: str = ""
+    ) -> None:
         """More is done. `now_at` names what is being worked on."""
         self.done += done
         self.size_bytes += size_bytes

@@ -14,7 +14,7 @@ from migrate.config import Config
 from migrate.engine.query import Query
 
 
-@ibis.udf.scalar.builtin
+@ibis.udf.scalar.builtin  # type: ignore[untyped-decorator]
 def hex(value: bytes) -> str:  # type: ignore[empty-body]
     """The engine's own function (DuckDB and Spark have it): bytes as upper-case digits."""
 
@@ -54,7 +54,7 @@ def is_under(full: Any, folder: str) -> Any:
 
 
 def contents(query: Query) -> Any:
-    """Files with what their bytes say; `digest` is the whole content, NULL where it was not read."""
+    """Files with what their bytes say; `digest` is of the whole file, NULL if unread."""
     entries = query.table("entries")
     files = entries.filter(entries.kind == "file")
     digests = query.table("digests").drop("scan_id")
@@ -77,9 +77,7 @@ def contents(query: Query) -> Any:
 def content_key(table: Any) -> Any:
     """One value per distinct content and extension: what a format is identified once for."""
     digest = ibis.coalesce(table.digest, table.sample_xxh3)
-    known = (
-        table.size_bytes.cast("string") + ":" + hex(digest) + ":" + extension_of(table.name)
-    )
+    known = table.size_bytes.cast("string") + ":" + hex(digest) + ":" + extension_of(table.name)
     return ibis.coalesce(known, "entry " + table.entry_id.cast("string"))
 
 
@@ -93,9 +91,10 @@ def facts(query: Query, config: Config) -> Any:
         "read_error",
     )  # fmt: skip
     formats = query.table("formats")
+    looked_at = formats.error.isnull()
     formats = formats.select(
         "content_key", "puid", "format_name", "ext_mismatch",
-        identified=ibis.ifelse(formats.error.isnull(), formats.puid.notnull(), ibis.null("boolean")),
+        identified=ibis.ifelse(looked_at, formats.puid.notnull(), ibis.null("boolean")),
     ).distinct(on="content_key")  # fmt: skip
     groups = query.table("groups").select("entry_id", "group_id", "role", "keeper_id")
     listings = query.table("listings")
@@ -126,7 +125,9 @@ def facts(query: Query, config: Config) -> Any:
         path_len=full.length(),
         dup=dup,
         retention_class=retention_class(lower, config),
-        dup_keeper_path=ibis.ifelse(dup == "not_keeper", table.dup_keeper_path, ibis.null("string")),
+        dup_keeper_path=ibis.ifelse(
+            dup == "not_keeper", table.dup_keeper_path, ibis.null("string")
+        ),
     )
 
 

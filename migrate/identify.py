@@ -45,7 +45,7 @@ class Identifier:
         with tempfile.TemporaryDirectory(prefix="migrate-") as folder:
             paths = [self._path(row, Path(folder), n) for n, row in enumerate(rows)]
             answers = pygfried.identify_many(paths, workers=1)["files"]
-            found = {answer["filename"]: answer for answer in answers}
+            found: dict[str, Any] = {answer["filename"]: answer for answer in answers}
             return [_row(row, found.get(path)) for row, path in zip(rows, paths, strict=True)]
 
     def drain(self) -> None:

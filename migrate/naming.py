@@ -76,7 +76,7 @@ class Namer:
 def _collapsed(folder: str) -> str:
     """A folder path too long for the target: its first two names, then a number for the rest."""
     kept = [shorten(name, 60) for name in folder.split("/")[:2]]
-    return "/".join([*kept, "~" + xxhash.xxh3_64_hexdigest(folder)[:12]])
+    return "/".join([*kept, "~" + xxhash.xxh3_64_hexdigest(folder.encode())[:12]])
 
 
 def target_paths(query: Query, to_move: Any, config: Config) -> Any:
@@ -107,7 +107,9 @@ def _name_all(batches: Iterator[pa.RecordBatch], namer: Namer) -> Iterator[list[
     folder_before = ""
     for batch in batches:
         rows: list[tuple[Any, ...]] = []
-        for entry_id, full_path in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+        for entry_id, full_path in zip(
+            *(column.to_pylist() for column in batch.columns), strict=True
+        ):
             target, changes = namer.target(full_path)
             folder, key = target.rpartition("/")[0], collision_key(target)
             folder_key = key.rpartition("/")[0]

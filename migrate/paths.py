@@ -1,6 +1,6 @@
 """Room: names. What they are on the share, what people see, and what a target can hold.
 
-A path below a share is bytes with '/' between names; its text form shows undecodable bytes as \\xNN.
+A path below a share is bytes with '/' between names; its text shows undecodable bytes as \\xNN.
 Never: compare two target names otherwise than the target will (case folded, NFC).
 """
 

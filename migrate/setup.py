@@ -30,7 +30,9 @@ def new_config(estate: Path, shares: tuple[str, ...], config: Path | None) -> st
             "no share is named", "Name at least one: --share NAME=PATH, for example hr=/mnt/hr"
         )
     named = [_share(share) for share in shares]
-    lines = "\n".join(f"  - {{name: {_quoted(name)}, path: {_quoted(path)}}}" for name, path in named)
+    lines = "\n".join(
+        f"  - {{name: {_quoted(name)}, path: {_quoted(path)}}}" for name, path in named
+    )
     first = named[0][0]
     return TEMPLATE.format(title=_quoted(estate.resolve().name), shares=lines, first=first)
 
@@ -59,7 +61,10 @@ def _rebased(config: Path) -> str:
         absolute = str((config.parent / share.path).absolute())
         row = document.places[("shares", number, "path")][0] - 1
         written = re.compile(r"(path:\s*)(" + re.escape(share.path) + r"|'[^']*'|\"[^\"]*\")")
-        lines[row] = written.sub(lambda found, to=absolute: found[1] + _quoted(to), lines[row], count=1)  # type: ignore[misc]
+        found = written.search(lines[row])
+        if found:
+            before, after = lines[row][: found.start(2)], lines[row][found.end(2) :]
+            lines[row] = before + _quoted(absolute) + after
     return "".join(lines)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+
 from migrate.engine.map import Row, partitions
 from migrate.engine.query import Query
 from migrate.engine.workers import Workers

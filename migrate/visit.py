@@ -93,9 +93,7 @@ def _digests(
     return sample, None, None
 
 
-def _kind_of(
-    file: OpenFile, size: int, head: bytes, tail: bytes
-) -> tuple[str | None, bool | None]:
+def _kind_of(file: OpenFile, size: int, head: bytes, tail: bytes) -> tuple[str | None, bool | None]:
     whole = None
     if head.startswith(OLE2_SIGNATURE):
         whole = head if len(head) == size else file.read_at(0, min(size, OLE2_BYTES))

@@ -15,7 +15,7 @@ def size_text(size_bytes: int | None) -> str:
     if size_bytes < 1024:
         return f"{size_bytes} B"
     value = float(size_bytes)
-    for unit in ("KB", "MB", "GB", "TB"):
+    for unit in ("KB", "MB", "GB", "TB"):  # noqa: B007 - the last one tried is what counts
         value /= 1024
         if value < 1000:
             break

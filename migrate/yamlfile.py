@@ -1,8 +1,8 @@
 """Room: YAML that people write, read without YAML's traps and with a position for every value.
 
-Every plain scalar stays text (`no`, `0123`, `2024-03-01`, `1_000`), except the empty one, `null` and
-`~`, which are None: the field's own type decides what a value becomes. Duplicate keys, aliases and
-tags are faults.
+Every plain scalar stays text (`no`, `0123`, `2024-03-01`, `1_000`), except the empty one, `null`
+and `~`, which are None: the field's own type decides what a value becomes. Duplicate keys,
+aliases and tags are faults.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         if self.check_event(yaml.events.AliasEvent):
-            event = self.peek_event()
+            event: Any = self.peek_event()  # type: ignore[no-untyped-call]
             raise yaml.MarkedYAMLError(
                 problem="aliases (*name) are not used here; write the value out",
                 problem_mark=event.start_mark,
@@ -91,7 +91,7 @@ def _build(document: Document, node: yaml.Node, place: Place) -> Any:
         return _build_mapping(document, node, place)
     if isinstance(node, yaml.SequenceNode):
         return [_build(document, item, (*place, n)) for n, item in enumerate(node.value)]
-    if node.style is None and node.value in ("", "~", "null"):
+    if getattr(node, "style", None) is None and node.value in ("", "~", "null"):
         return None
     return node.value
 

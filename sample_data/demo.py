@@ -44,7 +44,13 @@ def main(folder: Path) -> None:
     step("IT engineer: identical files", "migrate", "dedupe")
     step("IT engineer: run the rules", "migrate", "flag", "--as-of", "2026-10-01")
     step("IT engineer: workbooks for those who decide", "migrate", "review", "export")
-    step("Records managers: fill them in", "python", HERE / "fill_in.py", "estate/out/review", "filled")
+    step(
+        "Records managers: fill them in",
+        "python",
+        HERE / "fill_in.py",
+        "estate/out/review",
+        "filled",
+    )
     returned = sorted(Path("filled").glob("*.xlsx"))
     step("IT engineer: decisions in", "migrate", "review", "import", *returned, allowed=(0, 3))
     step("Records manager: why this file?", "migrate", "explain",

@@ -4,7 +4,8 @@
 
 Opens every workbook with openpyxl as a person would with a spreadsheet program: finds each path on
 the sheet "Files to decide", chooses the decision, writes the comment, decides "migrate" for every
-line of "Folders to migrate" but the one of the desktop folder nobody has looked at, and saves a copy.
+line of "Folders to migrate" but that of the desktop folder nobody has looked at, and saves a
+copy.
 A path that is in no workbook is said so and changes nothing.
 """
 

@@ -31,7 +31,9 @@ def needs(program: str | None, name: str) -> str:
     pytest.skip(f"{name} is not installed")
 
 
-def run(*words: str | Path, expect: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(
+    *words: str | Path, expect: int = 0, **environment: str
+) -> subprocess.CompletedProcess[str]:
     """`migrate WORDS` in a process of its own."""
     done = subprocess.run(
         [sys.executable, "-m", "migrate", *map(str, words)],

@@ -1,6 +1,6 @@
 """`python tests/killable.py N WORDS…` runs `migrate WORDS…` and kills the process (kill -9) at the
-N-th call that makes anything durable: a write, an fsync, a rename, a link. Workers inherit the count,
-so it may be one of them that dies. Exits 0 if the command ended before N."""
+N-th call that makes anything durable: a write, an fsync, a rename, a link. Workers inherit the
+count, so it may be one of them that dies. Exits 0 if the command ended before N."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Promise 5: any command can be killed at any instant and run again, and ends with the same tables."""
+"""Promise 5: any command can be killed at any instant, run again, and ends with the same tables."""
 
 from __future__ import annotations
 
@@ -124,8 +124,8 @@ def test_killed_anywhere_and_run_again(undisturbed, stage: int, limit: int) -> N
 
 
 def test_every_durable_step_of_a_crawl(undisturbed) -> None:
-    """Killed at its first, second, third … durable step until it survives, a crawl goes on each time
-    and ends with every entry once."""
+    """Killed at its first, second, third … durable step until it survives, a crawl goes on each
+    time and ends with every entry once."""
     estate = undisturbed.root / "killed again and again"
     run("init", estate, "--share", f"s={undisturbed.root / 'share'}")
     deaths = 0
@@ -185,7 +185,7 @@ def test_workers_do_not_outlive_a_killed_parent(tmp_path: Path, tree: Path) -> N
 
 
 def test_disk_full_loses_nothing(tmp_path: Path, tree: Path) -> None:
-    """A full disk stops the crawl with words, the log stays whole, and a run with room completes."""
+    """A full disk stops the crawl with words, the log stays whole, a run with room completes."""
     estate = tmp_path / "estate"
     run("init", estate, "--share", f"s={tree}")
     code = (

@@ -57,9 +57,7 @@ def find_estate(given: Path | None) -> Path:
     for folder in (here, *here.parents):
         if (folder / "log.jsonl").exists():
             return folder
-    raise EstateMissing(
-        "no estate here", "Go into an estate's folder, or name it with -e ESTATE."
-    )
+    raise EstateMissing("no estate here", "Go into an estate's folder, or name it with -e ESTATE.")
 
 
 class Opened:

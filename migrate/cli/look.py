@@ -28,7 +28,11 @@ def status(estate_path: Path | None, as_json: bool) -> None:
         table("", ["stage", "state", "result"], [[s.name, s.state, s.result] for s in now.stages])
         say(f"Next: {now.next}")
 
-    data = {"title": opened.config.title, "next": now.next, "stages": [s.__dict__ for s in now.stages]}
+    data = {
+        "title": opened.config.title,
+        "next": now.next,
+        "stages": [s.__dict__ for s in now.stages],
+    }
     show(as_json, data, render)
 
 

@@ -7,7 +7,14 @@ from pathlib import Path
 import click
 
 from migrate.cli.common import (
-    Opened, open_for_writing, say, show, table, verb, workers_option, workers_or_default,
+    Opened,
+    open_for_writing,
+    say,
+    show,
+    table,
+    verb,
+    workers_option,
+    workers_or_default,
 )  # fmt: skip
 from migrate.errors import DIFFERENCES_FOUND, ITEMS_FAILED
 from migrate.wording import count_text, size_text
@@ -38,20 +45,26 @@ def manifest(estate_path: Path | None, profile: str, workers: int | None, as_jso
     from migrate.manifests import PROFILES
 
     if profile not in PROFILES:
-        raise click.BadParameter(f"{profile!r}; expected one of {', '.join(PROFILES)}", param_hint="--profile")
+        raise click.BadParameter(
+            f"{profile!r}; expected one of {', '.join(PROFILES)}", param_hint="--profile"
+        )
     with open_for_writing(estate_path) as (opened, writer):
         opened.require_flag()
         count = workers_or_default(workers)
-        made = write_manifest(
-            writer, opened.config, opened.holds(), opened.as_of(), count, profile
-        )
+        made = write_manifest(writer, opened.config, opened.holds(), opened.as_of(), count, profile)
 
     def render() -> None:
-        rows = [[a.outcome, f"{a.files:,}", size_text(a.size_bytes), MEANINGS[a.outcome]] for a in made.accounts]
+        rows = [
+            [a.outcome, f"{a.files:,}", size_text(a.size_bytes), MEANINGS[a.outcome]]
+            for a in made.accounts
+        ]
         total = sum(a.files for a in made.accounts)
         table(f"All {total:,} files accounted for", ["outcome", "files", "size", "meaning"], rows)
         if made.renamed:
-            say(f"{count_text(made.renamed, 'file')} will have another name in the new store: see renamed.csv")
+            say(
+                f"{count_text(made.renamed, 'file')} will have another name in the new store: "
+                "see renamed.csv"
+            )
         say("Written: " + ", ".join(str(path) for path in made.files))
         say("Next: migrate move --to file:///NEW/STORE")
 
@@ -64,7 +77,9 @@ def manifest(estate_path: Path | None, profile: str, workers: int | None, as_jso
 
 
 @click.command()
-@click.option("--to", "url", required=True, metavar="URL", help="file:///FOLDER, or a folder's path.")
+@click.option(
+    "--to", "url", required=True, metavar="URL", help="file:///FOLDER, or a folder's path."
+)
 @workers_option
 @verb
 def move(estate_path: Path | None, url: str, workers: int | None, as_json: bool) -> int:
@@ -119,11 +134,23 @@ def verify(estate_path: Path | None, workers: int | None, as_json: bool) -> int:
         rows = [
             ["log", f"{result.log_lines:,} lines", "every line carries the hash of the one before"],
             ["tables", f"{result.parts:,} parts", "SHA-256 as committed"],
-            ["moved files", f"{result.files:,} files", f"{size_text(result.size_bytes)} read back from the target"],
-            ["manifest", f"{result.lines_moved:,} of {result.lines:,}", "lines are in the target, verified"],
+            [
+                "moved files",
+                f"{result.files:,} files",
+                f"{size_text(result.size_bytes)} read back from the target",
+            ],
+            [
+                "manifest",
+                f"{result.lines_moved:,} of {result.lines:,}",
+                "lines are in the target, verified",
+            ],
         ]
         differences = len(result.differences)
-        table("Verified" if not differences else "NOT AS IT SHOULD BE", ["what", "how much", "how"], rows)
+        table(
+            "Verified" if not differences else "NOT AS IT SHOULD BE",
+            ["what", "how much", "how"],
+            rows,
+        )
         for difference in result.differences[:50]:
             say(f"Different: {difference}")
         say(f"{count_text(differences, 'difference')} found. Head of the log: {result.log_head}")

@@ -45,7 +45,11 @@ def export_workbooks(opened: Opened, writer: Writer, as_json: bool) -> None:
 
     def render() -> None:
         rows = [[w.file, f"{w.files:,}", f"{w.groups:,}", f"{w.info:,}"] for w in written]
-        table(f"Review workbooks in {folder}", ["workbook", "files to decide", "folders to migrate", "for information"], rows)
+        table(
+            f"Review workbooks in {folder}",
+            ["workbook", "files to decide", "folders to migrate", "for information"],
+            rows,
+        )
         say("Next: have them filled in, then migrate review import WORKBOOK")
 
     show(as_json, {"folder": str(folder), "workbooks": [w.__dict__ for w in written]}, render)
@@ -81,7 +85,9 @@ def import_verb(
         def desk_of(query: Query) -> Desk:
             return lay_out(query, proposals(query, opened.config, holds, as_of))
 
-        results = [import_workbook(writer, desk_of, path, reviewer, dry_run)[1] for path in workbooks]
+        results = [
+            import_workbook(writer, desk_of, path, reviewer, dry_run)[1] for path in workbooks
+        ]
 
     def render() -> None:
         rows = [
@@ -90,10 +96,24 @@ def import_verb(
             for r in results
         ]  # fmt: skip
         title = "Would be imported (dry run)" if dry_run else "Decisions imported"
-        table(title, ["workbook", "reviewer", "rows decided", "new for files", "rows left open", "rows refused"], rows)
+        table(
+            title,
+            [
+                "workbook",
+                "reviewer",
+                "rows decided",
+                "new for files",
+                "rows left open",
+                "rows refused",
+            ],
+            rows,
+        )
         for result in results:
             for refusal in result.refused[:SHOWN_REFUSALS]:
-                say(f"Refused: {result.workbook}, “{refusal.sheet}” row {refusal.row}: {refusal.reason}")
+                say(
+                    f"Refused: {result.workbook}, “{refusal.sheet}” row {refusal.row}: "
+                    f"{refusal.reason}"
+                )
                 say(f"         “{refusal.decision}” for {refusal.path}")
             if (more := len(result.refused) - SHOWN_REFUSALS) > 0:
                 say(f"         and {count_text(more, 'row')} more (all of them with --json)")

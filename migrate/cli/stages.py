@@ -4,19 +4,29 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from migrate.cli.common import (
-    Opened, as_of_option, estate_option, json_option, open_for_writing, say, show, table, verb,
-    workers_option, workers_or_default,
+    Opened,
+    as_of_option,
+    estate_option,
+    json_option,
+    open_for_writing,
+    say,
+    show,
+    table,
+    verb,
+    workers_option,
+    workers_or_default,
 )  # fmt: skip
 from migrate.errors import ITEMS_FAILED, UsageError
 from migrate.wording import count_text, size_text
 
 if TYPE_CHECKING:
-    from migrate.estate import Run, Writer
+    from migrate.crawl import CrawlOptions
+    from migrate.estate import Writer
 
 
 @click.command()
@@ -47,7 +57,10 @@ def init(estate: Path, shares: tuple[str, ...], config: Path | None, as_json: bo
 
     def render() -> None:
         say(f"Estate {estate} {state}. Its settings are in {estate / 'estate.yaml'}.")
-        say(f"Next: migrate crawl -e {estate}   (or everything up to the review: migrate run {estate})")
+        say(
+            f"Next: migrate crawl -e {estate}   "
+            f"(or everything up to the review: migrate run {estate})"
+        )
 
     show(as_json, data, render)
 
@@ -82,12 +95,16 @@ def crawl(
         return _show_crawl(opened, as_json)
 
 
-def _crawl(opened: Opened, writer: Writer, options: Any, rescan: bool) -> None:
+def _crawl(opened: Opened, writer: Writer, options: CrawlOptions, rescan: bool) -> None:
     """Crawl every share that is not crawled like this yet."""
     from migrate.crawl import crawl_share
 
     for share in opened.config.shares:
-        done = [run for run in opened.estate.runs("crawl") if run.settings == options.settings(share.name)]
+        done = [
+            run
+            for run in opened.estate.runs("crawl")
+            if run.settings == options.settings(share.name)
+        ]
         if rescan or not done or not done[-1].finished:
             crawl_share(opened.estate, opened.config, writer, share.name, options)
 
@@ -99,12 +116,26 @@ def _show_crawl(opened: Opened, as_json: bool) -> int:
 
     def render() -> None:
         rows = [
-            [s["share"], f"{s['files']:,}", f"{s['folders']:,}", size_text(s["size_bytes"]), f"{s['other']:,}", f"{s['failed']:,}"]
+            [
+                s["share"],
+                f"{s['files']:,}",
+                f"{s['folders']:,}",
+                size_text(s["size_bytes"]),
+                f"{s['other']:,}",
+                f"{s['failed']:,}",
+            ]
             for s in shares
         ]
-        table("Crawled", ["share", "files", "folders", "size", "links and others", "not readable"], rows)
+        table(
+            "Crawled",
+            ["share", "files", "folders", "size", "links and others", "not readable"],
+            rows,
+        )
         if failed:
-            say("Not readable (kept out of disposal): " + ", ".join(f"{n:,} {code}" for code, n in failed.items()))
+            say(
+                "Not readable (kept out of disposal): "
+                + ", ".join(f"{n:,} {code}" for code, n in failed.items())
+            )
         say("Next: migrate identify (formats) or migrate dedupe")
 
     show(as_json, {"shares": shares, "failures": failed}, render)
@@ -135,7 +166,10 @@ def _show_identified(opened: Opened, done: int, as_json: bool) -> None:
     top = formats(opened.estate)
 
     def render() -> None:
-        rows = [[f["puid"] or "not identified", f["format_name"] or "", f"{f['files']:,}"] for f in top[:8]]
+        rows = [
+            [f["puid"] or "not identified", f["format_name"] or "", f"{f['files']:,}"]
+            for f in top[:8]
+        ]
         say(f"{count_text(done, 'content')} looked at now.")
         table("Commonest formats", ["PUID", "format", "files"], rows)
         say("Next: migrate dedupe")
@@ -172,7 +206,9 @@ def _dedupe(opened: Opened, writer: Writer, workers: int, as_json: bool) -> None
             f"{size_text(found.copies_size_bytes)}."
         )
         if groups:
-            rows = [[g["keeper"], f"{g['copies']:,}", size_text(g["size_bytes"])] for g in groups[:5]]
+            rows = [
+                [g["keeper"], f"{g['copies']:,}", size_text(g["size_bytes"])] for g in groups[:5]
+            ]
             table("Most space in copies", ["keeper", "copies", "in copies"], rows)
         say("Next: migrate flag")
 
@@ -183,7 +219,7 @@ def _dedupe(opened: Opened, writer: Writer, workers: int, as_json: bool) -> None
 @as_of_option
 @verb
 def flag(estate_path: Path | None, as_of: datetime | None, as_json: bool) -> None:
-    """Run the rules over everything: what is redundant, obsolete, trivial, a record, sensitive, held.
+    """Run the rules over everything: what is ROT, a record, sensitive, held.
 
     \b
     Example:
@@ -211,7 +247,13 @@ def _flag(opened: Opened, writer: Writer, as_of: datetime | None, as_json: bool)
             f"ages count back from {run.settings['as_of']}."
         )
         rows = [
-            [f["category"], f["action"], f"{f['files']:,}", size_text(f["size_bytes"]), f["commonest"]]
+            [
+                f["category"],
+                f["action"],
+                f"{f['files']:,}",
+                size_text(f["size_bytes"]),
+                f["commonest"],
+            ]
             for f in lines
         ]
         table("What decides", ["category", "proposed", "entries", "size", "commonest rule"], rows)

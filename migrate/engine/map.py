@@ -87,8 +87,6 @@ class _Buffer:
     def commit(self) -> None:
         if self.rows:
             columns = pa.Table.from_pylist(self.rows, TABLES[self.table].schema)
-            self.writer.commit(
-                self.run, [write_part(self.writer.estate.root, self.table, columns)]
-            )
+            self.writer.commit(self.run, [write_part(self.writer.estate.root, self.table, columns)])
         self.rows = []
         self.committed_at = time.monotonic()

@@ -53,7 +53,9 @@ class Query:
 
     def run_table(self, name: str, run: Run) -> Any:
         """What one run has committed to a table so far."""
-        parts = [self.estate.root / name / part["file"] for part in run.parts if part["table"] == name]
+        parts = [
+            self.estate.root / name / part["file"] for part in run.parts if part["table"] == name
+        ]
         return self._read(name, parts)
 
     def _read(self, name: str, parts: list[Path]) -> Any:
@@ -126,9 +128,7 @@ def _narrowed(batch: pa.RecordBatch) -> pa.RecordBatch:
     return batch
 
 
-def write_batches(
-    estate: Estate, name: str, batches: Iterator[pa.RecordBatch]
-) -> Iterator[Part]:
+def write_batches(estate: Estate, name: str, batches: Iterator[pa.RecordBatch]) -> Iterator[Part]:
     """Batches as parts of table `name`, a part for every million rows."""
     schema = TABLES[name].schema
     held: list[pa.Table] = []

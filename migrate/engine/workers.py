@@ -51,7 +51,7 @@ class Workers:
     def __init__(self, make: Callable[[], Worker], count: int) -> None:
         # Fork where it is safe and fast: a fresh interpreter costs a third of a second a worker.
         method = "fork" if sys.platform == "linux" else "spawn"
-        context = multiprocessing.get_context(method)
+        context: Any = multiprocessing.get_context(method)
         self._pipes: list[Connection] = []
         self._processes: list[BaseProcess] = []
         for _ in range(count):

@@ -177,7 +177,9 @@ def _choice(*values: str) -> dict[str, Modifier]:
     def read(value: Any) -> list[str]:
         wrong = [item for item in _texts(value) if item not in values]
         if wrong:
-            raise Malformed(f"{wrong[0]!r} is no value of this field{suggestion(wrong[0], [*values])}")
+            raise Malformed(
+                f"{wrong[0]!r} is no value of this field{suggestion(wrong[0], [*values])}"
+            )
         return _texts(value)
 
     one_of = Modifier(read, lambda column, value, as_of: column.isin(value))
@@ -227,9 +229,7 @@ FIELDS: dict[str, Field] = {
     "retention_class": Field(lambda t: t.retention_class.lower(), TEXT, "from the file plan"),
 }
 # Folder names are looked for among the folders of a path, not in a file's own name.
-HAS_FOLDER = Modifier(
-    _texts, lambda column, value, as_of: column.re_search(folder_pattern(value))
-)
+HAS_FOLDER = Modifier(_texts, lambda column, value, as_of: column.re_search(folder_pattern(value)))
 
 
 @dataclass(frozen=True)
@@ -321,7 +321,9 @@ def _parse_list(
 def _parse_leaf(key: str, value: Any) -> Leaf:
     name, _, modifier = key.partition("|")
     if name not in FIELDS:
-        raise Malformed(f"there is no field {name!r}{suggestion(name, [*FIELDS, 'all', 'any', 'not'])}")
+        raise Malformed(
+            f"there is no field {name!r}{suggestion(name, [*FIELDS, 'all', 'any', 'not'])}"
+        )
     modifiers = FIELDS[name].modifiers | ({"has_folder": HAS_FOLDER} if name == "path" else {})
     if modifier not in modifiers:
         known = [word or "no modifier" for word in modifiers]

@@ -15,7 +15,7 @@ import pyarrow as pa
 from migrate.engine.query import Query
 from migrate.errors import Fault
 from migrate.facts import extension_of, folder_of
-from migrate.flag.conditions import FLAG, FIELDS, NUMBER, Malformed, days_before, nanoseconds
+from migrate.flag.conditions import FIELDS, FLAG, NUMBER, Malformed, days_before, nanoseconds
 from migrate.flag.rules import Rule
 from migrate.yamlfile import suggestion
 
@@ -33,7 +33,8 @@ _COLUMNS = pa.schema(
     ]
 )  # fmt: skip
 _AGES = {
-    "age": "mtime_ns", "ctime_age": "ctime_ns", "atime_age": "atime_ns", "birth_age": "birthtime_ns",
+    "age": "mtime_ns", "ctime_age": "ctime_ns", "atime_age": "atime_ns",
+    "birth_age": "birthtime_ns",
 }  # fmt: skip
 
 

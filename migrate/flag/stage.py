@@ -34,17 +34,19 @@ class Flagged:
     by_category: dict[str, int]
 
 
-def flag(
-    writer: Writer, config: Config, rules: list[Rule], as_of: date
-) -> tuple[Run, Flagged]:
+def flag(writer: Writer, config: Config, rules: list[Rule], as_of: date) -> tuple[Run, Flagged]:
     """Run every rule over every entry.
 
-    Errors: RulesInvalid if a rule does not do what its own examples say; then nothing is written."""
+    Errors: RulesInvalid if a rule fails its own examples; then nothing is written."""
     with Query(writer.estate) as query:
         faults = failing_examples(query, rules)
         if faults:
             raise RulesInvalid(faults)
-        settings: dict[str, Any] = {"as_of": as_of.isoformat(), "rules": rule_set_digest(rules), "count": len(rules)}
+        settings: dict[str, Any] = {
+            "as_of": as_of.isoformat(),
+            "rules": rule_set_digest(rules),
+            "count": len(rules),
+        }
         settings["file_plan"] = [line.model_dump() for line in config.file_plan]
         inputs = writer.estate.fact_runs()
         done = writer.estate.done("flag", settings, inputs)
@@ -61,8 +63,7 @@ def flag(
 def rule_set_digest(rules: list[Rule]) -> str:
     """Which rules, word for word: SHA-256 over all of them, holds included."""
     text = "\n".join(
-        f"{rule.id} {rule.rank} {rule.condition} {rule.explain} {rule.authority}"
-        for rule in rules
+        f"{rule.id} {rule.rank} {rule.condition} {rule.explain} {rule.authority}" for rule in rules
     )
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -70,14 +71,21 @@ def rule_set_digest(rules: list[Rule]) -> str:
 def findings(facts: Any, rules: list[Rule], as_of: date) -> Any:
     """The `findings` table as an expression; `rank` orders an entry's findings, 0 decides."""
     numbers = [
-        ibis.ifelse(rule.condition.ask(facts, as_of), ibis.literal(index, "int32"), ibis.null("int32"))
+        ibis.ifelse(
+            rule.condition.ask(facts, as_of), ibis.literal(index, "int32"), ibis.null("int32")
+        )
         for index, rule in enumerate(rules)
     ]
     hits = facts.mutate(rule=ibis.array(numbers).unnest())
     hits = hits.filter(hits.rule.notnull())
     reasons = [(hits.rule == index, reason(rule.explain, hits)) for index, rule in enumerate(rules)]
     columns = {"title": "title", "category": "category", "confidence": "confidence"}
-    columns |= {"rule_id": "id", "action": "action", "authority": "authority", "rule_source": "where"}
+    columns |= {
+        "rule_id": "id",
+        "action": "action",
+        "authority": "authority",
+        "rule_source": "where",
+    }
     hits = hits.mutate(
         reason=ibis.cases(*reasons, else_=""),
         **{

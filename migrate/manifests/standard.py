@@ -90,7 +90,12 @@ def write(query: Query, folder: Path) -> list[Path]:
             json_file.write(json.dumps(known, ensure_ascii=False, separators=(",", ":")) + "\n")
             if record["rename_reason"]:
                 source = printable(f"{record['share']}/{record['source_path']}")
-                row = [source, record["target_path"], record["renamed_from"], record["rename_reason"]]
+                row = [
+                    source,
+                    record["target_path"],
+                    record["renamed_from"],
+                    record["rename_reason"],
+                ]
                 renamed.writerow(row)
     for part, path in zip(parts, paths, strict=True):
         part.replace(path)

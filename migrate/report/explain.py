@@ -12,7 +12,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-
 from migrate.config import Config, share_root
 from migrate.engine.query import Query
 from migrate.errors import UsageError
@@ -48,15 +47,13 @@ class Story:
             ("Findings", [line for finding in self.findings for line in _finding_lines(finding)]),
             ("What should happen", _outcome_lines(self.outcome)),
             ("Decisions", [_decision_line(decision) for decision in self.decisions]),
-            ("In the manifest", [f"to {line['target_path']}" + (f" (was {line['renamed_from']}: {line['rename_reason']})" if line["rename_reason"] else "") for line in self.manifest]),
-            ("Receipts", [f"{r['status']} {r['verified_at'] or ''} {r['target']}/{r['target_path']} {r['detail'] or ''}".rstrip() for r in self.receipts]),
+            ("In the manifest", [_manifest_line(line) for line in self.manifest]),
+            ("Receipts", [_receipt_line(receipt) for receipt in self.receipts]),
         ]  # fmt: skip
         return [(heading, lines) for heading, lines in every if lines]
 
 
-def explain(
-    estate: Estate, config: Config, rules: list[Rule], as_of: date, path: str
-) -> Story:
+def explain(estate: Estate, config: Config, rules: list[Rule], as_of: date, path: str) -> Story:
     """The story of the entry at a path: share/folder/name, or where it is on this machine.
 
     Errors: UsageError if there is none, with the nearest there are."""
@@ -119,7 +116,11 @@ def _group(query: Query, everything: Any, entry: dict[str, Any]) -> list[dict[st
     if entry["group_id"] is None:
         return []
     members = everything.filter(everything.group_id == entry["group_id"])
-    return list(query.rows(members.select("full_path", "role").order_by(members.role != "keeper", "full_path")))
+    return list(
+        query.rows(
+            members.select("full_path", "role").order_by(members.role != "keeper", "full_path")
+        )
+    )
 
 
 def _add_clauses(
@@ -203,6 +204,17 @@ def _decision_line(decision: dict[str, Any]) -> str:
         f"{decision['decision']} by {decision['decided_by']}, {decision['decided_at']}, {how} "
         f"({decision['workbook']}, {decision['sheet']}, row {decision['row']}){comment}"
     )
+
+
+def _manifest_line(line: dict[str, Any]) -> str:
+    was = f" (was {line['renamed_from']}: {line['rename_reason']})" if line["rename_reason"] else ""
+    return f"to {line['target_path']}{was}"
+
+
+def _receipt_line(receipt: dict[str, Any]) -> str:
+    place = f"{receipt['target']}/{receipt['target_path']}"
+    words = (receipt["status"], receipt["verified_at"], place, receipt["detail"])
+    return " ".join(word for word in words if word)
 
 
 def _plain(value: Any) -> Any:

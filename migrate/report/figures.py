@@ -325,12 +325,13 @@ def _what_is_proposed(found: Figures) -> list[Headline]:
     marked = "not flagged yet" if found.sensitive is None else f"{found.sensitive[0]['items']:,}"
     why = "run migrate flag" if found.sensitive is None else "by name or content, at least one rule"
     failed = sum(row["items"] for row in found.unreadable)
+    kept = "kept out of disposal" if failed else "all that was looked at was readable"
     return [
         line("Proposed for disposal", "dispose", "goes only if a person approves"),
         line("For a person to decide", "review", "the rules make no proposal"),
         Headline("On hold", f"{held:,}", holds if found.held else "no hold is in force"),
         Headline("Sensitive", marked, why),
-        Headline("Could not be read", f"{failed:,}", "kept out of disposal"),
+        Headline("Could not be read", f"{failed:,}", kept),
     ]
 
 

@@ -10,6 +10,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,12 @@ OWNER_WORDS = {
     "number": "Bare number: the account is gone",
     "unknown": "No owner recorded",
 }
+
+
+MONTHS = [
+    "January", "February", "March", "April", "May", "June", "July", "August", "September",
+    "October", "November", "December",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -137,7 +144,7 @@ def render(figures: Figures) -> str:
         sections=[build(figures) for build in SECTIONS],
         headlines=figures.headlines(),
         steps=steps(figures),
-        date=figures.state["last_change"][:10],
+        date=day_text(figures.state["last_change"]),
     )
 
 
@@ -177,7 +184,7 @@ def _count_bar(row: Figure, rows: list[Figure], name: str) -> Cell:
 
 
 def steps(figures: Figures) -> list[str]:
-    """What somebody still has to do before the share can be emptied, in words; most urgent first."""
+    """What somebody has still to do before the share can be emptied; most urgent first."""
     found = list(figures.warnings)
     if failed := _sum(figures.unreadable, "items"):
         found.append(
@@ -243,7 +250,7 @@ def _effect(effect: Figure) -> Table:
     lines = [
         ("Today", "now"),
         ("If all that is proposed for disposal goes", "after_disposal"),
-        ("If, besides, everything goes that a person must decide on (the least there could be)",
+        ("If, as well, everything goes that a person must decide on (the least there could be)",
          "least"),
     ]  # fmt: skip
     rows: list[list[Value]] = [
@@ -255,6 +262,12 @@ def _effect(effect: Figure) -> Table:
         for words, name in lines
     ]  # fmt: skip
     return Table("Effect on the size", ["If", "Left", "Saved", "Saved, part"], rows)
+
+
+def day_text(moment: str) -> str:
+    """'2026-11-02T10:00:00Z' as '2 November 2026', whatever language the machine speaks."""
+    day = date.fromisoformat(moment[:10])
+    return f"{day.day} {MONTHS[day.month - 1]} {day.year}"
 
 
 def _volume(figures: Figures) -> Section:
@@ -284,7 +297,7 @@ def _scan_text(scan: Figure | None) -> str:
         return "not known"
     if not scan["finished_at"]:
         return f"scan {scan['run']}, not ended"
-    return f"{scan['finished_at'][:10]} (scan {scan['run']})"
+    return f"{day_text(scan['finished_at'])} (scan {scan['run']})"
 
 
 def _rot(figures: Figures) -> Section:
@@ -318,13 +331,14 @@ def _rule_table(category: str, found: list[Figure]) -> Table:
     rows: list[list[Value]] = [
         [
             f"{row['title']} ({row['rule_id']})", f"{row['items']:,}", size_text(row["size_bytes"]),
-            PROPOSAL_WORDS[row["proposal"]][0], f"{row['confidence'].capitalize()} confidence",
+            PROPOSAL_WORDS[row["proposal"]][0], row["confidence"].capitalize(),
             row["why"] + (f" Authority: {row['authority']}." if row["authority"] else ""),
         ]
         for row in found
     ]  # fmt: skip
     name = CATEGORY_WORDS[category]
-    caption = f"{name}, by rule: {count_text(len(found), 'rule')}, {_sum(found, 'items'):,} items"
+    count, items = count_text(len(found), "rule"), count_text(_sum(found, "items"), "item")
+    caption = f"{name}, by rule: {count}, {items}"
     columns = ["Rule", "Items", "Size", "Proposal", "How sure", "Why"]
     return Table(caption, columns, rows, folded=True, words=(3, 4, 5))
 
@@ -336,26 +350,26 @@ def _review(figures: Figures) -> Section:
     says = []
     if review["exported_at"]:
         books = count_text(review["workbooks"], "workbook")
-        says.append(f"{books} written on {review['exported_at'][:10]}.")
+        says.append(f"{books} written on {day_text(review['exported_at'])}.")
     else:
         says.append("No workbooks have been written yet: run migrate review export.")
     if review["imports"]:
         times = count_text(review["imports"], "import")
-        says.append(f"Decisions read back in {times}, the last on {review['imported_at'][:10]}.")
+        last = day_text(review["imported_at"])
+        says.append(f"Decisions read back in {times}, the last on {last}.")
     elif review["exported_at"]:
         says.append("No decisions have come back yet: run migrate review import.")
     rows: list[list[Value]] = [_unit_row(row) for row in figures.units]
     sums = {name: _sum(figures.units, name) for name in _UNIT_SUMS}
     rows.append(_unit_row({"unit": "All", "reviewer": "", **sums}))
-    columns = ["Business unit", "Decided", "of", "To decide", "Only a person can", "Not for decision",
-               "Reviewer"]  # fmt: skip
+    columns = ["Business unit", "Decided", "Still to decide", "of which not proposed either way",
+               "Not for decision", "Reviewer"]  # fmt: skip
     note = (
-        "“Only a person can”: where the rules cannot tell. The rest to decide needs a person to "
-        "confirm a proposal. Not for decision: on hold, not readable, links."
+        "What is proposed either way, to move or to dispose of, needs a person to confirm it. "
+        "Not for decision: on hold, not readable, links."
     )
-    table = Table(
-        "Decisions by business unit, in items", columns, rows, note, words=(6,), total=True
-    )
+    caption = "Decisions by business unit, in items"
+    table = Table(caption, columns, rows, note, words=(5,), total=True)
     return Section("review", "Progress of the review", says, [table])
 
 
@@ -365,11 +379,11 @@ _UNIT_SUMS = ("items", "decided", "to_decide", "for_person", "closed")
 def _unit_row(row: Figure) -> list[Value]:
     open_and_decided = row["decided"] + row["to_decide"]
     part = percent_text(row["decided"], open_and_decided)
-    decided = f"{row['decided']:,} ({part})" if open_and_decided else "0"
+    decided = f"{row['decided']:,} of {open_and_decided:,} ({part})"
     return [
-        row["unit"], Cell(decided, percent(row["decided"], open_and_decided)),
-        f"{open_and_decided:,}", f"{row['to_decide']:,}", f"{row['for_person']:,}",
-        f"{row['closed']:,}", row["reviewer"] or "–",
+        row["unit"],
+        Cell(decided if open_and_decided else "none", percent(row["decided"], open_and_decided)),
+        f"{row['to_decide']:,}", f"{row['for_person']:,}", f"{row['closed']:,}", row["reviewer"],
     ]  # fmt: skip
 
 
@@ -465,8 +479,8 @@ def _age(figures: Figures) -> Section:
         for row in figures.ages
     ]  # fmt: skip
     says = [
-        f"Whole years since a file was last changed, counted back from {figures.as_of}. These are "
-        "the dates on the share; careless copying in the past can have reset them."
+        f"Whole years since a file was last changed, counted back from {day_text(figures.as_of)}.",
+        "These are the dates on the share; careless copying in the past can have reset them.",
     ]
     columns = ["Years", "Files", "Size", "Part of the size"]
     return Section("age", "Age", says, [Table("Files by age", columns, rows)])
@@ -546,8 +560,8 @@ def _manifest(figures: Figures) -> Section:
     title = "The manifest and the move"
     made = figures.manifest
     if made is None:
-        return Section("move", title, ["There is no manifest yet: run migrate manifest. Nothing has "
-                                       "been moved by one."])  # fmt: skip
+        says = ["There is no manifest yet: run migrate manifest. Nothing has been moved."]
+        return Section("move", title, says)
     rows: list[list[Value]] = [
         [
             OUTCOME_WORDS[row["outcome"]], _count_bar(row, made["accounts"], "files"),
@@ -557,7 +571,8 @@ def _manifest(figures: Figures) -> Section:
     ]  # fmt: skip
     total = _sum(made["accounts"], "files")
     rows.append(["All", f"{total:,}", size_text(_sum(made["accounts"], "size_bytes"))])
-    says = [f"Manifest of {made['made_at'][:10]} (run {made['run']}). It accounts for every item."]
+    day = day_text(made["made_at"])
+    says = [f"Manifest of {day} (run {made['run']}). It accounts for every item."]
     if made["renamed"]:
         files = count_text(made["renamed"], "item")
         says.append(f"{files} will have another name in the new store; renamed.csv lists them.")
@@ -627,6 +642,6 @@ def _sources(figures: Figures) -> Section:
 
 
 SECTIONS: list[Callable[[Figures], Section]] = [
-    _proposals, _review, _sensitive, _unreadable, _rot, _volume, _duplicates, _age, _folders,
-    _formats, _owners, _manifest, _sources,
+    _proposals, _review, _manifest, _sensitive, _unreadable, _rot, _volume, _duplicates, _age,
+    _folders, _formats, _owners, _sources,
 ]  # fmt: skip

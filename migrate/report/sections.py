@@ -121,19 +121,19 @@ def rules(ask: Ask, explained: dict[str, str]) -> list[Figure]:
 
 
 def explained(rules: list[Rule]) -> dict[str, str]:
-    """Why each rule proposes what it does, in its own words, with (size) for {size}."""
+    """Why each rule proposes what it does, in its own words, with [size] for {size}."""
     return {rule.id: re.sub(r"\{(\w+)\}", _placeholder, rule.explain) for rule in rules}
 
 
 def _placeholder(match: re.Match[str]) -> str:
-    return "(" + PLACEHOLDERS.get(match[1], match[1]) + ")"
+    return f"[{PLACEHOLDERS.get(match[1], match[1])}]"
 
 
 def ages(ask: Ask) -> list[Figure]:
     """Files by whole years since they were last changed."""
     files = ask.items.filter(ask.items.kind == "file")
     cutoffs = [
-        (files.mtime_ns >= nanoseconds(days_before(ask.as_of, f"{years}y")), label)
+        (files.mtime_ns > 86400*10**9+nanoseconds(days_before(ask.as_of, f"{years}y")), label)
         for years, label in BANDS
     ]
     tomorrow = nanoseconds(date.fromordinal(ask.as_of.toordinal() + 1))

@@ -42,7 +42,9 @@ def _crawl(estate: Estate, share: str) -> Stage:
     if run is None:
         return Stage(name, "not yet", "")
     entries = sum(part["rows"] for part in run.parts if part["table"] == "entries")
-    words = count_text(entries, "entry", "entries") + ("" if run.settings["content"] else ", listed only")
+    words = count_text(entries, "entry", "entries") + (
+        "" if run.settings["content"] else ", listed only"
+    )
     return Stage(name, "done" if run.finished else "under way", f"{words}, begun {run.started_at}")
 
 
@@ -53,11 +55,13 @@ def _identified(run: Run) -> str:
 def _deduped(run: Run) -> str:
     found = run.summary
     size = size_text(found["copies_size_bytes"])
-    return f"{count_text(found['groups'], 'group')}, {count_text(found['copies'], 'copy', 'copies')}, {size}"
+    copies = count_text(found["copies"], "copy", "copies")
+    return f"{count_text(found['groups'], 'group')}, {copies}, {size}"
 
 
 def _flagged(run: Run) -> str:
-    return f"{count_text(run.summary['entries'], 'entry', 'entries')}, ages as of {run.settings['as_of']}"
+    entries = count_text(run.summary["entries"], "entry", "entries")
+    return f"{entries}, ages as of {run.settings['as_of']}"
 
 
 def _exported(run: Run) -> str:
@@ -70,7 +74,8 @@ def _imported(run: Run) -> str:
 
 def _listed(run: Run) -> str:
     files = {account["outcome"]: account["files"] for account in run.summary["accounts"]}
-    return f"{count_text(files.get('to_move', 0), 'file')} to move, {files.get('undecided', 0):,} undecided"
+    to_move = count_text(files.get("to_move", 0), "file")
+    return f"{to_move} to move, {files.get('undecided', 0):,} undecided"
 
 
 def _moved(run: Run) -> str:

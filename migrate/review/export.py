@@ -15,13 +15,26 @@ from typing import Any
 
 from migrate.config import Config
 from migrate.engine.query import Query
+from migrate.errors import MigrateError
 from migrate.estate import Writer
 from migrate.events import Progress
 from migrate.flag.rules import LADDER, Rule
 from migrate.plan import proposals
 from migrate.review.rows import (
-    FILE_COLUMNS, FILE_ORDER, GROUP_COLUMNS, GROUP_ORDER, INFO_COLUMNS, INFO_ORDER, PROPOSALS, Desk,
-    file_row, group_row, info_row, lay_out, of_unit, units,
+    FILE_COLUMNS,
+    FILE_ORDER,
+    GROUP_COLUMNS,
+    GROUP_ORDER,
+    INFO_COLUMNS,
+    INFO_ORDER,
+    PROPOSALS,
+    Desk,
+    file_row,
+    group_row,
+    info_row,
+    lay_out,
+    of_unit,
+    units,
 )  # fmt: skip
 from migrate.review.workbook import FILES, GROUPS, INFO, MOST_ROWS, Cover, ReviewWorkbook
 
@@ -50,8 +63,20 @@ def export(writer: Writer, config: Config, holds: list[Rule], as_of: date) -> li
         for unit in units(query, desk):
             written += _export_unit(query, desk, config, unit, folder, as_of)
             progress.advance(now_at=unit)
+        _refuse_lost_rows(query, desk, written)
     writer.finish(run, {"workbooks": [workbook.__dict__ for workbook in written]})
     return written
+
+
+def _refuse_lost_rows(query: Query, desk: Desk, written: list[Exported]) -> None:
+    """What is in no workbook is decided by nobody: better no export than one with gaps."""
+    expected = (query.count(desk.files), query.count(desk.groups))
+    found = (sum(book.files for book in written), sum(book.groups for book in written))
+    if found != expected:
+        raise MigrateError(
+            f"the workbooks hold {found} rows of files and folders, the estate has {expected}",
+            "Use none of them. This is a fault in the toolkit: please report it.",
+        )
 
 
 def _export_unit(
@@ -81,9 +106,7 @@ def file_name(unit: str) -> str:
     return re.sub(r"[^\w &()-]", "_", unit).strip() or "unit"
 
 
-def _cover(
-    query: Query, desk: Desk, config: Config, unit: str, part: int, as_of: date
-) -> Cover:
+def _cover(query: Query, desk: Desk, config: Config, unit: str, part: int, as_of: date) -> Cover:
     flagged = query.estate.latest("flag")
     return Cover(
         title=config.title,

@@ -1,8 +1,8 @@
 """Room: a returned workbook read, checked row by row, its decisions recorded.
 
 In: an .xlsx that was out of our hands. Out: `decisions`, and for every refused row its sheet, its
-number and the reason. Never: a decision for a row nobody decided, for a row that says something else
-than the estate does, or against a hold.
+number and the reason. Never: a decision for a row nobody decided, for a row that says something
+else than the estate does, or against a hold.
 """
 
 from __future__ import annotations
@@ -21,12 +21,21 @@ import pyarrow as pa
 
 from migrate.engine.query import Query
 from migrate.errors import LimitReached, UsageError
-from migrate.estate import Run, Writer, write_part
+from migrate.estate import Run, Writer
 from migrate.log import timestamp
-from migrate.model import TABLES
 from migrate.plan import DECISIONS, latest_decisions
 from migrate.review.rows import (
-    CHECK, COMMENT, DECISION, FILE_COLUMNS, GROUP_COLUMNS, KEY, Desk, Row, canonical, check, file_row,
+    CHECK,
+    COMMENT,
+    DECISION,
+    FILE_COLUMNS,
+    GROUP_COLUMNS,
+    KEY,
+    Desk,
+    Row,
+    canonical,
+    check,
+    file_row,
     group_row,
 )  # fmt: skip
 from migrate.review.workbook import COVER, FILES, GROUPS, REVIEWER_LABEL
@@ -77,7 +86,11 @@ class Imported:
 
 
 def import_workbook(
-    writer: Writer, desk_of: Callable[[Query], Desk], path: Path, reviewer: str | None, dry_run: bool
+    writer: Writer,
+    desk_of: Callable[[Query], Desk],
+    path: Path,
+    reviewer: str | None,
+    dry_run: bool,
 ) -> tuple[Run | None, Imported]:
     """Read one workbook back. `desk_of` lays out the estate's rows as they are now.
 

@@ -19,19 +19,29 @@ from openpyxl.chart import BarChart, Reference
 from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.datavalidation import DataValidation
+from openpyxl.worksheet.properties import PageSetupProperties
 
 from migrate.plan import DECISIONS
 from migrate.review.rows import DECISION, FILE_COLUMNS, GROUP_COLUMNS, INFO_COLUMNS, Column, Row
 from migrate.wording import count_text, size_text
 
-COVER, FILES, GROUPS, INFO = "Start here", "Files to decide", "Folders to migrate", "For information"
+COVER, FILES, GROUPS, INFO = (
+    "Start here",
+    "Files to decide",
+    "Folders to migrate",
+    "For information",
+)
 REVIEWER_LABEL = "Your name"
 MOST_ROWS = 100_000  # files in one workbook; far below Excel's 1,048,576
 
-_HEADER = {"font": Font(bold=True, color="FFFFFF"), "fill": PatternFill("solid", "1D4F7C")}
+_HEADER = {
+    "font": Font(name="Calibri", bold=True, color="FFFFFF"),
+    "fill": PatternFill("solid", "1D4F7C"),
+}
 _INPUT = PatternFill("solid", "FFF4CC")
 _TOP = Alignment(vertical="top")
 _WRAPPED = Alignment(vertical="top", wrap_text=True)
+POINTS_PER_LINE, MOST_LINES = 15.0, 25  # Excel: at most 409 points
 _RISKY_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -64,12 +74,19 @@ class ReviewWorkbook:
         """Append rows to one of the sheets."""
         page = self.book[sheet]
         for row in rows:
-            page.append([self._cell(page, column, row.get(column.title)) for column in columns])
             self.counts[sheet] += 1
+            number = self.counts[sheet] + 1
+            page.row_dimensions[number].height = _height(columns, row)
+            page.append([self._cell(page, column, row.get(column.title)) for column in columns])
+            del page.row_dimensions[number]  # it is written: memory stays flat
 
     def save(self, path: Path) -> None:
         """Close the sheets and write the file, with no trace of when it was written."""
-        for sheet, columns in ((FILES, FILE_COLUMNS), (GROUPS, GROUP_COLUMNS), (INFO, INFO_COLUMNS)):
+        for sheet, columns in (
+            (FILES, FILE_COLUMNS),
+            (GROUPS, GROUP_COLUMNS),
+            (INFO, INFO_COLUMNS),
+        ):
             self._finish(sheet, columns)
         fixed = datetime(2000, 1, 1)
         self.book.properties.created = self.book.properties.modified = fixed
@@ -84,11 +101,11 @@ class ReviewWorkbook:
         for number, column in enumerate(columns, 1):
             dimension = page.column_dimensions[get_column_letter(number)]
             dimension.width, dimension.hidden = column.width, column.hidden
-        page.append([_styled(page, column.title, **_HEADER, alignment=_WRAPPED) for column in columns])
-        page.page_setup.orientation = "landscape"
-        page.page_setup.fitToHeight = 0
-        page.sheet_properties.pageSetUpPr.fitToPage = True
+        _fit_to_page_width(page, "landscape", pages_high=0)
         page.print_title_rows = "1:1"
+        page.append(
+            [_styled(page, column.title, **_HEADER, alignment=_WRAPPED) for column in columns]
+        )
         return page
 
     def _finish(self, sheet: str, columns: list[Column]) -> None:
@@ -119,12 +136,16 @@ class ReviewWorkbook:
 
     def _write_cover(self, cover: Cover) -> None:
         page = self.book.create_sheet(COVER)
-        for letter, width in zip("ABCD", (34, 22, 22, 60), strict=True):
+        _fit_to_page_width(page, "portrait", pages_high=1)
+        for letter, width in zip("ABCD", (34, 26, 20, 40), strict=True):
             page.column_dimensions[letter].width = width
         part = f", part {cover.part}" if cover.part > 1 else ""
         title = f"{cover.title}: {cover.unit}{part}"
-        bold = Font(bold=True)
-        lines: list[list[Any]] = [[_styled(page, title, font=Font(bold=True, size=16))], []]
+        bold = Font(name="Calibri", bold=True)
+        lines: list[list[Any]] = [
+            [_styled(page, title, font=Font(name="Calibri", bold=True, size=16))],
+            [],
+        ]
         lines += [[_styled(page, line)] for line in _INSTRUCTIONS]
         lines += [
             [],
@@ -143,16 +164,34 @@ class ReviewWorkbook:
             _add_chart(page, first, len(cover.categories))
 
 
+def _fit_to_page_width(page: Any, orientation: str, pages_high: int) -> None:
+    """For printing; to be called before the first row, with which the sheet's head is written."""
+    page.page_setup.orientation = orientation
+    page.page_setup.paperSize = "9"  # A4
+    page.page_setup.fitToHeight = pages_high
+    page.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
+
+
 def _totals(page: Any, title: str, lines: list[tuple[str, int, int]]) -> list[list[Any]]:
     """A small table: what, files, bytes, and the same in words."""
     rows = [[_styled(page, word, **_HEADER) for word in (title, "Files", "Bytes", "In words")]]
+    for cell in rows[0][1:3]:
+        cell.alignment = Alignment(horizontal="right")
     for what, files, size in lines:
         numbers = [WriteOnlyCell(page, files), WriteOnlyCell(page, size)]
         for cell in numbers:
             cell.number_format = "#,##0"
         words = f"{count_text(files, 'file')}, {size_text(size)}"
-        rows.append([_styled(page, what), *numbers, _styled(page, words)])
+        words_cell = _styled(page, words, alignment=Alignment(indent=1))
+        rows.append([_styled(page, what), *numbers, words_cell])
     return rows
+
+
+def _height(columns: list[Column], row: Row) -> float:
+    """High enough for its longest wrapped text: not every program works that out by itself."""
+    texts = [(str(row.get(column.title) or ""), column.width) for column in columns if column.wrap]
+    lines = max((-(-len(text) * 1.15 // width) for text, width in texts), default=1)
+    return POINTS_PER_LINE * min(max(lines, 1), MOST_LINES)
 
 
 def _add_chart(page: Any, first: int, lines: int) -> None:
@@ -195,11 +234,12 @@ _INSTRUCTIONS = [
     "This workbook lists what was found on your shared drive and what is proposed for it.",
     f"1. Write your name beside “{REVIEWER_LABEL}” below.",
     f"2. On “{FILES}”, each line is one file. Read why it is listed and choose a decision:",
-    "     migrate = goes into the new records system.   dispose = is not needed; may be destroyed, by the authority named.",
+    "     migrate = goes into the new records system.",
+    "     dispose = is not needed; may be destroyed, by the authority named.",
     "     leave = stays where it is for now.   Empty = nobody has decided; nothing will be done.",
-    f"3. On “{GROUPS}”, each line stands for all files of a folder that nothing speaks against moving.",
+    f"3. On “{GROUPS}”, each line stands for the files of a folder that may simply move.",
     "     One decision there covers them all, except files that you decided on by themselves.",
-    f"4. “{INFO}” lists what nobody may decide here: files on hold, files that could not be read, links.",
+    f"4. “{INFO}” lists what nobody may decide here: on hold, unreadable, or no file.",
     "5. Change nothing but the yellow columns. You may sort, filter and save; send the file back.",
-    "Nothing is deleted because of this workbook: a disposal is carried out later, and checked again.",
+    "Nothing is deleted by this workbook: a disposal is carried out later, and checked again.",
 ]

@@ -31,12 +31,14 @@ def _owner(uid: int) -> str:
 
 
 def _stat_of(result: os.stat_result) -> Stat:
+    posix = os.name != "nt"
     birth = getattr(result, "st_birthtime_ns", None)
-    if birth is None and hasattr(result, "st_birthtime"):  # macOS has it in seconds only
-        birth = int(result.st_birthtime * 1_000_000_000)
+    seconds = getattr(result, "st_birthtime", None)
+    if birth is None and seconds is not None:  # macOS has it in seconds only
+        birth = int(seconds * 1_000_000_000)
     return Stat(
-        result.st_size, result.st_mtime_ns, None if os.name == "nt" else result.st_ctime_ns,
-        result.st_atime_ns, birth, result.st_mode, None if os.name == "nt" else _owner(result.st_uid),
+        result.st_size, result.st_mtime_ns, result.st_ctime_ns if posix else None,
+        result.st_atime_ns, birth, result.st_mode, _owner(result.st_uid) if posix else None,
         result.st_ino, result.st_dev, result.st_nlink,
     )  # fmt: skip
 
@@ -116,7 +118,8 @@ class LocalSource:
         return _stat_of(os.stat(place, follow_symlinks=False))  # noqa: PTH116 - bytes path
 
     def link_target(self, path: bytes) -> bytes:
-        return os.fsencode(os.readlink(native(self.root, path)))  # noqa: PTH115 - bytes path
+        place: str | bytes = native(self.root, path)
+        return os.fsencode(os.readlink(os.fsdecode(place)))  # noqa: PTH115 - as bytes, not a Path
 
     def open(self, path: bytes) -> OpenFile:
         place = native(self.root, path)

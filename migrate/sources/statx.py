@@ -17,7 +17,8 @@ _BASIC_AND_BIRTH = 0x7FF | 0x800
 _HAS_BIRTH = 0x800
 
 # mask, blksize, attributes, nlink, uid, gid, mode, pad, ino, size, blocks, attributes_mask, then
-# four times (seconds, nanoseconds, pad): atime, btime, ctime, mtime; then rdev and dev, major first.
+# four times (seconds, nanoseconds, pad): atime, btime, ctime, mtime; then rdev and dev, major
+# first.
 _LAYOUT = struct.Struct("=IIQIIIHHQQQQ" + "qIi" * 4 + "IIII")
 
 Fields = tuple[int, ...]
@@ -31,7 +32,7 @@ def _load() -> Callable[..., int] | None:
     function.argtypes = (
         ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_uint, ctypes.c_char_p,
     )  # fmt: skip
-    return function  # type: ignore[no-any-return]
+    return function
 
 
 _statx = _load()
