@@ -6,6 +6,7 @@ Never: a secret; credentials come from the environment or a keyring.
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
@@ -21,8 +22,8 @@ KeeperTest = Literal[
 
 
 def _share_name(name: str) -> str:
-    if not name or any(char in name for char in '/\\:*?"<>|\0\n') or name in (".", ".."):
-        raise ValueError("a share's name is one plain word, as it will stand in every path")
+    if not re.fullmatch(r"\w[\w .&()+-]*", name) or name.strip(" .") != name:
+        raise ValueError("a share's name is plain words: letters, digits, spaces and . & ( ) + -")
     return name
 
 
@@ -36,8 +37,11 @@ def _folder(folder: str) -> str:
 
 def _container(container: str) -> str:
     clean = container.strip("/")
-    if not clean or any(part in ("", ".", "..") for part in clean.split("/")):
-        raise ValueError("a container is written name/name, with no '..' and no empty name")
+    parts = clean.split("/")
+    if any(part in ("", ".", "..") for part in parts) or clean[0] in "=+-@":
+        raise ValueError(
+            "a container is written name/name: no '..', no empty name, no = + - @ first"
+        )
     return clean
 
 

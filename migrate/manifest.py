@@ -23,8 +23,8 @@ from migrate.errors import MigrateError
 from migrate.estate import Run, Writer
 from migrate.flag.rules import Rule
 from migrate.manifests import PROFILES
+from migrate.manifests.standard import harmless
 from migrate.naming import target_paths
-from migrate.paths import printable
 from migrate.plan import outcomes
 
 
@@ -153,5 +153,5 @@ def _write_not_moved(query: Query, all_outcomes: Any, folder: Path) -> Path:
         rows.writerow(["path", "kind", "size_bytes", "outcome", "why", "comment"])
         for record in query.rows(rest.order_by("full_path", "entry_id")):
             record.pop("entry_id")
-            rows.writerow([printable(v) if isinstance(v, str) else v for v in record.values()])
+            rows.writerow({**record, "comment": harmless(record["comment"])}.values())
     return path

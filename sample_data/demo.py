@@ -39,7 +39,7 @@ def main(folder: Path) -> None:
     step("A shared drive to empty", "python", HERE / "lay_out.py", "share")
     os.environ["MIGRATE_ESTATE"] = "estate"
     step("IT engineer: an estate for it", "migrate", "init", "estate", "--config", "estate.yaml")
-    step("IT engineer: read every file once", "migrate", "crawl")
+    step("IT engineer: read every file once", "migrate", "crawl", "--fixity", "sha256")
     step("IT engineer: what formats are these?", "migrate", "identify")
     step("IT engineer: identical files", "migrate", "dedupe")
     step("IT engineer: run the rules", "migrate", "flag", "--as-of", "2026-10-01")

@@ -59,7 +59,8 @@ def manifest(estate_path: Path | None, profile: str, workers: int | None, as_jso
             for a in made.accounts
         ]
         total = sum(a.files for a in made.accounts)
-        table(f"All {total:,} files accounted for", ["outcome", "files", "size", "meaning"], rows)
+        title = f"All {total:,} files, links and empty folders accounted for"
+        table(title, ["outcome", "files", "size", "meaning"], rows)
         if made.renamed:
             say(
                 f"{count_text(made.renamed, 'file')} will have another name in the new store: "

@@ -1,7 +1,9 @@
 """Room: the standard manifest, version 1: CSV and JSON Lines with the same columns.
 
 Every line is one file (or empty folder) to move. UTF-8, RFC 4180 quoting, LF; times ISO 8601 UTC;
-digests in lower-case hex. JSON Lines has `source_path_b64` only where the path is no text.
+digests in lower-case hex. JSON Lines leaves out what is empty. Each path is exact and begins with a
+share or a container, so that no file name can be a formula to a spreadsheet that opens the CSV;
+people's words that could be one get an apostrophe in front there.
 """
 
 from __future__ import annotations
@@ -13,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from migrate.engine.query import Query
-from migrate.paths import printable
 from migrate.wording import time_text
 
 VERSION = "1"
@@ -23,8 +24,8 @@ COLUMNS = {
     "manifest_version": "1",
     "record_id": "stays the same for this path through every scan",
     "source_share": "share, as named in estate.yaml",
-    "source_path": "path below the share; undecodable bytes as \\xNN, see source_path_b64",
-    "source_path_b64": "the path's exact bytes in base64, where source_path cannot give them",
+    "source_path": "share/folder/name; undecodable bytes as \\xNN, see source_path_b64",
+    "source_path_b64": "exact bytes below the share in base64, where source_path cannot give them",
     "kind": "file, or folder (an empty one)",
     "size_bytes": "size, bytes",
     "modified_utc": "last modified",
@@ -34,9 +35,8 @@ COLUMNS = {
     "mime": "MIME type",
     "puid": "PRONOM identifier",
     "dest_container": "where in the new store, with '/'",
-    "dest_name": "name in the new store",
-    "renamed_from": "the original name where it had to change",
-    "rename_reason": "why it had to change",
+    "dest_path": "container and name in the new store",
+    "rename_reason": "why the name, or a folder's, is not the original one",
     "retention_class": "from the file plan",
     "sensitivity": "the sensitive findings, if any",
     "duplicate_of": "path of the identical file that was chosen to keep",
@@ -48,22 +48,29 @@ COLUMNS = {
 }
 
 
+PEOPLES_WORDS = ("owner", "decided_by", "comment")
+
+
+def harmless(words: str | None) -> str | None:
+    """Words that a spreadsheet will not take for a formula."""
+    return f"'{words}" if words and words[0] in "=+-@\t\r" else words
+
+
 def line(record: dict[str, Any]) -> dict[str, Any]:
     """One manifest line from one row of the `manifest` table."""
-    container, _, name = record["target_path"].rpartition("/")
     raw = record["path_raw"]
     values = {
         "manifest_version": VERSION,
         "record_id": f"{record['entry_id']:016x}",
         "source_share": record["share"],
-        "source_path": record["source_path"],
+        "source_path": f"{record['share']}/{record['source_path']}",
         "source_path_b64": base64.b64encode(raw).decode() if raw is not None else None,
         "modified_utc": time_text(record["mtime_ns"]) or None,
         "created_utc": time_text(record["birthtime_ns"]) or None,
         "xxh3_128": record["xxh3_128"].hex() if record["xxh3_128"] else None,
         "sha256": record["sha256"].hex() if record["sha256"] else None,
-        "dest_container": container,
-        "dest_name": name,
+        "dest_container": record["target_path"].rpartition("/")[0],
+        "dest_path": record["target_path"],
         "decision": "migrate",
     }
     return {name: values.get(name, record.get(name)) for name in COLUMNS}
@@ -82,21 +89,16 @@ def write(query: Query, folder: Path) -> list[Path]:
         lines = csv.DictWriter(csv_file, COLUMNS, lineterminator="\n")
         renamed = csv.writer(renamed_file, lineterminator="\n")
         lines.writeheader()
-        renamed.writerow(["source", "target", "original_name", "why"])
+        renamed.writerow(["source", "dest_path", "why"])
         for record in query.rows(table.order_by("target_path")):
             values = line(record)
-            lines.writerow(values)
+            lines.writerow({**values, **{name: harmless(values[name]) for name in PEOPLES_WORDS}})
             known = {name: value for name, value in values.items() if value is not None}
             json_file.write(json.dumps(known, ensure_ascii=False, separators=(",", ":")) + "\n")
             if record["rename_reason"]:
-                source = printable(f"{record['share']}/{record['source_path']}")
-                row = [
-                    source,
-                    record["target_path"],
-                    record["renamed_from"],
-                    record["rename_reason"],
-                ]
-                renamed.writerow(row)
+                renamed.writerow(
+                    [values["source_path"], record["target_path"], record["rename_reason"]]
+                )
     for part, path in zip(parts, paths, strict=True):
         part.replace(path)
     return paths

@@ -322,6 +322,7 @@ def _what_is_proposed(found: Figures) -> list[Headline]:
     held = sum(hold["items"] for hold in found.held)
     size = sum(hold["size_bytes"] for hold in found.held)
     holds = f"{size_text(size)}; {count_text(len(found.held), 'hold')} in force"
+    holds += "" if found.duplicates else "; copies elsewhere not known before migrate dedupe"
     marked = "not flagged yet" if found.sensitive is None else f"{found.sensitive[0]['items']:,}"
     why = "run migrate flag" if found.sensitive is None else "by name or content, at least one rule"
     failed = sum(row["items"] for row in found.unreadable)

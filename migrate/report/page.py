@@ -148,7 +148,7 @@ def render(figures: Figures) -> str:
     )
 
 
-def _safe_text(value: Any) -> Any:  # noqa: ANN401 - whatever a template prints
+def _safe_text(value: Any) -> Any:
     """Everything that the template prints passes here, before it is escaped: no name can turn the
     direction of the line or hide a character. (What is Markup came through here already.)"""
     return value if isinstance(value, Markup) else printable(str(value))
@@ -388,10 +388,11 @@ def _unit_row(row: Figure) -> list[Value]:
 
 
 def _sensitive(figures: Figures) -> Section:
+    deduped = figures.duplicates is not None
     holds: list[list[Value]] = [
         [
-            row["hold"], f"{row['items']:,}", f"{row['copies']:,}", size_text(row["size_bytes"]),
-            row["authority"],
+            row["hold"], f"{row['items']:,}", f"{row['copies']:,}" if deduped else "not known",
+            size_text(row["size_bytes"]), row["authority"],
         ]
         for row in figures.held
     ]  # fmt: skip
@@ -400,11 +401,13 @@ def _sensitive(figures: Figures) -> Section:
     if holds:
         columns = ["Hold", "Items", "of which copies elsewhere", "Size", "Authority"]
         note = "As the holds stand now. A copy of something held is held too, wherever it is."
+        note += "" if deduped else " Copies are not known before migrate dedupe has been run."
         tables.append(Table("On hold", columns, holds, note, words=(4,)))
     else:
         says.append("No hold is in force. If there should be one, enter it in estate.yaml.")
     if figures.sensitive is None:
-        return Section("sensitive", "Sensitive and held", [*says, NOT_FLAGGED], tables)
+        says.append(f"Sensitive material: {NOT_FLAGGED[0].lower()}{NOT_FLAGGED[1:]}")
+        return Section("sensitive", "Sensitive and held", says, tables)
     total, *by_rule = figures.sensitive
     rows: list[list[Value]] = [
         [f"{row['title']} ({row['rule_id']})", f"{row['items']:,}", size_text(row["size_bytes"])]
@@ -599,7 +602,8 @@ def _receipts(found: list[Figure]) -> Table:
     return Table("Lines of the manifest in the new store", columns, rows, note, words=(3,))
 
 
-def _sources(figures: Figures) -> Section:
+def _source_facts(figures: Figures) -> list[list[Value]]:
+    """What somebody needs to find this state of the estate again."""
     state, flag = figures.state, figures.flag
     facts: list[list[Value]] = [
         ["Log", f"{state['log_lines']:,} lines; the last of {state['last_change']}"],
@@ -621,6 +625,10 @@ def _sources(figures: Figures) -> Section:
         facts.append(["Rules", NOT_FLAGGED])
     made_by = ", ".join(state["versions"]) or "–"
     facts.append(["Toolkit", f"version {made_by}; this page by version {state['report_version']}"])
+    return facts
+
+
+def _sources(figures: Figures) -> Section:
     runs: list[list[Value]] = [
         [str(row["run"]), row["stage"], row["started_at"], row["finished_at"] or "not ended"]
         for row in figures.history
@@ -635,7 +643,7 @@ def _sources(figures: Figures) -> Section:
     return Section(
         "sources", "Where the figures come from", says,
         [
-            Table("Sources", ["What", "Which"], facts, words=(1,)),
+            Table("Sources", ["What", "Which"], _source_facts(figures), words=(1,)),
             Table(caption, columns, runs, folded=True, words=(1, 2, 3)),
         ],
     )  # fmt: skip

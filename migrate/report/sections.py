@@ -133,7 +133,7 @@ def ages(ask: Ask) -> list[Figure]:
     """Files by whole years since they were last changed."""
     files = ask.items.filter(ask.items.kind == "file")
     cutoffs = [
-        (files.mtime_ns > 86400*10**9+nanoseconds(days_before(ask.as_of, f"{years}y")), label)
+        (files.mtime_ns >= nanoseconds(days_before(ask.as_of, f"{years}y")), label)
         for years, label in BANDS
     ]
     tomorrow = nanoseconds(date.fromordinal(ask.as_of.toordinal() + 1))
