@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from datetime import date
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from migrate.errors import RulesInvalid
 from migrate.yamlfile import Document, Strict, read_yaml, suggestion, validate
@@ -30,7 +30,7 @@ def _share_name(name: str) -> str:
 def _folder(folder: str) -> str:
     """share/folder/folder, as paths are written everywhere in the estate."""
     clean = folder.strip("/")
-    if not clean or "\\" in clean or ".." in clean.split("/"):
+    if "\\" in clean or any(part in ("", ".", "..") for part in clean.split("/")):
         raise ValueError("a folder is written share/folder/folder, with '/' and no '..'")
     return clean
 
@@ -45,7 +45,15 @@ def _container(container: str) -> str:
     return clean
 
 
+def _iso_date(written: object) -> object:
+    """pydantic would take any number for seconds since 1970, and a release date from it."""
+    if not isinstance(written, str) or not re.fullmatch(r"\d{4}-\d\d-\d\d", written):
+        raise ValueError("a date is written YYYY-MM-DD")
+    return written
+
+
 Folder = Annotated[str, AfterValidator(_folder)]
+Day = Annotated[date, BeforeValidator(_iso_date)]
 
 
 class Share(Strict):
@@ -89,8 +97,8 @@ class Hold(Strict):
     reference: Annotated[str, Field(min_length=1)]
     title: str
     authority: Annotated[str, Field(min_length=1)]
-    issued: date
-    released: date | None = None
+    issued: Day
+    released: Day | None = None
     match: dict[str, Any]
 
 
@@ -103,7 +111,8 @@ class Config(Strict):
 
     format: Literal["1"]
     title: str = "Shared drives"
-    as_of: date | None = None  # ages count back from here; default: the day of the newest crawl
+    as_of: Day | None = None  # ages count back from here; default: the day of the newest crawl
+    base: str | None = None  # what relative paths are relative to; default: this file's folder
     shares: Annotated[list[Share], Field(min_length=1)]
     business_units: list[BusinessUnit] = []
     file_plan: list[FilePlanLine] = []
@@ -121,11 +130,18 @@ def load(path: Path) -> tuple[Config, Document]:
 
     Errors: RulesInvalid."""
     document = read_yaml(path)
+    return checked(document), document
+
+
+def checked(document: Document) -> Config:
+    """A document as a Config.
+
+    Errors: RulesInvalid with all faults."""
     config = validate(document, Config)
     faults = [document.fault(place, message) for place, message in _cross_faults(config)]
     if faults:
         raise RulesInvalid(faults)
-    return config, document
+    return config
 
 
 def _cross_faults(config: Config) -> list[tuple[tuple[str | int, ...], str]]:
@@ -149,6 +165,10 @@ def _cross_faults(config: Config) -> list[tuple[tuple[str | int, ...], str]]:
         share = folder.split("/")[0]
         if share not in names:
             faults.append((place, f"{folder!r} is on no share{suggestion(share, names)}"))
+    references = [hold.reference for hold in config.holds]
+    for number, reference in enumerate(references):
+        if reference in references[:number]:
+            faults.append((("holds", number, "reference"), f"two holds are called {reference!r}"))
     unit_names = [unit.name.casefold() for unit in config.business_units]
     for number, unit_name in enumerate(unit_names):
         if unit_name in unit_names[:number]:
@@ -156,17 +176,17 @@ def _cross_faults(config: Config) -> list[tuple[tuple[str | int, ...], str]]:
     return faults
 
 
+def base_folder(config: Config, estate_root: Path) -> Path:
+    """What relative paths in estate.yaml are relative to."""
+    return Path(config.base) if config.base else estate_root
+
+
 def share_root(config: Config, estate_root: Path, name: str) -> str:
-    """Where a share is, with a relative path taken from estate.yaml's folder."""
+    """Where a share is; an absolute path, a UNC path and a URL are as they are written."""
     path = config.share(name).path
-    is_absolute = Path(path).is_absolute() or path.startswith(("\\\\", "//"))
-    return path if is_absolute else str((estate_root / path).resolve())
-
-
-def under(folder: str, path: str) -> bool:
-    """Whether share/path lies in share/folder (or is it), ignoring case."""
-    here, there = PurePosixPath(path.casefold()), PurePosixPath(folder.casefold())
-    return here == there or there in here.parents
+    if Path(path).is_absolute() or path.startswith(("\\\\", "//")) or "://" in path:
+        return path
+    return str((base_folder(config, estate_root) / path).resolve())
 
 
 TEMPLATE = """\

@@ -16,7 +16,7 @@ from migrate.config import Config, Keeper
 from migrate.digest import COLUMNS, digest_wholly, visit_again
 from migrate.engine.query import Query
 from migrate.estate import Run, Writer
-from migrate.facts import contents, folder_of, folder_pattern, full_path, is_under
+from migrate.facts import contents, folded, folder_of, folder_pattern, full_path, is_under
 
 SAME_FILE = ["device_id", "file_id"]
 
@@ -110,7 +110,7 @@ def equal_files(query: Query, config: Config) -> Any:
 
 def keeper_order(files: Any, config: Config) -> list[Any]:
     """The tests of the keeper policy as sort keys, best first; the path decides ties."""
-    lower = full_path(files).lower()
+    lower = folded(full_path(files))
     folder = folder_of(lower)
     return [
         *(_keeper_test(test, files, lower, folder, config) for test in config.keeper.prefer),

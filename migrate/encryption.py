@@ -1,9 +1,9 @@
 """Room: whether a file is locked with a password, from what its format says of itself.
 
-Sources: PKWARE APPNOTE 4.4.4 (bit 0 of the general purpose flag); ISO 32000-1 7.5.5 (Encrypt in the
-trailer); MS-OFFCRYPTO 2.3.4 (EncryptedPackage stream); MS-DOC 2.5.2 (FibBase.fEncrypted); MS-XLS
-2.4.117 (FilePass); MS-PPT 2.3.2 (headerToken of an encrypted document); RAR 5.0 technical note;
-7zFormat.txt (AES coder 06F10701 in the packed header's coder list); RFC 4880 4.2 (armour).
+Sources: PKWARE APPNOTE 4.3.12, 4.4.4 (central directory, bit 0 of the general purpose flag); ISO
+32000-1 7.5.5 (Encrypt in the trailer); MS-OFFCRYPTO 2.3.4 (EncryptedPackage stream); MS-DOC 2.5.2
+(FibBase.fEncrypted); MS-XLS 2.4.117 (FilePass); MS-PPT 2.3.2 (headerToken of a locked document);
+RAR 5.0 technical note (archive encryption header); 7zFormat.txt (AES coder 06F10701); RFC 4880 6.2.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from migrate.mimetypes import OLE2_SIGNATURE
 _PPT_ENCRYPTED = b"\xdf\xc4\xd1\xf3"
 
 
-def is_encrypted(head: bytes, tail: bytes, whole: bytes | None) -> bool | None:
+def is_encrypted(head: bytes, tail: bytes, whole: bytes | None, size_bytes: int) -> bool | None:
     """True or False where the format can tell, None where it cannot or we have too little of it.
 
-    `whole` is the file (or as much of it as was read) for OLE2 files."""
+    `head` and `tail` are the file's (both all of a small one), `whole` as much of an OLE2 file as
+    was read."""
     if head.startswith(b"PK\x03\x04"):
-        return _zip(head)
+        return _zip(tail, size_bytes)
     if head.startswith(b"%PDF-"):
-        return b"/Encrypt" in tail or b"/Encrypt" in head
+        return _pdf(head + tail)
     if head.startswith(OLE2_SIGNATURE):
         return _ole2(whole or head)
     if head.startswith(b"Rar!\x1a\x07\x01\x00"):
@@ -36,24 +37,36 @@ def is_encrypted(head: bytes, tail: bytes, whole: bytes | None) -> bool | None:
     return None
 
 
-def _zip(head: bytes) -> bool | None:
-    """Whether any member that begins within the head is encrypted (folders never are)."""
-    offset, seen = 0, None
-    while head[offset : offset + 4] == b"PK\x03\x04" and len(head) >= offset + 30:
-        flags, packed, name, extra = struct.unpack_from("<6xH10xI4xHH", head, offset)
+def _pdf(seen: bytes) -> bool | None:
+    """A trailer (or the stream that replaces it since PDF 1.5) says so, if we have seen one."""
+    if b"/Encrypt" in seen:
+        return True
+    return False if b"trailer" in seen or b"/XRef" in seen else None
+
+
+def _zip(tail: bytes, size_bytes: int) -> bool | None:
+    """Whether any member is encrypted, from the central directory at the end; None if that is
+    not all in `tail` and what is there is open."""
+    end = tail.rfind(b"PK\x05\x06")
+    if end < 0 or len(tail) < end + 22:
+        return None
+    length, offset = struct.unpack_from("<II", tail, end + 12)
+    start = offset - (size_bytes - len(tail))
+    complete = 0 <= start <= end - length
+    at = start if complete else tail.find(b"PK\x01\x02")
+    while at >= 0 and tail[at : at + 4] == b"PK\x01\x02" and at + 46 <= end:
+        flags, name, extra, comment = struct.unpack_from("<8xH18xHHH", tail, at)
         if flags & 1:
             return True
-        if packed or not head[offset + 30 : offset + 30 + name].endswith(b"/"):
-            seen = False
-        offset += 30 + name + extra + packed
-    return seen
+        at += 46 + name + extra + comment
+    return False if complete and at == start + length else None
 
 
 def _ole2(content: bytes) -> bool | None:
     import olefile
 
     try:
-        with olefile.OleFileIO(io.BytesIO(content)) as ole:
+        with olefile.OleFileIO(io.BytesIO(content), raise_defects=olefile.DEFECT_INCORRECT) as ole:
             return _office(ole)
     except Exception:  # a damaged file: olefile's errors are of many kinds, and none is ours
         return None

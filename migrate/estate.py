@@ -12,7 +12,8 @@ import getpass
 import hashlib
 import os
 import platform
-import re
+import shutil
+import time
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -27,8 +28,11 @@ from migrate import __version__
 from migrate.errors import EstateLocked, EstateMissing, MigrateError
 from migrate.log import Log
 from migrate.model import SCHEMA_VERSION, TABLES
+from migrate.paths import without_credentials
 
 PENDING = ".pending-"
+SPILL = ".spill-"  # folders of queries, beside the tables
+SPILL_SECONDS = 86_400
 
 
 @dataclass(frozen=True)
@@ -217,13 +221,16 @@ class Writer:
         run.finished_at, run.summary = record["at"], summary
 
     def sweep(self) -> None:
-        """Remove what crashes left behind: parts that no line of the log names."""
+        """Remove what crashes left behind: parts that no line of the log names, spilled memory."""
         known = {(part["table"], part["file"]) for run in self.estate.runs() for part in run.parts}
         for table in TABLES:
             for path in (self.estate.root / table).glob("*"):
                 ours = path.name.startswith(PENDING) or path.suffix == ".parquet"
                 if ours and (table, path.name) not in known:
                     path.unlink()
+        for folder in self.estate.root.glob(f"{SPILL}*"):
+            if time.time() - folder.stat().st_mtime > SPILL_SECONDS:  # a reader may be using it
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def sync_folder(folder: Path) -> None:
@@ -238,18 +245,24 @@ def sync_folder(folder: Path) -> None:
 
 
 def create(root: Path, config_text: str) -> Estate:
-    """Make the folder of a new estate.
+    """Make the folder of a new estate. Killed and run again, it completes.
 
     Errors: MigrateError if the folder holds something else already."""
     root.mkdir(parents=True, exist_ok=True)
-    if any(path.name not in (".lock", "estate.yaml") for path in root.iterdir()):
+    own = (".lock", "estate.yaml", "estate.yaml.part", "log.jsonl")
+    if any(path.name not in own for path in root.iterdir()):
         raise MigrateError(
             f"{root} is not empty and is no estate", "Name a new or an empty folder."
         )
     config = root / "estate.yaml"
     if not config.exists():
-        config.write_text(config_text, encoding="utf-8")
-    Log(root / "log.jsonl").append("init", schema=SCHEMA_VERSION)
+        part = root / "estate.yaml.part"
+        part.write_text(config_text, encoding="utf-8")
+        part.replace(config)
+    log = Log(root / "log.jsonl")
+    log.drop_torn_line()
+    if not log.records:
+        log.append("init", schema=SCHEMA_VERSION)
     sync_folder(root)
     return Estate(root)
 
@@ -277,15 +290,12 @@ def writing(estate: Estate, command: list[str]) -> Iterator[Writer]:
         writer.sweep()
         estate.log.append(
             "command",
-            command=[_CREDENTIALS.sub(r"\1", word) for word in command],
+            command=[without_credentials(word) for word in command],
             user=_user(),
             host=platform.node(),
             version=__version__,
         )
         yield writer
-
-
-_CREDENTIALS = re.compile(r"(://)[^/@]*@")
 
 
 def _user() -> str:

@@ -6,8 +6,10 @@ What is not known is NULL, and stays unknown.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
+import duckdb
 import ibis
 
 from migrate.config import Config
@@ -17,6 +19,24 @@ from migrate.engine.query import Query
 @ibis.udf.scalar.builtin  # type: ignore[untyped-decorator]
 def hex(value: bytes) -> str:  # type: ignore[empty-body]
     """The engine's own function (DuckDB and Spark have it): bytes as upper-case digits."""
+
+
+@ibis.udf.scalar.builtin  # type: ignore[untyped-decorator]
+def nfc_normalize(value: str) -> str:  # type: ignore[empty-body]
+    """The engine's own function: one spelling for each accented letter."""
+
+
+def folded(text: Any) -> Any:
+    """Text as it is compared: lower case, accents composed (one name has two spellings on disks
+    that Macs have written to)."""
+    return nfc_normalize(text).lower()
+
+
+@cache
+def fold(text: str) -> str:
+    """What `folded` makes of one text, by the same engine: Python's lower() differs in places."""
+    answer = duckdb.execute("select lower(nfc_normalize(?))", [text]).fetchone()
+    return str(answer[0]) if answer else text
 
 
 def full_path(table: Any) -> Any:
@@ -44,12 +64,12 @@ def glob_pattern(glob: str) -> str:
 
 def folder_pattern(globs: list[str]) -> str:
     """Whole folder names, anywhere in a lower-cased path of folders."""
-    return "(^|/)(" + "|".join(glob_pattern(glob.lower()) for glob in globs) + ")(/|$)"
+    return "(^|/)(" + "|".join(glob_pattern(fold(glob)) for glob in globs) + ")(/|$)"
 
 
 def is_under(full: Any, folder: str) -> Any:
     """Whether a lower-cased full path is a folder or lies below it."""
-    folder = folder.lower().strip("/")
+    folder = fold(folder)
     return (full == folder) | full.startswith(folder + "/")
 
 
@@ -115,7 +135,7 @@ def facts(query: Query, config: Config) -> Any:
         (table.role.notnull(), table.role),
         (ibis.and_(readable, deduped), "none"),
     )
-    lower = full.lower()
+    lower = folded(full)
     return table.mutate(
         full_path=full,
         read_error=unread,

@@ -7,9 +7,10 @@ Never: compare two target names otherwise than the target will (case folded, NFC
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from migrate.errors import MigrateError
 
@@ -40,7 +41,9 @@ def printable(text: str) -> str:
 
 def _escape(char: str) -> str:
     code = ord(char)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def extension(name: str) -> str:
@@ -62,6 +65,14 @@ def native(root: str, path_raw: bytes) -> bytes | str:
     return "\\\\?\\UNC\\" + full[2:] if full.startswith("\\\\") else "\\\\?\\" + full
 
 
+_CREDENTIALS = re.compile(r"(://)(?:[^/@]*:.*|[^/]*)@")
+
+
+def without_credentials(text: str) -> str:
+    """A URL (or a word of a command line) without the user and password before its host."""
+    return _CREDENTIALS.sub(r"\1", text)
+
+
 class PathEscapes(MigrateError):
     """A path would leave the folder it belongs in."""
 
@@ -71,7 +82,8 @@ def inside(root: Path, relative: str) -> Path:
 
     Errors: PathEscapes for absolute paths, '..', empty names, NUL, and symlinks on the way."""
     parts = relative.split("/")
-    if any(part in ("", ".", "..") or "\0" in part or "\\" in part for part in parts):
+    unsafe = "\0\\:" if isinstance(root, PureWindowsPath) else "\0\\"  # C:name, name:stream
+    if any(part in ("", ".", "..") or any(char in part for char in unsafe) for part in parts):
         raise PathEscapes(f"{printable(relative)!r} is no path below {root}")
     place = root
     for part in parts[:-1]:

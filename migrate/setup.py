@@ -6,25 +6,27 @@ Never: overwrite one that is there.
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
-from migrate.config import TEMPLATE, Config, load
-from migrate.errors import UsageError
-from migrate.estate import Estate
-from migrate.yamlfile import parse_yaml, validate
+from migrate.config import TEMPLATE, checked, load
+from migrate.errors import RulesInvalid, UsageError
+from migrate.log import Log
+from migrate.yamlfile import parse_yaml
 
 
 def new_config(estate: Path, shares: tuple[str, ...], config: Path | None) -> str:
     """The text of the new estate.yaml, checked.
 
-    Errors: UsageError; RulesInvalid if `config` is malformed."""
+    Errors: UsageError; RulesInvalid if it is malformed."""
+    there = estate / "estate.yaml"
     if config and shares:
         raise UsageError("--config and --share are both given", "The config names the shares.")
     if config:
-        return _rebased(config)
-    if not shares and (estate / "estate.yaml").exists():
-        return (estate / "estate.yaml").read_text(encoding="utf-8-sig")
+        return _based(config)
+    if not shares and there.exists():
+        text = there.read_text(encoding="utf-8-sig")
+        checked(parse_yaml(text, str(there)))
+        return text
     if not shares:
         raise UsageError(
             "no share is named", "Name at least one: --share NAME=PATH, for example hr=/mnt/hr"
@@ -33,8 +35,10 @@ def new_config(estate: Path, shares: tuple[str, ...], config: Path | None) -> st
     lines = "\n".join(
         f"  - {{name: {_quoted(name)}, path: {_quoted(path)}}}" for name, path in named
     )
-    first = named[0][0]
-    return TEMPLATE.format(title=_quoted(estate.resolve().name), shares=lines, first=first)
+    title = _quoted(estate.resolve().name)
+    text = TEMPLATE.format(title=title, shares=lines, first=named[0][0])
+    checked(parse_yaml(text, "--share"))
+    return text
 
 
 def _share(given: str) -> tuple[str, str]:
@@ -49,36 +53,44 @@ def _share(given: str) -> tuple[str, str]:
 
 
 def _quoted(text: str) -> str:
-    """As a YAML single-quoted scalar."""
+    """As a YAML single-quoted scalar.
+
+    Errors: UsageError for line breaks, which it cannot hold."""
+    if any(ord(char) < 32 for char in text):
+        raise UsageError(f"{text!r} has a line break or a control character", "Rename the folder.")
     return "'" + text.replace("'", "''") + "'"
 
 
-def _rebased(config: Path) -> str:
-    """The given estate.yaml with the shares' relative paths made absolute; all else as it is."""
-    parsed, document = load(config)
-    lines = config.read_text(encoding="utf-8-sig").splitlines(keepends=True)
-    for number, share in enumerate(parsed.shares):
-        absolute = str((config.parent / share.path).absolute())
-        row = document.places[("shares", number, "path")][0] - 1
-        written = re.compile(r"(path:\s*)(" + re.escape(share.path) + r"|'[^']*'|\"[^\"]*\")")
-        found = written.search(lines[row])
-        if found:
-            before, after = lines[row][: found.start(2)], lines[row][found.end(2) :]
-            lines[row] = before + _quoted(absolute) + after
-    return "".join(lines)
+def _based(config: Path) -> str:
+    """The given estate.yaml; where it has relative paths, with `base`, so that they stay true."""
+    parsed, _ = load(config)
+    text = config.read_text(encoding="utf-8-sig")
+    if parsed.base:
+        return text
+    with_base = f"{text.rstrip()}\nbase: {_quoted(str(config.parent.absolute()))}\n"
+    try:
+        if checked(parse_yaml(with_base, str(config))).shares == parsed.shares:
+            return with_base
+    except RulesInvalid:
+        pass
+    raise UsageError(
+        f"{config} is not written as lines of `key: value`", "Add `base: FOLDER` to it yourself."
+    )
 
 
 def existing(estate: Path, text: str) -> bool:
     """Whether the estate is there already, with these shares.
 
-    Errors: UsageError if it is there with others."""
-    if not (estate / "log.jsonl").exists():
-        return False
-    there = load(Estate(estate).config_path)[0]
-    wanted = validate(parse_yaml(text, "the new estate.yaml"), Config)
-    if {(s.name, s.path) for s in wanted.shares} - {(s.name, s.path) for s in there.shares}:
-        raise UsageError(
-            f"{estate} is an estate already, with other shares",
-            f"Add shares in {estate / 'estate.yaml'}, or name a new folder.",
-        )
-    return True
+    Errors: UsageError if it (or only its estate.yaml) is there with others."""
+    there = estate / "estate.yaml"
+    made = bool(Log(estate / "log.jsonl").records)
+    if there.exists():
+        wanted = checked(parse_yaml(text, "the new estate.yaml"))
+        if {(s.name, s.path) for s in wanted.shares} - {
+            (s.name, s.path) for s in load(there)[0].shares
+        }:
+            raise UsageError(
+                f"{there} is there already, with other shares",
+                "Add shares in that file, or name a new folder.",
+            )
+    return made

@@ -74,7 +74,7 @@ def examine(file: OpenFile, stat: Stat, reading: Reading) -> Content:
         after = file.stat()
     except OSError as error:
         return Content(error=error_code(error))
-    if (after.size_bytes, after.mtime_ns) != (size, stat.mtime_ns):
+    if after[:3] != stat[:3]:  # size, mtime, ctime
         return Content(error="changed_while_read")
     return Content(*digests, mime, encrypted)
 
@@ -97,7 +97,9 @@ def _kind_of(file: OpenFile, size: int, head: bytes, tail: bytes) -> tuple[str |
     whole = None
     if head.startswith(OLE2_SIGNATURE):
         whole = head if len(head) == size else file.read_at(0, min(size, OLE2_BYTES))
-    return mime_type(whole or head[:HEAD_BYTES]), is_encrypted(head, tail, whole)
+    return mime_type(
+        whole or (head if head.startswith(b"PK") else head[:HEAD_BYTES])
+    ), is_encrypted(head, tail, whole, size)
 
 
 def whole_digests(file: OpenFile, size: int, sha256: bool) -> tuple[bytes, bytes | None]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -45,12 +45,13 @@ class Document:
 
 def read_yaml(path: Path, shown_as: str = "") -> Document:
     """Read a file; what is wrong with it is in `faults`, nothing is raised for it."""
+    content = path.read_bytes()
+    name = shown_as or str(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        return parse_yaml(content.decode("utf-8-sig"), name)
     except UnicodeDecodeError as error:
-        name = shown_as or str(path)
-        return Document(name, faults=[Fault(name, 1, 1, f"not UTF-8 text: {error.reason}")])
-    return parse_yaml(text, shown_as or str(path))
+        line, column = _position(content[: error.start].decode("utf-8-sig", "replace"))
+        return Document(name, faults=[Fault(name, line, column, f"not UTF-8: {error.reason}")])
 
 
 def parse_yaml(text: str, shown_as: str) -> Document:
@@ -58,31 +59,39 @@ def parse_yaml(text: str, shown_as: str) -> Document:
     document = Document(shown_as)
     try:
         node = yaml.compose(text, Loader=_Loader)
-    except (yaml.MarkedYAMLError, yaml.reader.ReaderError) as error:
-        document.faults.append(_syntax_fault(document.file, error))
-        return document
-    if node is not None:
-        document.value = _build(document, node, ())
+        if node is not None:
+            document.value = _build(document, node, ())
+    except yaml.reader.ReaderError as error:
+        message = f"the character U+{ord(str(error.character)):04X} is not allowed here"
+        document.faults.append(Fault(shown_as, *_position(text[: error.position]), message))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        document.faults.append(Fault(shown_as, *place, error.problem or str(error)))
+    except RecursionError:
+        document.faults.append(Fault(shown_as, 1, 1, "lists and mappings are nested too deeply"))
     return document
 
 
+def _position(before: str) -> tuple[int, int]:
+    """Line and column of what comes after a text."""
+    return before.count("\n") + 1, len(before) - before.rfind("\n")
+
+
 class _Loader(yaml.SafeLoader):
-    """Composes nodes only, and refuses aliases: a small file could stand for gigabytes."""
+    """Composes nodes only; refuses tags, and aliases: a small file could stand for gigabytes."""
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        if self.check_event(yaml.events.AliasEvent):
-            event: Any = self.peek_event()  # type: ignore[no-untyped-call]
-            raise yaml.MarkedYAMLError(
-                problem="aliases (*name) are not used here; write the value out",
-                problem_mark=event.start_mark,
-            )
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        if isinstance(event, yaml.events.AliasEvent):
+            self._refuse(event, "aliases (*name) are not used here; write the value out")
+        if getattr(event, "tag", None):
+            self._refuse(event, f"tags ({event.tag}) are not used here")
         return super().compose_node(parent, index)
 
-
-def _syntax_fault(file: str, error: Exception) -> Fault:
-    mark = getattr(error, "problem_mark", None)
-    message = getattr(error, "problem", None) or str(error)
-    return Fault(file, mark.line + 1 if mark else 1, mark.column + 1 if mark else 1, message)
+    @staticmethod
+    def _refuse(event: Any, problem: str) -> NoReturn:
+        raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
 
 
 def _build(document: Document, node: yaml.Node, place: Place) -> Any:

@@ -23,9 +23,30 @@ from migrate.review.rows import CHECK, COMMENT, DECISION, KEY
 from migrate.review.workbook import COVER, FILES, GROUPS, INFO, REVIEWER_LABEL
 
 __all__ = [
-    "CHECK", "COMMENT", "COVER", "DECISION", "FILES", "GROUPS", "INFO", "KEY", "REVIEWER_LABEL",
-    "BODY", "MTIME", "all_decided", "Made", "decisions", "fates", "fill", "make", "make_pipe", "migrate",
-    "put", "sheet", "stages", "table", "walk",
+    "BODY",
+    "CHECK",
+    "COMMENT",
+    "COVER",
+    "DECISION",
+    "FILES",
+    "GROUPS",
+    "INFO",
+    "KEY",
+    "MTIME",
+    "REVIEWER_LABEL",
+    "Made",
+    "all_decided",
+    "decisions",
+    "fates",
+    "fill",
+    "make",
+    "make_pipe",
+    "migrate",
+    "put",
+    "sheet",
+    "stages",
+    "table",
+    "walk",
 ]  # fmt: skip
 
 MTIME = 1_748_736_000_000_000_000  # 2025-06-01, seven months before `as_of` below
@@ -93,7 +114,9 @@ class Made:
         }
         made = Made(Path(shutil.copytree(self.root, to / "estate")), shares)
         for name, path in shares.items():
-            made.configure(lambda t, a=str(self.shares[name]), b=str(path): t.replace(f"'{a}'", f"'{b}'"))
+            made.configure(
+                lambda t, a=str(self.shares[name]), b=str(path): t.replace(f"'{a}'", f"'{b}'")
+            )
         return made
 
     def configure(self, change: Callable[[str], str]) -> None:
@@ -108,9 +131,7 @@ class Made:
             f"    issued: 2025-01-01\n    match: {{path|under: ['{folder}']}}\n"
         )
         first = "holds:\n"
-        self.configure(
-            lambda text: text.replace(first, hold) if first in text else text + hold
-        )
+        self.configure(lambda text: text.replace(first, hold) if first in text else text + hold)
 
     def workbook(self, name: str) -> Path:
         return self.root / "out" / "review" / name
@@ -145,7 +166,9 @@ def stages(made: Made, *names: str) -> None:
 
 def table(made: Made, name: str) -> list[dict[str, Any]]:
     """The rows of an estate's table that readers see."""
-    return [row for part in Estate(made.root).parts(name) for row in pq.read_table(part).to_pylist()]
+    return [
+        row for part in Estate(made.root).parts(name) for row in pq.read_table(part).to_pylist()
+    ]
 
 
 def walk(shares: dict[str, Path]) -> list[tuple[str, bytes]]:
@@ -219,6 +242,8 @@ def all_decided(made: Made, folder: Path, decision: str = "migrate", **but: str)
         return {DECISION: but.get(row.get("Path") or row.get("Folder"), decision)}
 
     review = made.root / "out" / "review"
-    books = [fill(path, folder / "decided" / path.name, decide) for path in sorted(review.glob("*.xlsx"))]
+    books = [
+        fill(path, folder / "decided" / path.name, decide) for path in sorted(review.glob("*.xlsx"))
+    ]
     result = migrate("review", "import", "-e", made.root, "--reviewer", "me", *books)
     assert all(book["refused"] == [] for book in result["workbooks"])

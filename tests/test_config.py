@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from migrate.config import load, share_root, under
+from migrate.config import load, share_root
 from migrate.errors import MigrateError, RulesInvalid, UsageError
 from migrate.estate import Estate, create
 from migrate.setup import existing, new_config
@@ -79,7 +79,9 @@ def test_yaml_traps_everywhere(tmp_path):
     assert config.holds[0].match == {"name": "no"}
 
 
-@pytest.mark.parametrize("value", ["no", "1_000", "2024-13-01", "2024-02-30", "20240301", "01/03/2024", "[]", "{}"])
+@pytest.mark.parametrize(
+    "value", ["no", "1_000", "2024-13-01", "2024-02-30", "20240301", "01/03/2024", "[]", "{}"]
+)
 def test_what_is_no_date_is_a_fault(tmp_path, value):
     """A date is written 2024-03-01 and nothing else passes for one."""
     [(line, column, message)] = faults(tmp_path, BASE + f"as_of: {value}\n")
@@ -87,17 +89,17 @@ def test_what_is_no_date_is_a_fault(tmp_path, value):
     assert message.startswith("as_of: ")
 
 
-@pytest.mark.xfail(strict=True, reason="pydantic reads a number as a Unix time: 86400 becomes 1970-01-02")
 @pytest.mark.parametrize("value", ["0", "86400", "-86400"])
 def test_a_number_is_no_date(tmp_path, value):
     """`as_of: 0` must not silently mean 1970-01-01."""
     faults(tmp_path, BASE + f"as_of: {value}\n")
 
 
-@pytest.mark.xfail(strict=True, reason="`released: 0` becomes 1970-01-01 and the hold holds nothing")
 def test_released_zero_does_not_release_a_hold(tmp_path):
     """Somebody who writes `released: 0` for "not yet" is told, and the hold stays."""
-    hold = "{reference: I, title: t, authority: a, issued: 2024-03-01, released: 0, match: {name: x}}"
+    hold = (
+        "{reference: I, title: t, authority: a, issued: 2024-03-01, released: 0, match: {name: x}}"
+    )
     faults(tmp_path, BASE + f"holds: [{hold}]\n")
 
 
@@ -152,7 +154,6 @@ def test_tags_run_nothing(tmp_path, tagged):
     assert not Path("/tmp/owned").exists()
 
 
-@pytest.mark.xfail(strict=True, reason="yamlfile._build ignores node.tag: tags pass silently")
 @pytest.mark.parametrize(
     "tagged", ["!secret x", "!!python/name:os.system x", "!!int 5", "!!binary aGVsbG8=", "!!null x"]
 )
@@ -171,7 +172,10 @@ def test_a_tagged_mapping_is_no_object(tmp_path):
 @pytest.mark.parametrize("encode", ["bom", "crlf", "cr+bom", "utf8"])
 def test_editors_on_windows(tmp_path, encode):
     """A byte order mark and CRLF line ends, as Notepad writes them, change nothing."""
-    text = BASE + "title: Übersicht 2024\nbusiness_units:\n- name: Finance\n  folders: [dept/Finance]\n"
+    text = (
+        BASE
+        + "title: Übersicht 2024\nbusiness_units:\n- name: Finance\n  folders: [dept/Finance]\n"
+    )
     raw = {
         "bom": b"\xef\xbb\xbf" + text.encode(),
         "crlf": text.replace("\n", "\r\n").encode(),
@@ -196,7 +200,10 @@ def test_lines_are_counted_with_crlf_and_bom(tmp_path, raw):
 def test_an_empty_file_misses_its_keys(tmp_path, text):
     """An empty estate.yaml is told what it lacks."""
     found = faults(tmp_path, text)
-    assert {message for _, _, message in found} == {"'format' is missing here", "'shares' is missing here"}
+    assert {message for _, _, message in found} == {
+        "'format' is missing here",
+        "'shares' is missing here",
+    }
 
 
 @pytest.mark.parametrize("text", ["- format: 1\n", "just words\n", "'quoted'\n", "[[a]]\n"])
@@ -213,7 +220,6 @@ def test_not_utf8_is_a_fault(tmp_path):
     assert "UTF-8" in message
 
 
-@pytest.mark.xfail(strict=True, reason="not-UTF-8 and control-character faults always say line 1, column 1")
 @pytest.mark.parametrize("raw", ["title: Büro\n".encode("cp1252"), b"title: a\x07b\n"])
 def test_unreadable_characters_have_their_line(tmp_path, raw):
     """A byte or a control character that cannot be read is named with its own line."""
@@ -221,7 +227,6 @@ def test_unreadable_characters_have_their_line(tmp_path, raw):
     assert found[0][0] == 3
 
 
-@pytest.mark.xfail(strict=True, raises=RecursionError, reason="deep nesting is a RecursionError traceback")
 def test_deep_nesting_is_a_fault(tmp_path):
     """Thousands of opening brackets are a fault like any other."""
     faults(tmp_path, BASE + "title: " + "[" * 5000 + "\n")
@@ -244,7 +249,7 @@ def test_the_file_is_never_run_through_the_unsafe_loader(tmp_path, text, monkeyp
     ("text", "line", "column", "words"),
     [
         ("tilte: x\n", 3, 1, "unknown key 'tilte'; did you mean 'title'?"),
-        ("zzz: x\n", 3, 1, "unknown key 'zzz'; expected one of as_of, business_units"),
+        ("zzz: x\n", 3, 1, "unknown key 'zzz'; expected one of as_of, base, business_units"),
         ("target: {name_rule: windows}\n", 3, 10, "did you mean 'name_rules'?"),
         ("target:\n  name_rules: linux\n", 4, 3, "'sharepoint' or 'windows'"),
         ("business_units:\n  - name: F\n    folder: [dept]\n", 5, 5, "did you mean 'folders'?"),
@@ -262,7 +267,12 @@ def test_the_file_is_never_run_through_the_unsafe_loader(tmp_path, text, monkeyp
         ("rules: {off: [RED-001]}\n", 3, 9, "valid dictionary"),
         ("rules: {off: {RED-001: }}\n", 3, 15, "RED-001"),
         ("rules: {file: []}\n", 3, 9, "did you mean 'files'?"),
-        ("holds:\n  - title: t\n    authority: a\n    issued: 2024-03-01\n    match: {}\n", 4, 5, "'reference' is missing"),
+        (
+            "holds:\n  - title: t\n    authority: a\n    issued: 2024-03-01\n    match: {}\n",
+            4,
+            5,
+            "'reference' is missing",
+        ),
         ("title: [a]\n", 3, 1, "not 'a list'"),
         ("title: {a: b}\n", 3, 1, "not 'a mapping'"),
         ("title:\n", 3, 1, "valid string"),
@@ -271,7 +281,9 @@ def test_the_file_is_never_run_through_the_unsafe_loader(tmp_path, text, monkeyp
 def test_faults_of_keys_and_values(tmp_path, text, line, column, words):
     """An unknown key, a missing key, a wrong type: each at its own place, with what was expected."""
     found = faults(tmp_path, BASE + text)
-    assert [(one, two) for one, two, message in found if words in message] == [(line, column)], found
+    assert [(one, two) for one, two, message in found if words in message] == [(line, column)], (
+        found
+    )
 
 
 @pytest.mark.parametrize(
@@ -294,10 +306,11 @@ def test_faults_of_keys_and_values(tmp_path, text, line, column, words):
 def test_faults_of_shares(tmp_path, shares, line, column, words):
     """Share names are one plain word, and no two are equal but for case."""
     found = faults(tmp_path, f"format: 1\n{shares}\n")
-    assert [(one, two) for one, two, message in found if words in message] == [(line, column)], found
+    assert [(one, two) for one, two, message in found if words in message] == [(line, column)], (
+        found
+    )
 
 
-@pytest.mark.xfail(strict=True, reason="_share_name lets control characters through")
 @pytest.mark.parametrize("name", ["a\\tb", "a\\rb", "a\\x1bb", "a\\u202eb"])
 def test_share_names_have_no_control_characters(tmp_path, name):
     """A share's name stands in every path, log and workbook: it has no control characters."""
@@ -320,7 +333,6 @@ def test_folders_on_no_share(tmp_path, text, line, column):
     assert "is on no share" in message
 
 
-@pytest.mark.xfail(strict=True, reason="_folder accepts empty and '.' parts, which never match anything")
 @pytest.mark.parametrize("folder", ["dept//Finance", "dept/./Finance"])
 def test_folders_that_can_match_nothing_are_faults(tmp_path, folder):
     """A folder that no path can ever lie in is a slip of the pen, and is named."""
@@ -360,7 +372,9 @@ def test_two_duplicate_keys_are_both_named(tmp_path):
     assert [line for line, _, _ in found] == [3, 6, 7]
 
 
-@given(st.text(st.sampled_from("abcd:#-[]{}&*!|>'\"%@`,? \n\t~0123456789\ufeff\x85\x00é"), max_size=60))
+@given(
+    st.text(st.sampled_from("abcd:#-[]{}&*!|>'\"%@`,? \n\t~0123456789\ufeff\x85\x00é"), max_size=60)
+)
 @settings(max_examples=300)
 def test_any_text_is_read_or_refused(text):
     """Whatever a person writes gives a document or faults with positions; nothing is raised."""
@@ -382,18 +396,6 @@ def test_config_is_frozen(tmp_path):
         config.title = "x"
 
 
-@pytest.mark.parametrize(
-    ("folder", "path", "answer"),
-    [
-        ("dept/Finance", "dept/finance/a", True), ("dept/Finance", "DEPT/FINANCE", True),
-        ("dept/Finance", "dept/Finance2/a", False), ("dept/a/b", "dept/a", False),
-    ],
-)  # fmt: skip
-def test_under(folder, path, answer):
-    """In a folder, ignoring case, by whole names."""
-    assert under(folder, path) is answer
-
-
 def test_share_roots(tmp_path):
     """Relative paths count from estate.yaml; absolute and UNC paths are left alone."""
     config = loaded(
@@ -401,7 +403,11 @@ def test_share_roots(tmp_path):
         "format: 1\nshares:\n- {name: a, path: x/y}\n- {name: b, path: /x}\n- {name: c, path: '\\\\fs1\\HR'}\n- {name: d, path: //fs/HR}\n",
     )
     assert share_root(config, tmp_path, "a") == str(tmp_path.resolve() / "x/y")
-    assert [share_root(config, tmp_path, name) for name in "bcd"] == ["/x", "\\\\fs1\\HR", "//fs/HR"]
+    assert [share_root(config, tmp_path, name) for name in "bcd"] == [
+        "/x",
+        "\\\\fs1\\HR",
+        "//fs/HR",
+    ]
 
 
 # init
@@ -419,7 +425,7 @@ def init(estate: Path, shares: tuple[str, ...] = (), config: Path | None = None)
 NASTY = [
     "it's", "a: b", "a #b", "#x", "a'b''c", 'say "hi"', "- x", "[x]", "{x}", "&a", "*a", "!x", "%x", "@x",
     "`x`", " lead", "trail ", "ends:", "null", "no", "0123", "{first}", "{{x}}", "a\\b", "été", "日本 📅", "a, b",
-    "a\tb", "~",
+    "~",
 ]  # fmt: skip
 
 
@@ -436,7 +442,6 @@ def test_init_writes_any_path_as_it_is(tmp_path, name):
     assert not init(estate, (f"hr={share}",))
 
 
-@pytest.mark.xfail(strict=True, reason="_quoted: YAML folds a line break in single quotes to a space")
 def test_init_with_a_line_break_in_a_path(tmp_path):
     """A folder name may hold a line break on Linux: it survives or is refused, never changed."""
     share = tmp_path / "a\nb"
@@ -494,7 +499,6 @@ def test_init_with_nothing(tmp_path):
         init(tmp_path / "estate")
 
 
-@pytest.mark.xfail(strict=True, reason="new_config does not check what it makes from --share")
 @pytest.mark.parametrize("shares", [["a/b"], ["a:b"], [".."], ["hr", "hr"], ["hr", "HR"]])
 def test_init_refuses_share_names_that_no_verb_will_take(tmp_path, shares):
     """A bad share name is refused before the estate is made, not by every verb afterwards."""
@@ -504,7 +508,6 @@ def test_init_refuses_share_names_that_no_verb_will_take(tmp_path, shares):
     assert not (tmp_path / "estate" / "log.jsonl").exists()
 
 
-@pytest.mark.xfail(strict=True, reason="create() keeps the estate.yaml it finds and ignores --share")
 def test_init_beside_a_config_with_other_shares(tmp_path):
     """An estate.yaml that lies there is not silently taken instead of the shares that were named."""
     for name in ("hr", "fin"):
@@ -519,7 +522,6 @@ def test_init_beside_a_config_with_other_shares(tmp_path):
     assert [share.name for share in load(estate / "estate.yaml")[0].shares] == ["fin"]
 
 
-@pytest.mark.xfail(strict=True, reason="new_config returns an estate.yaml that is there without reading it")
 def test_init_checks_a_config_that_lies_there(tmp_path):
     """A malformed estate.yaml in the folder stops init: no estate is made around it."""
     write(tmp_path, "format: 1\nshares: nonsense\n")
@@ -528,7 +530,6 @@ def test_init_checks_a_config_that_lies_there(tmp_path):
     assert not (tmp_path / "log.jsonl").exists()
 
 
-@pytest.mark.xfail(strict=True, reason="an init killed before its first log line cannot be run again")
 @pytest.mark.parametrize("torn", [b"", b'{"seq":1,"at":"2026'])
 def test_init_killed_and_run_again(tmp_path, torn):
     """Killed between making the log and writing its first line, init goes on when run again."""
@@ -550,7 +551,8 @@ def rebased(folder: Path, shares: str) -> dict[str, str]:
     estate = folder / "new" / "estate"
     assert init(estate, (), config)
     assert not init(estate, (), config)
-    return {share.name: share.path for share in load(estate / "estate.yaml")[0].shares}
+    config = load(estate / "estate.yaml")[0]
+    return {share.name: share_root(config, estate, share.name) for share in config.shares}
 
 
 @pytest.mark.parametrize(
@@ -571,9 +573,6 @@ def test_init_from_a_config_makes_its_paths_absolute(tmp_path, shares, below):
     assert {name: os.path.normpath(path) for name, path in found.items()} == want
 
 
-@pytest.mark.xfail(
-    strict=True, reason="_rebased edits lines with a regex: wrong share, or no share, gets the path"
-)
 @pytest.mark.parametrize(
     ("shares", "below"),
     [
@@ -592,7 +591,6 @@ def test_init_from_a_config_however_its_paths_are_written(tmp_path, shares, belo
     assert {name: os.path.normpath(path) for name, path in found.items()} == want
 
 
-@pytest.mark.xfail(strict=True, reason="_rebased joins UNC paths and URLs to the config's folder on POSIX")
 @pytest.mark.parametrize("path", ["\\\\fs1\\HR", "smb://fs1/HR"])
 def test_init_from_a_config_leaves_absolute_places_alone(tmp_path, path):
     """A UNC path or a URL is absolute already, as share_root and --share know."""
@@ -605,7 +603,7 @@ def test_init_from_a_config_keeps_all_else(tmp_path):
     conf.mkdir()
     text = BASE + "# by Ann, March\nbusiness_units: [{name: HR, folders: [dept/HR]}]  # ours\n"
     init(tmp_path / "estate", (), write(conf, text, "my.yaml"))
-    assert (tmp_path / "estate" / "estate.yaml").read_text().splitlines()[2:] == text.splitlines()[2:]
+    assert (tmp_path / "estate" / "estate.yaml").read_text().startswith(text)
 
 
 def test_init_from_a_malformed_config(tmp_path):
@@ -627,7 +625,9 @@ def test_faults_reach_the_person(tmp_path):
         file.write("tilte: x\nas_of: soon\n")
     last = len((estate / "estate.yaml").read_text().splitlines())
     done = subprocess.run(
-        [sys.executable, "-m", "migrate", "crawl", "-e", str(estate)], capture_output=True, text=True
+        [sys.executable, "-m", "migrate", "crawl", "-e", str(estate)],
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 5
     assert f"estate.yaml:{last - 1}:1: unknown key 'tilte'" in done.stderr
@@ -635,7 +635,12 @@ def test_faults_reach_the_person(tmp_path):
     assert "Traceback" not in done.stderr
 
 
-@given(st.lists(st.sampled_from([BASE, "title: x\n", "target: {}\n", "holds: []\n", "- a\n", "x"]), max_size=4))
+@given(
+    st.lists(
+        st.sampled_from([BASE, "title: x\n", "target: {}\n", "holds: []\n", "- a\n", "x"]),
+        max_size=4,
+    )
+)
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_load_raises_nothing_but_rules_invalid(tmp_path, lines):
     """Loading gives a config or RulesInvalid, whatever is put together."""

@@ -14,8 +14,20 @@ from typing import Any
 import pytest
 import xxhash
 from helpers_review import (
-    BODY, DECISION, MTIME, Made, all_decided, decisions, fates, fill, make, make_pipe, migrate, put,
-    stages, walk,
+    BODY,
+    DECISION,
+    MTIME,
+    Made,
+    all_decided,
+    decisions,
+    fates,
+    fill,
+    make,
+    make_pipe,
+    migrate,
+    put,
+    stages,
+    walk,
 )  # fmt: skip
 
 from migrate.manifests.standard import COLUMNS
@@ -52,7 +64,11 @@ def files() -> dict[str | bytes, str | bytes]:
     }  # fmt: skip
     tree |= {name: BIG + name.encode() for name in BIGS}
     if LINUX:
-        tree |= {b"caf\xe9.txt": BODY + "latin", b"\xff/\xfe.txt": BODY + "ff", "caf\\xe9.txt": BODY + "spelt"}
+        tree |= {
+            b"caf\xe9.txt": BODY + "latin",
+            b"\xff/\xfe.txt": BODY + "ff",
+            "caf\\xe9.txt": BODY + "spelt",
+        }
     return tree
 
 
@@ -94,15 +110,17 @@ def lines(made: Made, name: str = "manifest.csv") -> list[dict[str, str]]:
 
 
 def sources(made: Made) -> list[str]:
-    return [f"{line['source_share']}/{line['source_path']}" for line in lines(made)]
+    return [line["source_path"] for line in lines(made)]
 
 
 def on_disk(made: Made, line: dict[str, str]) -> bytes:
     """The file of a line, found as a script would: by the exact bytes where they are given."""
-    path = line["source_path"].encode()
+    share, _, below = line["source_path"].partition("/")
+    assert share == line["source_share"]
+    path = below.encode()
     if line["source_path_b64"]:
         path = base64.b64decode(line["source_path_b64"], validate=True)
-    return os.fsencode(made.shares[line["source_share"]]) + b"/" + path
+    return os.fsencode(made.shares[share]) + b"/" + path
 
 
 def contents(path: bytes) -> bytes:
@@ -187,26 +205,31 @@ def test_digests_are_those_of_the_files(made: Made) -> None:
 
 def test_lines_say_what_is_known(made: Made) -> None:
     """Time, class, decision, reviewer, target and the kept twin stand on the line."""
-    by_path = {line["source_path"]: line for line in lines(made)}
+    by_path = {line["source_path"].removeprefix("dept/"): line for line in lines(made)}
     line = by_path["Finance/a.txt"]
     assert (line["modified_utc"], line["retention_class"]) == ("2025-06-01T00:00:00Z", "FIN-03")
-    assert (line["dest_container"], line["dest_name"]) == ("Corporate/Finance", "a.txt")
+    assert (line["dest_container"], line["dest_path"]) == (
+        "Corporate/Finance",
+        "Corporate/Finance/a.txt",
+    )
     assert (line["decision"], line["decided_by"], line["mime"]) == ("migrate", "me", "text/plain")
-    assert (line["renamed_from"], line["rename_reason"]) == ("", "")
+    assert line["rename_reason"] == ""
     assert by_path["Finance/run.bat"]["sensitivity"] == "Script"
     assert by_path["Finance/deep/twin.txt"]["duplicate_of"] == "dept/Finance/twin.txt"
     assert by_path["Finance/twin.txt"]["duplicate_of"] == ""
-    assert by_path["q?.txt"]["renamed_from"] == "q?.txt"
-    assert by_path["new\nline.txt"]["dest_name"] == "new_line.txt"
+    assert by_path["q?.txt"]["rename_reason"] != ""
+    assert by_path["new\nline.txt"]["dest_path"] == "dept/new_line.txt"
     assert len({line["record_id"] for line in lines(made)}) == len(lines(made))
 
 
 @pytest.mark.skipif(not LINUX, reason="only Linux holds such names")
 def test_exact_bytes_of_undecodable_paths(made: Made) -> None:
     """source_path_b64 stands there only for paths that are no UTF-8, and gives back their bytes."""
-    raw = {base64.b64decode(line["source_path_b64"]) for line in lines(made) if line["source_path_b64"]}
+    raw = {
+        base64.b64decode(line["source_path_b64"]) for line in lines(made) if line["source_path_b64"]
+    }
     assert raw == {b"caf\xe9.txt", b"\xff/\xfe.txt"}
-    same_text = [line for line in lines(made) if line["source_path"] == "caf\\xe9.txt"]
+    same_text = [line for line in lines(made) if line["source_path"] == "dept/caf\\xe9.txt"]
     assert sorted(bool(line["source_path_b64"]) for line in same_text) == [False, True]
 
 
@@ -214,7 +237,7 @@ def test_no_two_lines_have_one_target(made: Made) -> None:
     """Targets are distinct also for a store that ignores case and Unicode form."""
     import unicodedata
 
-    targets = [f"{line['dest_container']}/{line['dest_name']}" for line in lines(made)]
+    targets = [line["dest_path"] for line in lines(made)]
     folded = {unicodedata.normalize("NFC", target).casefold() for target in targets}
     assert len(folded) == len(targets)
     assert not any(part in ("", ".", "..") for target in targets for part in target.split("/"))
@@ -226,7 +249,9 @@ def test_the_log_knows_the_files(made: Made) -> None:
 
     (record,) = [record for record in Estate(made.root).log.records if record["kind"] == "wrote"]
     for name in ("manifest.csv", "manifest.jsonl", "renamed.csv", "not_moved.csv"):
-        assert record["files"][name] == hashlib.sha256(made.manifests(name).read_bytes()).hexdigest()
+        assert (
+            record["files"][name] == hashlib.sha256(made.manifests(name).read_bytes()).hexdigest()
+        )
 
 
 # --- the same again ------------------------------------------------------------------------------
@@ -321,7 +346,9 @@ def test_a_change_since_the_decision(decided: Made, tmp_path: Path) -> None:
 def test_unreadable_ones_stay_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that the crawl could not open is unreadable in the account, a pipe is no file; neither
     is on a line, and neither stops anything."""
-    put(tmp_path / "dept", {"x/a.txt": BODY, "x/locked.txt": BODY + "l", "x/locked.bat": BODY + "b"})
+    put(
+        tmp_path / "dept", {"x/a.txt": BODY, "x/locked.txt": BODY + "l", "x/locked.bat": BODY + "b"}
+    )
     opened = LocalSource.open
 
     def refusing(source: LocalSource, path: bytes) -> Any:
@@ -332,7 +359,7 @@ def test_unreadable_ones_stay_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(LocalSource, "open", refusing)
     make_pipe(tmp_path / "dept" / "x" / "pipe")
     made = make(tmp_path / "estate", {"dept": tmp_path / "dept"})
-    stages(made, "crawl", "flag", "review export")
+    stages(made)
     all_decided(made, tmp_path)
     monkeypatch.undo()
     stages(made, "manifest")
@@ -348,7 +375,9 @@ def test_a_hold_beats_a_decision(decided: Made, tmp_path: Path) -> None:
     """What is put on hold after it was decided on is held, and so is every copy of it."""
     made = decided.copy(tmp_path / "estate")
     before = decisions(made)
-    assert before["dept/Finance/deep/twin.txt"][0] == before["dept/Finance/twin.txt"][0] == "migrate"
+    assert (
+        before["dept/Finance/deep/twin.txt"][0] == before["dept/Finance/twin.txt"][0] == "migrate"
+    )
     made.hold("dept/Finance/deep")
     stages(made, "manifest")
     assert fates(made)["dept/Finance/deep/twin.txt"][0] == "held"
@@ -361,7 +390,11 @@ def test_a_hold_beats_a_decision(decided: Made, tmp_path: Path) -> None:
 def test_a_released_hold_gives_back(decided: Made, tmp_path: Path) -> None:
     """When a hold is released, what it held is as it was decided before: here, undecided."""
     made = decided.copy(tmp_path / "estate")
-    made.configure(lambda text: text.replace("issued: 2024-03-01", "issued: 2024-03-01\n    released: 2025-12-01"))
+    made.configure(
+        lambda text: text.replace(
+            "issued: 2024-03-01", "issued: 2024-03-01\n    released: 2025-12-01"
+        )
+    )
     stages(made, "manifest")
     assert fates(made)["dept/Held/a.txt"][0] == "undecided"
     assert not any(path.startswith("dept/Held") for path in sources(made))
@@ -374,9 +407,12 @@ def test_a_released_hold_gives_back(decided: Made, tmp_path: Path) -> None:
 def awkward(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """A manifest with names that are made to harm a reader of CSV."""
     root = tmp_path_factory.mktemp("awkward")
-    put(root / "dept", {"cr\rname.txt": BODY, '=HYPERLINK("http:evil","x")?.txt': BODY + "=", "b.bat": BODY + "b"})
+    put(
+        root / "dept",
+        {"cr\rname.txt": BODY, '=HYPERLINK("http:evil","x")?.txt': BODY + "=", "b.bat": BODY + "b"},
+    )
     made = make(root / "estate", {"dept": root / "dept"})
-    stages(made, "crawl", "flag", "review export")
+    stages(made)
     cells = {"dept/b.bat": {DECISION: "leave", "Comment": "=1+1"}}
     book = made.root / "out" / "review" / "Unassigned.xlsx"
     fill(book, root / "f.xlsx", lambda _, row: cells.get(row.get("Path"), {DECISION: "migrate"}))
@@ -392,22 +428,16 @@ def awkward(tmp_path_factory: pytest.TempPathFactory) -> Made:
 )
 def test_a_name_cannot_split_a_line(awkward: Made) -> None:
     """A file whose name holds a carriage return is one line like any other."""
-    for name, column in (("manifest.csv", "source_path"), ("renamed.csv", "original_name")):
-        with awkward.manifests(name).open(encoding="utf-8", newline="") as file:
-            read = [line[column] for line in csv.DictReader(file)]
-        assert sorted(read) == ['=HYPERLINK("http:evil","x")?.txt', "cr\rname.txt"]
+    with awkward.manifests("manifest.csv").open(encoding="utf-8", newline="") as file:
+        read = [line["source_path"] for line in csv.DictReader(file)]
+    assert sorted(read) == ['dept/=HYPERLINK("http:evil","x")?.txt', "dept/cr\rname.txt"]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="manifests/standard.py renamed.csv, manifest.py not_moved.csv: original_name and comment "
-    "go out as they are, and a spreadsheet runs them; these two lists are what people open",
-)
-@pytest.mark.parametrize(("name", "column"), [("renamed.csv", "original_name"), ("not_moved.csv", "comment")])
-def test_no_formula_in_the_lists_for_people(name: str, column: str, awkward: Made) -> None:
-    """No field of renamed.csv or not_moved.csv begins as a formula does."""
+@pytest.mark.parametrize("name", ["renamed.csv", "not_moved.csv", "manifest.csv"])
+def test_no_formula_in_any_list(name: str, awkward: Made) -> None:
+    """No field that came from a name or a person begins as a formula does."""
     with awkward.manifests(name).open(encoding="utf-8", newline="") as file:
-        values = [line[column] or "" for line in csv.DictReader(file)]
+        values = [value or "" for row in csv.reader(file) for value in row]
     assert not [value for value in values if value.startswith(("=", "+", "-", "@"))]
 
 
@@ -431,7 +461,7 @@ def test_an_impossible_date_stops_nothing(mtime_s: int, tmp_path: Path) -> None:
     if os.stat(tmp_path / "dept" / "old.txt").st_mtime != mtime_s:
         pytest.skip("this file system cannot hold such a time")
     made = make(tmp_path / "estate", {"dept": tmp_path / "dept"})
-    stages(made, "crawl", "flag", "review export")
+    stages(made)
     all_decided(made, tmp_path)
     stages(made, "manifest")
     assert sources(made) == ["dept/old.txt", "dept/plain.txt"]

@@ -86,7 +86,7 @@ class Opened:
         from migrate.flag.rules import as_of_date
 
         flagged = self.estate.latest("flag")
-        if flagged and not given and not self.config.as_of:
+        if flagged and not given:  # what was flagged is reviewed and moved as of the same day
             return date.fromisoformat(flagged.settings["as_of"])
         scans = [scan.started_at for scan in self.estate.scans()]
         return as_of_date(self.config, given.date() if given else None, max(scans))
@@ -107,7 +107,9 @@ class Opened:
         if flagged is None:
             raise MigrateError("nothing is flagged yet", "Run `migrate flag` first.")
         groups = self.estate.latest("dedupe")
-        newest = [*self.estate.scans(), *([groups] if groups else [])]
+        if groups is None:  # or a hold could not cover the copies of what it holds
+            raise MigrateError("duplicates are not known yet", "Run `migrate dedupe`, then flag.")
+        newest = [*self.estate.scans(), groups]
         if not {run.run_id for run in newest} <= set(flagged.inputs):
             raise MigrateError(
                 "the findings are older than the crawl or the duplicates they rest on",

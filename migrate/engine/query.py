@@ -6,7 +6,9 @@ own folder. Never: SQL put together from text that came from outside.
 
 from __future__ import annotations
 
+import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ import ibis
 import pyarrow as pa
 import sqlglot as sg
 
-from migrate.estate import Estate, Part, Run, write_part
+from migrate.estate import SPILL, Estate, Part, Run, write_part
 from migrate.model import TABLES
 
 MEMORY_LIMIT = "1GB"
@@ -28,7 +30,8 @@ class Query:
 
     def __init__(self, estate: Estate) -> None:
         self.estate = estate
-        self._spill = estate.root / ".spill"
+        writable = estate.root if os.access(estate.root, os.W_OK) else None
+        self._spill = Path(tempfile.mkdtemp(prefix=SPILL, dir=writable))
         self._made = 0
         self.connection = ibis.duckdb.connect(
             memory_limit=MEMORY_LIMIT,
@@ -107,7 +110,6 @@ class Query:
 
     def scratch(self, name: str) -> Path:
         """Where a stage may put a file of its own while this connection is open."""
-        self._spill.mkdir(exist_ok=True)
         return self._spill / name
 
     def count(self, expression: Any) -> int:

@@ -21,9 +21,11 @@ from typing import Any
 import ibis
 
 from migrate.errors import Fault
-from migrate.facts import folder_pattern, glob_pattern, is_under
+from migrate.facts import fold, folded, folder_pattern, glob_pattern, is_under
 from migrate.wording import NANOSECOND
 from migrate.yamlfile import Document, Place, suggestion
+
+EARLIEST = date(1678, 1, 1)  # int64 nanoseconds begin in September 1677
 
 
 class Malformed(ValueError):
@@ -41,14 +43,30 @@ class Modifier:
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise Malformed("expected one text")
-    return value.lower()
+    return fold(value)
 
 
 def _texts(value: Any) -> list[str]:
     values = value if isinstance(value, list) else [value]
     if not values or not all(isinstance(item, str) for item in values):
         raise Malformed("expected a text or a list of texts")
-    return [item.lower() for item in values]
+    return [fold(item) for item in values]
+
+
+def _extensions(value: Any) -> list[str]:
+    texts = _texts(value)
+    if dotted := [text for text in texts if text.startswith(".")]:
+        raise Malformed(f"extensions are written without the dot: {dotted[0][1:]!r}")
+    return texts
+
+
+def _folders(value: Any) -> list[str]:
+    """share/folder, without a slash at the ends."""
+    texts = [text.strip("/") for text in _texts(value)]
+    for text in texts:
+        if "\\" in text or any(part in ("", ".", "..") for part in text.split("/")):
+            raise Malformed(f"{text!r} is not written share/folder/folder")
+    return texts
 
 
 def _pattern(value: Any) -> str:
@@ -57,7 +75,7 @@ def _pattern(value: Any) -> str:
         raise Malformed("expected a regular expression")
     if problem := _re2_problem(pattern):
         raise Malformed(f"no valid regular expression (RE2): {problem}")
-    return pattern
+    return f"(?i){pattern}"
 
 
 @cache
@@ -84,7 +102,10 @@ def _number(value: Any) -> int:
     found = re.fullmatch(r"(\d{1,15})\s?([kmgt]?b)?", str(value).lower())
     if not found:
         raise Malformed("expected a whole number, or a size such as 64KB or 2GB")
-    return int(found[1]) * _UNITS[found[2] or ""]
+    number = int(found[1]) * _UNITS[found[2] or ""]
+    if number >= 1 << 63:
+        raise Malformed("that is more than any file system can hold")
+    return number
 
 
 def _numbers(value: Any) -> tuple[int, int]:
@@ -97,8 +118,10 @@ def _numbers(value: Any) -> tuple[int, int]:
 
 
 def _age(value: Any) -> str:
-    if not re.fullmatch(r"[1-9]\d{0,3}(d|w|mo|y)", str(value).lower()):
+    if not re.fullmatch(r"[1-9]\d{0,4}(d|w|mo|y)", str(value).lower()):
         raise Malformed("expected an age such as 30d, 6w, 6mo or 7y")
+    if days_before(date(2100, 1, 1), str(value).lower()) == EARLIEST:
+        raise Malformed("expected an age within the last three hundred years")
     return str(value).lower()
 
 
@@ -106,9 +129,12 @@ def days_before(as_of: date, age: str) -> date:
     """The day that lies an age back; of a month that is too short, its last day."""
     number, unit = int(re.sub(r"\D", "", age)), re.sub(r"\d", "", age)
     if unit in ("d", "w"):
-        return date.fromordinal(as_of.toordinal() - number * (7 if unit == "w" else 1))
+        day = as_of.toordinal() - number * (7 if unit == "w" else 1)
+        return date.fromordinal(max(day, EARLIEST.toordinal()))
     months = as_of.year * 12 + as_of.month - 1 - number * (12 if unit == "y" else 1)
     year, month = divmod(months, 12)
+    if year < EARLIEST.year:
+        return EARLIEST
     last = calendar.monthrange(year, month + 1)[1]
     return date(year, month + 1, min(as_of.day, last))
 
@@ -150,6 +176,10 @@ TEXT = {
     "re": Modifier(_pattern, lambda column, value, as_of: column.re_search(value)),
     "exists": EXISTS,
 }
+EXTENSION = {
+    name: Modifier(_extensions, modifier.ask) if modifier.read is _texts else modifier
+    for name, modifier in TEXT.items()
+} | {"": Modifier(_extensions, lambda column, value, as_of: column.isin(value))}
 NUMBER = {
     "": Modifier(_number, lambda column, value, as_of: column == value),
     "gt": Modifier(_number, lambda column, value, as_of: column > value),
@@ -199,19 +229,19 @@ class Field:
 
 
 FIELDS: dict[str, Field] = {
-    "name": Field(lambda t: t.name.lower(), TEXT, "the file's or folder's name"),
+    "name": Field(lambda t: folded(t.name), TEXT, "the file's or folder's name"),
     "path": Field(
-        lambda t: t.lower_path, TEXT | {"under": Modifier(_texts, _under)}, "share/folder/name"
+        lambda t: t.lower_path, TEXT | {"under": Modifier(_folders, _under)}, "share/folder/name"
     ),
-    "ext": Field(lambda t: t.ext, TEXT, "extension, without the dot; '' for none"),
+    "ext": Field(lambda t: t.ext, EXTENSION, "extension, without the dot; '' for none"),
     "kind": Field(lambda t: t.kind, _choice("file", "folder", "symlink", "other"), "what it is"),
     "size": Field(lambda t: t.size_bytes, NUMBER, "bytes"),
     "mtime": Field(lambda t: t.mtime_ns, TIME, "last modified"),
     "ctime": Field(lambda t: t.ctime_ns, TIME, "last change of name, rights or content"),
     "atime": Field(lambda t: t.atime_ns, TIME, "last opened, where the server keeps it"),
     "birthtime": Field(lambda t: t.birthtime_ns, TIME, "created on this file system"),
-    "owner": Field(lambda t: t.owner.lower(), TEXT, "account name, or number if nobody has it"),
-    "mime": Field(lambda t: t.mime, TEXT, "MIME type of the content"),
+    "owner": Field(lambda t: folded(t.owner), TEXT, "account name, or number if nobody has it"),
+    "mime": Field(lambda t: t.mime.lower(), TEXT, "MIME type of the content"),
     "puid": Field(lambda t: t.puid, TEXT, "PRONOM identifier of the content"),
     "identified": Field(
         lambda t: t.identified, FLAG, "whether PRONOM knows the format; unknown until it was asked"
@@ -226,7 +256,7 @@ FIELDS: dict[str, Field] = {
     "child_count": Field(lambda t: t.child_count, NUMBER, "entries in a folder"),
     "path_len": Field(lambda t: t.path_len, NUMBER, "characters of the path"),
     "link_count": Field(lambda t: t.link_count, NUMBER, "names of the file (hard links)"),
-    "retention_class": Field(lambda t: t.retention_class.lower(), TEXT, "from the file plan"),
+    "retention_class": Field(lambda t: folded(t.retention_class), TEXT, "from the file plan"),
 }
 # Folder names are looked for among the folders of a path, not in a file's own name.
 HAS_FOLDER = Modifier(_texts, lambda column, value, as_of: column.re_search(folder_pattern(value)))

@@ -14,8 +14,16 @@ import pyarrow as pa
 
 from migrate.engine.query import Query
 from migrate.errors import Fault
-from migrate.facts import extension_of, folder_of
-from migrate.flag.conditions import FIELDS, FLAG, NUMBER, Malformed, days_before, nanoseconds
+from migrate.facts import extension_of, folded, folder_of
+from migrate.flag.conditions import (
+    FIELDS,
+    FLAG,
+    NUMBER,
+    TIME,
+    Malformed,
+    days_before,
+    nanoseconds,
+)
 from migrate.flag.rules import Rule
 from migrate.yamlfile import suggestion
 
@@ -43,23 +51,33 @@ def facts_of(example: Any) -> dict[str, Any]:
 
     Errors: Malformed."""
     given = {"name": example} if isinstance(example, str) else dict(example)
-    path = given.pop("path", None) or f"share/{given.get('name', '')}"
-    name = given.pop("name", None) or path.rpartition("/")[2]
+    path = _plain_text(given.pop("path", None) or f"share/{given.get('name', '')}")
+    name = _plain_text(given.pop("name", None) or path.rpartition("/")[2])
     row: dict[str, Any] = {"kind": "file", "dup": "none", "name": name, "full_path": path}
     for key, value in given.items():
         row |= _fact(key, value)
     return row
 
 
+def _plain_text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise Malformed(f"{value!r} is not a text")
+    return value
+
+
 def _fact(key: str, value: Any) -> dict[str, Any]:
     if key in _AGES:
-        return {_AGES[key]: nanoseconds(days_before(AS_OF, value))}
-    if key not in FIELDS:
-        raise Malformed(f"there is no fact {key!r}{suggestion(key, [*FIELDS, *_AGES])}")
-    column = "size_bytes" if key == "size" else key
+        age = TIME["older_than"].read(value)
+        return {_AGES[key]: nanoseconds(days_before(AS_OF, age))}
+    known = [name for name in FIELDS if FIELDS[name].modifiers is not TIME and name != "ext"]
+    if key not in known:
+        raise Malformed(f"there is no fact {key!r}{suggestion(key, [*known, *_AGES])}")
+    equals = FIELDS[key].modifiers[""]
     if FIELDS[key].modifiers in (NUMBER, FLAG):
-        return {column: FIELDS[key].modifiers[""].read(value)}
-    return {column: value}
+        return {"size_bytes" if key == "size" else key: equals.read(value)}
+    _plain_text(value)
+    equals.read(value)  # one of the values there are
+    return {key: value}
 
 
 def failing_examples(query: Query, rules: list[Rule]) -> list[Fault]:
@@ -80,11 +98,11 @@ def failing_examples(query: Query, rules: list[Rule]) -> list[Fault]:
 
 def _wrong(query: Query, rules: list[Rule], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     table = query.stored(ibis.memtable(pa.Table.from_pylist(rows, _COLUMNS)))
-    lower = table.full_path.lower()
+    lower = folded(table.full_path)
     facts = table.mutate(
         lower_path=lower,
         lower_folder=ibis.ifelse(table.kind == "folder", lower, folder_of(lower)),
-        ext=extension_of(table.name),
+        ext=ibis.ifelse(table.kind == "folder", "", extension_of(table.name)),
         path_len=ibis.coalesce(table.path_len, table.full_path.length()),
     )
     conditions = [

@@ -11,13 +11,15 @@ import re
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
-from migrate.config import Config
+from migrate.config import Config, base_folder
 from migrate.errors import Fault, RulesInvalid
-from migrate.flag.conditions import FIELDS, Condition, parse
+from migrate.facts import fold
+from migrate.flag.conditions import FIELDS, Condition, leaves, parse
+from migrate.log import timestamp
 from migrate.yamlfile import Document, Place, Strict, read_yaml, suggestion, validate
 
 # What wins when several rules hit one file: what protects comes before what disposes.
@@ -26,14 +28,19 @@ LADDER = ["hold", "record", "sensitive", "redundant", "obsolete", "trivial"]
 CONFIDENCES = ["high", "medium", "low"]
 ACTIONS = ["keep", "review", "migrate", "dispose"]
 
+# What an explanation may have in braces.
+TEMPLATE = re.compile(r"(\{\w+\})")
 TEMPLATE_FIELDS = sorted([*FIELDS, "dup_keeper_path", "format_name"])
+
+
+Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
 class Authority(Strict):
     """What allows a disposal: a retention schedule, a disposal authority, accepted practice."""
 
-    scheme: str
-    ref: str
+    scheme: Words
+    ref: Words
     text: str = ""
 
     def __str__(self) -> str:
@@ -44,13 +51,13 @@ class RuleText(Strict):
     """One rule as it stands in a file."""
 
     id: str = Field(pattern=r"^[A-Z][A-Z0-9]*(-[A-Z0-9]+)+$")
-    title: str = Field(min_length=1)
+    title: Words
     category: Literal["record", "sensitive", "redundant", "obsolete", "trivial"]
     confidence: Literal["high", "medium", "low"]
     action: Literal["keep", "review", "migrate", "dispose"]
     authority: Authority | None = None
     match: dict[str, Any]
-    explain: str = Field(min_length=1)
+    explain: Words
     source: str = ""
     hit: list[str | dict[str, Any]] = Field(min_length=1)
     miss: list[str | dict[str, Any]] = Field(min_length=1)
@@ -103,7 +110,8 @@ def load_rules(config: Config, estate_document: Document, estate_root: Path) -> 
 
     Errors: RulesInvalid with the faults of all files."""
     files = [(path, f"rules/{path.name}") for path in sorted(pack_folder().glob("*.yaml"))]
-    files += [(estate_root / name, name) for name in config.rules.files]
+    base = base_folder(config, estate_root)
+    files += [(base / name, name) for name in config.rules.files]
     faults: list[Fault] = []
     rules: list[Rule] = []
     for path, shown_as in files:
@@ -156,10 +164,14 @@ def _check(document: Document, place: Place, text: RuleText, faults: list[Fault]
     if text.action == "dispose" and text.confidence == "low":
         message = f"{text.id}: a rule of low confidence proposes no more than review"
         faults.append(document.fault((*place, "action"), message))
-    for word in re.findall(r"\{([^}]*)\}", text.explain):
+    for piece in TEMPLATE.findall(text.explain):
+        word = piece[1:-1]
         if word not in TEMPLATE_FIELDS:
             message = f"explain: there is no {{{word}}}{suggestion(word, TEMPLATE_FIELDS)}"
             faults.append(document.fault((*place, "explain"), message))
+    if brace := re.search(r"[{}]", TEMPLATE.sub("", text.explain)):
+        message = f"explain: a {brace[0]!r} that belongs to no {{field}}"
+        faults.append(document.fault((*place, "explain"), message))
     if condition is None or len(faults) > before:
         return None
     line = document.places[place][0]
@@ -195,12 +207,15 @@ def _switches(config: Config, document: Document, rules: list[Rule]) -> list[Fau
 
 
 def _holds(config: Config, document: Document, faults: list[Fault]) -> list[Rule]:
-    """Every hold that is in force; one that is released holds nothing any more."""
+    """Every hold that is in force: until the day it is released, which may lie ahead."""
     rules = []
+    today = date.fromisoformat(timestamp()[:10])
     for number, hold in enumerate(config.holds):
         place: Place = ("holds", number)
         condition = parse(document, (*place, "match"), faults)
-        if condition and not hold.released:
+        if condition:
+            faults += _folders_on_no_share(config, document, place, condition)
+        if condition and (hold.released is None or hold.released > today):
             line = document.places[place][0]
             words = f"{hold.title} ({hold.reference}), held since {hold.issued}"
             rules.append(
@@ -210,6 +225,23 @@ def _holds(config: Config, document: Document, faults: list[Fault]) -> list[Rule
                 )
             )  # fmt: skip
     return rules
+
+
+def _folders_on_no_share(
+    config: Config, document: Document, place: Place, condition: Condition
+) -> list[Fault]:
+    """A hold on a folder that no share has would hold nothing: nothing else would tell."""
+    shares = {fold(share.name): share.name for share in config.shares}
+    return [
+        document.fault(
+            (*place, "match"),
+            f"{folder!r} is on no share{suggestion(folder.split('/')[0], [*shares.values()])}",
+        )
+        for leaf in leaves(condition)
+        if leaf.modifier == "under"
+        for folder in leaf.value
+        if folder.split("/")[0] not in shares
+    ]
 
 
 def as_of_date(config: Config, given: date | None, crawled: str) -> date:

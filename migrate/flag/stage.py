@@ -8,7 +8,6 @@ stays on record beside it.
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -22,7 +21,7 @@ from migrate.estate import Run, Writer
 from migrate.facts import facts
 from migrate.flag.conditions import FIELDS, TIME
 from migrate.flag.examples import failing_examples
-from migrate.flag.rules import Rule
+from migrate.flag.rules import TEMPLATE, Rule
 
 
 @dataclass(frozen=True)
@@ -52,8 +51,8 @@ def flag(writer: Writer, config: Config, rules: list[Rule], as_of: date) -> tupl
         done = writer.estate.done("flag", settings, inputs)
         if done:
             return done, Flagged(**done.summary)
-        run = writer.begin("flag", settings, inputs)
         found = query.stored(findings(facts(query, config), rules, as_of))
+        run = writer.begin("flag", settings, inputs)
         writer.commit(run, query.write("findings", found.order_by("entry_id", "rank")))
         summary = _summary(query, found)
     writer.finish(run, summary.__dict__)
@@ -106,8 +105,8 @@ def findings(facts: Any, rules: list[Rule], as_of: date) -> Any:
 def reason(template: str, facts: Any) -> Any:
     """An explanation with the entry's own values in it."""
     pieces = [
-        _value(piece[1:-1], facts) if piece.startswith("{") else ibis.literal(piece)
-        for piece in re.split(r"(\{[a-z_]+\})", template)
+        _value(piece[1:-1], facts) if TEMPLATE.fullmatch(piece) else ibis.literal(piece)
+        for piece in TEMPLATE.split(template)
         if piece
     ]
     whole = pieces[0]
@@ -135,12 +134,14 @@ def _value(name: str, facts: Any) -> Any:
 
 def size_words(size: Any) -> Any:
     """1536 -> '1.5 KB', as wording.size_text says it, but as an expression."""
-    units = [("TB", 1 << 40), ("GB", 1 << 30), ("MB", 1 << 20), ("KB", 1 << 10)]
-    branches = [
-        (size >= scale, (size / scale).round(1).cast("string") + f" {unit}")
-        for unit, scale in units
-    ]
-    return ibis.cases(*branches, else_=size.cast("string") + " B")
+    branches = [(size < 1024, size.cast("string") + " B")]
+    for power, unit in enumerate(("KB", "MB", "GB", "TB", "PB"), 1):
+        value = size / (1 << (10 * power))
+        words = ibis.ifelse(
+            value < 100, value.round(1).cast("string"), value.round(0).cast("int64").cast("string")
+        )
+        branches.append((value < 1000 if unit != "PB" else value >= 0, words + f" {unit}"))
+    return ibis.cases(*branches)
 
 
 def _summary(query: Query, found: Any) -> Flagged:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
 from migrate.errors import ShareUnreachable
+from migrate.paths import without_credentials
 
 
 class Stat(NamedTuple):
@@ -61,7 +62,7 @@ def open_source(root: str) -> Source:
     """The source for a share's path or URL."""
     if "://" in root:
         raise ShareUnreachable(
-            f"{root}: no source for {root.split(':')[0]!r} shares",
+            f"{without_credentials(root)}: no source for {root.split(':')[0]!r} shares",
             "Mount the share and name the folder it is mounted on.",
         )
     from migrate.sources.local import LocalSource

@@ -6,17 +6,18 @@ Never: follow a symlink; change an access time where the system lets us avoid it
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from functools import lru_cache
-from pathlib import Path
 
 from migrate.errors import ShareUnreachable
 from migrate.paths import native
-from migrate.sources import Child, OpenFile, Stat, statx
+from migrate.sources import Child, OpenFile, Stat, linux
 
 _READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 _READ |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # a pipe must not hang us
 _NO_ATIME = getattr(os, "O_NOATIME", 0)
+_FOLDER = _READ | getattr(os, "O_DIRECTORY", 0)
 
 
 @lru_cache(maxsize=65_536)
@@ -43,7 +44,7 @@ def _stat_of(result: os.stat_result) -> Stat:
     )  # fmt: skip
 
 
-def _stat_of_statx(fields: statx.Fields, birth: int | None) -> Stat:
+def _stat_of_statx(fields: linux.Fields, birth: int | None) -> Stat:
     second = 1_000_000_000
     return Stat(
         fields[9], fields[21] * second + fields[22], fields[18] * second + fields[19],
@@ -59,8 +60,8 @@ class LocalFile:
         self.descriptor = descriptor
 
     def stat(self) -> Stat:
-        if statx.available():
-            return _stat_of_statx(*statx.statx(self.descriptor, b"", statx.AT_EMPTY_PATH))
+        if linux.has_statx():
+            return _stat_of_statx(*linux.statx(self.descriptor, b"", linux.AT_EMPTY_PATH))
         return _stat_of(os.fstat(self.descriptor))
 
     def read_at(self, offset: int, size: int) -> bytes:
@@ -94,6 +95,11 @@ class LocalSource:
     def __init__(self, root: str) -> None:
         self.root = root
         self._flags = _READ | _NO_ATIME
+        self._root_descriptor = -1
+
+    def __del__(self) -> None:
+        if self._root_descriptor >= 0:
+            os.close(self._root_descriptor)
 
     def check(self) -> None:
         try:
@@ -106,14 +112,21 @@ class LocalSource:
             ) from None
 
     def list(self, folder: bytes) -> Iterator[Child]:
-        with os.scandir(native(self.root, folder)) as children:
-            for child in children:
-                yield Child(os.fsencode(child.name), _kind(child))
+        if os.name == "nt":
+            with os.scandir(native(self.root, folder)) as children:
+                yield from (Child(os.fsencode(child.name), _kind(child)) for child in children)
+            return
+        descriptor = self._open(folder, _FOLDER)
+        try:
+            with os.scandir(descriptor) as children:
+                yield from (Child(os.fsencode(child.name), _kind(child)) for child in children)
+        finally:
+            os.close(descriptor)
 
     def stat(self, path: bytes) -> Stat:
         place = native(self.root, path)
-        if statx.available() and isinstance(place, bytes):
-            fields = statx.statx(statx.AT_FDCWD, place, statx.AT_SYMLINK_NOFOLLOW)
+        if linux.has_statx() and isinstance(place, bytes):
+            fields = linux.statx(linux.AT_FDCWD, place, linux.AT_SYMLINK_NOFOLLOW)
             return _stat_of_statx(*fields)
         return _stat_of(os.stat(place, follow_symlinks=False))  # noqa: PTH116 - bytes path
 
@@ -122,18 +135,20 @@ class LocalSource:
         return os.fsencode(os.readlink(os.fsdecode(place)))  # noqa: PTH115 - as bytes, not a Path
 
     def open(self, path: bytes) -> OpenFile:
-        place = native(self.root, path)
         try:
-            return LocalFile(os.open(place, self._flags))
+            return LocalFile(self._open(path, self._flags))
         except PermissionError:
             if not self._flags & _NO_ATIME:
                 raise
         # Only a file's owner may leave its access time alone.
-        return LocalFile(os.open(place, self._flags & ~_NO_ATIME))
+        return LocalFile(self._open(path, self._flags & ~_NO_ATIME))
 
-    def place(self, path: bytes) -> Path:
-        """Where libraries that want a path of their own find the file."""
-        return Path(os.fsdecode(native(self.root, path)))
+    def _open(self, path: bytes, flags: int) -> int:
+        """A descriptor; where the system can, no link is followed anywhere below the root."""
+        if self._root_descriptor < 0 and sys.platform == "linux":
+            self._root_descriptor = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        found = linux.open_beneath(self._root_descriptor, path, flags)
+        return os.open(native(self.root, path), flags) if found is None else found
 
 
 def _kind(child: os.DirEntry[bytes] | os.DirEntry[str]) -> str:

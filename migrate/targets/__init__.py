@@ -11,6 +11,7 @@ from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 from migrate.errors import UsageError
+from migrate.paths import without_credentials
 from migrate.sources import OpenFile
 
 
@@ -72,16 +73,24 @@ class Target(Protocol):
 
 
 def open_target(url: str) -> Target:
-    """The target for a URL (file:///path) or a plain folder path."""
-    parts = urlsplit(url)
-    if parts.scheme == "file":
-        path = Path(unquote(parts.path))
-    elif "://" in url:
-        raise UsageError(
-            f"{url}: no target for {parts.scheme!r} stores", "Give a folder, or file:///folder."
-        )
-    else:
-        path = Path(url)
+    """The target for a URL (file:///path) or a plain folder path.
+
+    Errors: UsageError for anything that could mean another place than it seems to."""
     from migrate.targets.folder import FolderTarget
 
-    return FolderTarget(path.absolute())
+    parts = urlsplit(url)
+    if parts.scheme != "file" and "://" not in url:
+        if not url or url.startswith("file:"):
+            raise UsageError(f"{url!r} is no target", "Give a folder, or file:///folder.")
+        return FolderTarget(Path(url).absolute())
+    shown = without_credentials(url)
+    if parts.scheme != "file":
+        raise UsageError(
+            f"{shown}: no target for {parts.scheme!r} stores", "Give a folder, or file:///folder."
+        )
+    if parts.netloc or parts.query or parts.fragment or not parts.path.startswith("/"):
+        raise UsageError(
+            f"{shown} is no file URL of a folder",
+            "Write file:///folder with three slashes; # is %23 and ? is %3F.",
+        )
+    return FolderTarget(Path(unquote(parts.path)))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import xxhash
@@ -48,14 +49,15 @@ class FolderTarget:
             return None
 
     def make_folder(self, path: str) -> None:
-        inside(self.root, path).mkdir(parents=True, exist_ok=True)
+        _make_folders(self.root, inside(self.root, f"{path}/x").parent)
 
     def put(self, item: Item, source: OpenFile) -> Stored:
         place = inside(self.root, item.path)
-        if os.path.lexists(place):
-            raise AlreadyThere(item.path)
-        place.parent.mkdir(parents=True, exist_ok=True)
         partial = place.parent / f".migrate-{item.token}.partial"
+        if os.path.lexists(place):
+            partial.unlink(missing_ok=True)  # a crash between link and unlink
+            raise AlreadyThere(item.path)
+        _make_folders(self.root, place.parent)
         try:
             written = _copy(source, partial)
             stored = _read_back(partial)
@@ -69,7 +71,19 @@ class FolderTarget:
             partial.unlink(missing_ok=True)
             raise
         sync_folder(place.parent)
-        return stored
+        return replace(stored, mtime_ns=item.mtime_ns)
+
+
+def _make_folders(root: Path, folder: Path) -> None:
+    """Make a folder and those above it, each on the disk before the next."""
+    if folder.is_dir():
+        return
+    if folder == root:
+        root.mkdir(parents=True)
+        return
+    _make_folders(root, folder.parent)
+    folder.mkdir(exist_ok=True)
+    sync_folder(folder.parent)
 
 
 def _copy(source: OpenFile, partial: Path) -> bytes:

@@ -1,0 +1,452 @@
+"""The report: its figures against a count made without the toolkit, its page against hostile names
+and in a real browser."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from datetime import UTC, date, datetime
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from conftest import ROOT, needs, run, run_json
+
+from migrate.config import load
+from migrate.engine.query import Query
+from migrate.estate import Estate, create, write_part, writing
+from migrate.model import TABLES, entry_id
+from migrate.report.figures import Figures, crawled, failures, figures
+from migrate.report.page import percent_text, render, write_page
+
+AS_OF = date(2026, 11, 1)
+TITLE = 'Drive S <script>alert(1)</script> & "others"'
+IMAGE = "<img src=x onerror=alert(1)>&\"'.txt"
+HOSTILE = os.name == "posix"  # Windows has no such names
+FOLDER = "<b>bold\u202etxt.exe" if HOSTILE else "bold\u202etxt"
+TWIN_BYTES = b"the same in both places" * 40_000
+
+
+def lay_out(share: Path) -> None:
+    """The sample share, and hostile names that are big enough to be named in the report."""
+    subprocess.run([sys.executable, ROOT / "sample_data" / "lay_out.py", share], check=True)
+    (share / FOLDER).mkdir()
+    for number in range(2):
+        name = f"{number} {IMAGE}" if HOSTILE else f"{number}.txt"
+        path = share / FOLDER / name
+        path.write_bytes(TWIN_BYTES)
+        os.utime(path, ns=(1_500_000_000_000_000_000, 1_500_000_000_000_000_000))
+    # One changed seven years before the as-of date to the day, one a second before that day.
+    midnight = int(datetime(AS_OF.year - 7, AS_OF.month, AS_OF.day, tzinfo=UTC).timestamp())
+    for name, seconds in (("six", midnight), ("seven", midnight - 1)):
+        path = share / FOLDER / name
+        path.write_text(f"{name} whole years")
+        os.utime(path, (seconds, seconds))
+
+
+def new_estate(folder: Path, share: Path) -> Path:
+    """The sample's estate.yaml over a share, with a title that would run if it were not escaped."""
+    text = (ROOT / "sample_data" / "estate.yaml").read_text(encoding="utf-8")
+    text = text.replace("path: share ", f"path: {json.dumps(str(share))} ")
+    text = re.sub("(?m)^title: .*$", lambda _: f"title: {json.dumps(TITLE)}", text)
+    folder.mkdir()
+    (folder / "estate.yaml").write_text(text, encoding="utf-8")
+    create(folder, "")
+    return folder
+
+
+def figures_of(folder: Path) -> Figures:
+    estate = Estate(folder)
+    return figures(estate, load(estate.config_path)[0])
+
+
+@pytest.fixture(scope="module")
+def share(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    share = tmp_path_factory.mktemp("report") / "share"
+    lay_out(share)
+    return share
+
+
+@pytest.fixture(scope="module")
+def crawled_only(tmp_path_factory: pytest.TempPathFactory, share: Path) -> Path:
+    folder = new_estate(tmp_path_factory.mktemp("report") / "crawled", share)
+    run("crawl", "-e", folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def flagged(tmp_path_factory: pytest.TempPathFactory, share: Path) -> Path:
+    folder = new_estate(tmp_path_factory.mktemp("report") / "flagged", share)
+    run("run", folder, "--no-puid", "--as-of", AS_OF.isoformat())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def moved(tmp_path_factory: pytest.TempPathFactory, flagged: Path) -> Path:
+    """Everything in one workbook decided, manifested and moved."""
+    folder = tmp_path_factory.mktemp("report") / "moved"
+    shutil.copytree(flagged, folder)
+    path = folder / "out" / "review" / "Finance.xlsx"
+    book = openpyxl.load_workbook(path)
+    for sheet in book.worksheets:
+        titles = [cell.value for cell in sheet[1]]
+        if "Decision" in titles:
+            for row in sheet.iter_rows(min_row=2):
+                row[titles.index("Decision")].value = "migrate"
+    filled = folder.parent / "Finance.xlsx"
+    book.save(filled)
+    run("review", "import", "-e", folder, "--reviewer", "a person", filled)
+    run("manifest", "-e", folder)
+    run("move", "-e", folder, "--to", folder.parent / "new store")
+    return folder
+
+
+def files_of(share: Path) -> list[Path]:
+    """Every file, found without the toolkit."""
+    return [Path(folder, name) for folder, _, names in os.walk(share) for name in names]
+
+
+class Page(HTMLParser):
+    """What a page is made of: tags, attributes and the text a reader sees."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+    def count(self, tag: str) -> int:
+        return sum(name == tag for name, _ in self.tags)
+
+
+def assert_nothing_foreign(page: Page) -> None:
+    """No tag that runs, loads or sends anything; no address outside the page."""
+    names = {name for name, _ in page.tags}
+    assert not names & {"script", "img", "b", "iframe", "object", "embed", "form", "link", "base"}
+    for name, attributes in page.tags:
+        assert not [key for key in attributes if key.startswith("on")], name
+        assert "src" not in attributes, name
+        assert (attributes.get("href") or "#").startswith("#"), attributes
+
+
+def test_same_estate_same_bytes(flagged: Path, tmp_path: Path) -> None:
+    """Two reports of one estate are equal byte for byte, and leave nothing else behind."""
+    run("report", "-e", flagged, "--output", tmp_path / "one.html", SOURCE_DATE_EPOCH="1")
+    run("report", "-e", flagged, "--output", tmp_path / "two.html", SOURCE_DATE_EPOCH="1999999999")
+    one, two = (tmp_path / name for name in ("one.html", "two.html"))
+    assert one.read_bytes() == two.read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one.html", "two.html"]
+
+
+def test_volume_is_what_is_on_the_disk(flagged: Path, share: Path) -> None:
+    """Files, folders and bytes are those that os.walk finds."""
+    found = figures_of(flagged)
+    files = files_of(share)
+    (row,) = found.shares
+    assert row["files"] == len(files)
+    assert row["folders"] == sum(1 for _ in os.walk(share))
+    assert row["size_bytes"] == found.totals["size_bytes"] == sum(f.stat().st_size for f in files)
+
+
+def test_duplicates_are_equal_bytes(flagged: Path, share: Path) -> None:
+    """Groups, copies and their bytes are those that SHA-256 of every file gives."""
+    sizes = {path: path.stat().st_size for path in files_of(share)}
+    digests = Counter(
+        (hashlib.sha256(path.read_bytes()).digest(), size) for path, size in sizes.items() if size
+    )
+    twins = {key: count - 1 for key, count in digests.items() if count > 1}
+    found = figures_of(flagged).duplicates
+    assert found is not None
+    assert found["groups"] == len(twins)
+    assert found["copies"] == sum(twins.values())
+    assert found["copies_size_bytes"] == sum(key[1] * count for key, count in twins.items())
+    assert found["largest"][0] == {
+        "copies": 1, "size_bytes": len(TWIN_BYTES), "keeper": found["largest"][0]["keeper"],
+    }  # fmt: skip
+
+
+def test_ages_are_whole_years(flagged: Path, share: Path) -> None:
+    """Each file is in the band of the whole years between its last change and the as-of date."""
+    bands = [(1, "Less than 1"), (3, "1–2"), (5, "3–4"), (7, "5–6"), (10, "7–9"), (20, "10–19")]
+    expected: Counter[str] = Counter()
+    sizes: Counter[str] = Counter()
+    for path in files_of(share):
+        stat = path.stat()
+        day = datetime.fromtimestamp(stat.st_mtime_ns // 10**9, UTC).date()
+        # A year is full once the as-of date has passed the day and month of the change.
+        years = AS_OF.year - day.year - ((AS_OF.month, AS_OF.day) <= (day.month, day.day))
+        label = next((label for limit, label in bands if years < limit), "20 or more")
+        expected[label] += 1
+        sizes[label] += stat.st_size
+    found = {row["band"]: row for row in figures_of(flagged).ages}
+    assert {band: row["files"] for band, row in found.items() if row["files"]} == expected
+    assert {band: row["size_bytes"] for band, row in found.items() if row["files"]} == sizes
+
+
+def test_folders_hold_all_below_them(flagged: Path, share: Path) -> None:
+    """A folder's figures are those of everything below it, at both levels."""
+    for depth, found in ((1, figures_of(flagged).folders), (2, figures_of(flagged).subfolders)):
+        expected: dict[str, list[int]] = {}
+        for path in files_of(share):
+            parents = path.relative_to(share).parts[:-1]
+            if len(parents) >= depth:
+                expected.setdefault("/".join(["dept", *parents[:depth]]), []).append(
+                    path.stat().st_size
+                )
+        largest = sorted(expected.items(), key=lambda pair: (-sum(pair[1]), pair[0]))[:20]
+        assert [(row["folder"], row["files"], row["size_bytes"]) for row in found] == [
+            (name, len(sizes), sum(sizes)) for name, sizes in largest
+        ]
+
+
+def test_proposals_add_up(flagged: Path, share: Path) -> None:
+    """Every file and empty folder is in one proposal; categories, rules and units add up to it."""
+    found = figures_of(flagged)
+    empty = sum(not folders and not files for _, folders, files in os.walk(share))
+    proposed = {row["proposal"]: row for row in found.proposed or []}
+    assert sum(row["items"] for row in proposed.values()) == len(files_of(share)) + empty
+    for name in ("migrate", "review", "dispose"):
+        assert sum(row[name] for row in found.categories or []) == proposed[name]["items"]
+    for name in ("review", "dispose"):
+        ruled = [row for row in found.rules or [] if row["proposal"] == name]
+        assert sum(row["items"] for row in ruled) == proposed[name]["items"]
+        assert sum(row["size_bytes"] for row in ruled) == proposed[name]["size_bytes"]
+    assert sum(row["items"] for row in found.units or []) == found.totals["items"]
+    assert sum(row["files"] for row in found.mime_types) == len(files_of(share))
+    assert sum(row["files"] for row in found.owners["states"]) == len(files_of(share))
+    effect = found.effect()
+    assert effect is not None
+    assert effect["now"] - effect["after_disposal"] == proposed["dispose"]["size_bytes"]
+
+
+def test_held_is_the_folder_and_its_copies(flagged: Path, share: Path) -> None:
+    """What is held is what lies in the folder on hold, and every copy of it elsewhere."""
+    folder = share / "Prisons" / "Healthcare"
+    inside = files_of(folder)
+    digests = {hashlib.sha256(p.read_bytes()).digest() for p in inside if p.stat().st_size}
+    copies = [
+        path
+        for path in files_of(share)
+        if folder not in path.parents and hashlib.sha256(path.read_bytes()).digest() in digests
+    ]
+    (hold,) = figures_of(flagged).held
+    assert (hold["files"], hold["items"]) == (len(inside) + len(copies),) * 2
+    # Twins inside the folder are marked as copies of each other only if they are not held directly.
+    assert hold["copies"] >= len(copies) > 0
+
+
+def test_stages_not_run_are_said_so(crawled_only: Path) -> None:
+    """Before a stage is run its figures are absent and the page says which verb is missing: never
+    a zero that looks like a result."""
+    found = figures_of(crawled_only)
+    absent = [found.proposed, found.categories, found.rules, found.sensitive, found.units]
+    absent += [found.duplicates, found.puids, found.manifest, found.receipts, found.effect()]
+    assert absent == [None] * 10
+    lines = {line.what: line.figure for line in found.headlines()}
+    assert lines["Proposed for disposal"] == lines["Sensitive"] == "not flagged yet"
+    assert lines["Duplicates"] == "not looked for yet"
+    assert "not known before migrate dedupe" in found.headlines()[4].note
+    text = Page(render(found)).text
+    for words in (
+        "Not flagged yet: run migrate flag.",
+        "run migrate dedupe",
+        "run migrate manifest",
+    ):
+        assert words in text
+
+
+def test_findings_older_than_the_crawl_are_warned_of(flagged: Path, tmp_path: Path) -> None:
+    """A crawl after the flagging makes the page say that the proposals are out of date; so does a
+    change of the holds."""
+    assert figures_of(flagged).warnings == []
+    estate = Path(shutil.copytree(flagged, tmp_path / "estate"))
+    config = estate / "estate.yaml"
+    text = config.read_text(encoding="utf-8")
+    config.write_text(text.replace("2024-03-01", "2024-03-02"), encoding="utf-8")
+    assert any("rules or the holds have changed" in line for line in figures_of(estate).warnings)
+    config.write_text(text, encoding="utf-8")
+    run("crawl", "--rescan", "-e", estate)
+    found = figures_of(estate)
+    assert any("proposals are older" in line for line in found.warnings)
+    assert found.warnings[0] in Page(render(found)).text
+
+
+def test_an_entry_that_failed_twice_counts_once(tmp_path: Path) -> None:
+    """A folder that could neither be looked at nor listed is one failure, in every figure."""
+    (tmp_path / "share").mkdir()
+    create(tmp_path / "estate", "format: 1\nshares: [{name: s, path: ../share}]\n")
+    folder = {"scan_id": 1, "entry_id": entry_id("s", b"x"), "error": "denied"}
+    file = {"scan_id": 1, "entry_id": entry_id("s", b"y"), "error": None}
+    about = {"share": "s", "parent_id": entry_id("s", b""), "depth": 1}
+    entries = [
+        {**folder, **about, "path": "x", "name": "x", "kind": "folder"},
+        {**file, **about, "path": "y", "name": "y", "kind": "file", "size_bytes": 7},
+    ]
+    tables = {
+        "entries": entries, "listings": [{**folder, "error": "timed_out"}],
+        "digests": [{**file, "error": "read_error"}],
+    }  # fmt: skip
+    estate = Estate(tmp_path / "estate")
+    with writing(estate, ["test"]) as writer:
+        begun = writer.begin("crawl", {"share": "s"})
+        for name, rows in tables.items():
+            part = pa.Table.from_pylist(rows, TABLES[name].schema)
+            writer.commit(begun, [write_part(estate.root, name, part)])
+        writer.finish(begun, {})
+    assert failures(estate) == {"denied": 1, "read_error": 1}
+    assert crawled(estate)[0]["failed"] == 2
+    found = figures_of(estate.root)
+    assert [(row["error"], row["items"], row["folders"]) for row in found.unreadable] == [
+        ("denied", 1, 1), ("read_error", 1, 0),
+    ]  # fmt: skip
+    assert "Access denied (denied)" in Page(render(found)).text
+
+
+def test_hostile_names_stay_text(flagged: Path) -> None:
+    """A title and names made of markup are shown as they are and become no markup; characters that
+    turn the direction of writing are shown as escapes."""
+    html = render(figures_of(flagged))
+    page = Page(html)
+    assert_nothing_foreign(page)
+    assert TITLE in page.text
+    assert "\u202e" not in html
+    assert "\\u202e" in page.text
+    if HOSTILE:
+        assert f"0 {IMAGE}" in page.text or f"1 {IMAGE}" in page.text
+
+
+def test_held_and_sensitive_files_are_not_named(flagged: Path, share: Path) -> None:
+    """The page can be passed on: it names no file that is held or that a rule found sensitive."""
+    with Query(Estate(flagged)) as query:
+        findings = query.table("findings")
+        marked = findings.filter(findings.category == "sensitive").select("entry_id")
+        entries = query.table("entries").semi_join(marked, "entry_id")
+        names = {row["name"] for row in query.rows(entries.select("name"))}
+    assert len(names) > 5
+    names |= {path.name for path in files_of(share / "Prisons" / "Healthcare")}
+    found = figures_of(flagged)
+    page, data = Page(render(found)).text, json.dumps(found.as_data())
+    assert not [name for name in names if name in page or name in data]
+
+
+def test_page_allows_nothing_and_is_well_made(flagged: Path) -> None:
+    """The policy forbids every request; every table has a caption and scoped headings, every link
+    of the contents leads somewhere, every id is used once."""
+    page = Page(render(figures_of(flagged)))
+    policies = [a["content"] for tag, a in page.tags if a.get("http-equiv")]
+    assert policies and "default-src 'none'; style-src 'unsafe-inline'" in str(policies[0])
+    assert page.count("table") == page.count("caption") > 10
+    assert all(a.get("scope") in ("col", "row") for tag, a in page.tags if tag == "th")
+    ids = [a["id"] for _, a in page.tags if "id" in a]
+    assert len(ids) == len(set(ids))
+    links = [str(a["href"])[1:] for tag, a in page.tags if tag == "a"]
+    assert len(links) > 12 and set(links) <= set(ids)
+    assert page.count("h1") == 1
+
+
+def test_progress_of_decisions_and_move(moved: Path) -> None:
+    """Decisions, the manifest's account and receipts are those of the tables: one unit is decided,
+    what is in the manifest is moved, what was not decided is not."""
+    found = figures_of(moved)
+    units = {row["unit"]: row for row in found.units or []}
+    assert units["Finance"]["decided"] > 0 and units["Finance"]["to_decide"] == 0
+    assert found.totals["decided"] == units["Finance"]["decided"]
+    assert found.manifest is not None
+    accounts = {row["outcome"]: row["files"] for row in found.manifest["accounts"]}
+    assert accounts["to_move"] == units["Finance"]["decided"]
+    assert accounts["undecided"] == found.totals["to_decide"]
+    assert sum(accounts.values()) == found.totals["items"]
+    (receipts,) = found.receipts or []
+    assert (receipts["state"], receipts["lines"]) == ("verified", accounts["to_move"])
+    stored = [f for f in files_of(moved.parent / "new store") if ".migrate" not in str(f)]
+    assert len(stored) <= accounts["to_move"]
+    assert receipts["size_bytes"] == sum(f.stat().st_size for f in stored)
+    lines = {line.what: line for line in found.headlines()}
+    assert lines["Moved and verified"].figure == f"{accounts['to_move']:,}"
+
+
+def test_a_line_without_a_receipt_is_waiting(moved: Path, tmp_path: Path) -> None:
+    """A manifest with lines that no run has tried yet says so, beside what is verified."""
+    estate = Path(shutil.copytree(moved, tmp_path / "estate"))
+    before = figures_of(estate).receipts
+    assert before is not None
+    log = (estate / "log.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    runs = [json.loads(line) for line in log]
+    (part,) = [
+        part
+        for record in runs if record["kind"] == "commit"
+        for part in record["parts"] if part["table"] == "receipts"
+    ]  # fmt: skip
+    path = estate / "receipts" / part["file"]
+    kept = pq.read_table(path).slice(1)
+    pq.write_table(kept, path)
+    after = {row["state"]: row["lines"] for row in figures_of(estate).receipts or []}
+    assert after == {"verified": before[0]["lines"] - 1, "waiting": 1}
+
+
+def test_json_is_the_same_figures(flagged: Path) -> None:
+    """`report --json` gives every figure of the page, as numbers."""
+    data = run_json("report", "-e", flagged)
+    found = figures_of(flagged)
+    assert json.loads(json.dumps(found.as_data())) == {k: v for k, v in data.items() if k != "file"}
+    assert isinstance(data["shares"][0]["files"], int)
+    assert data["state"]["log_head"] == Estate(flagged).log.head
+
+
+def test_a_report_that_cannot_be_written_leaves_nothing(flagged: Path, tmp_path: Path) -> None:
+    """If the file cannot be put in place, what stood there stays, and no half of a page with it."""
+    target = tmp_path / "report.html"
+    target.mkdir()
+    with pytest.raises(OSError):
+        write_page(figures_of(flagged), target)
+    assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "text"),
+    [(0, 0, "–"), (0, 9, "0%"), (1, 1000, "under 1%"), (999, 1000, "over 99%"), (9, 9, "100%")],
+)
+def test_percentages_do_not_round_to_certainty(part: int, whole: int, text: str) -> None:
+    """Only nothing is 0%, only all of it is 100%."""
+    assert percent_text(part, whole) == text
+
+
+def test_a_browser_shows_it_and_asks_for_nothing(flagged: Path, tmp_path: Path) -> None:
+    """A real Chromium renders the page: title, tables and names are there, and nothing that came
+    from a name has become an element."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    browser = needs(next(filter(None, map(shutil.which, names)), None), "Chromium")
+    path = write_page(figures_of(flagged), tmp_path / "report.html")
+    done = subprocess.run(
+        [
+            browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
+            "--disable-background-networking", "--disable-component-update", "--disable-sync",
+            f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", path.as_uri(),
+        ],
+        capture_output=True, text=True, encoding="utf-8", timeout=120, check=True,
+    )  # fmt: skip
+    page = Page(done.stdout)
+    assert_nothing_foreign(page)
+    assert page.count("table") > 10 and page.count("details") > 3
+    assert "alert(1)" in page.text
+    assert not re.search(r"""(src|href)\s*=\s*["']?\s*(https?:)?//""", done.stdout)
