@@ -211,7 +211,7 @@ def entry_row(
     return (
         *common,
         stat.size_bytes if kind == "file" else None,
-        stat.mtime_ns, stat.ctime_ns, stat.atime_ns, stat.birthtime_ns,
+        *stat[1:5],
         mode_bits.S_IMODE(stat.mode), stat.owner, stat.file_id, stat.device_id, stat.link_count,
         link, error,
     )  # fmt: skip

@@ -149,7 +149,7 @@ def _write_not_moved(query: Query, all_outcomes: Any, folder: Path) -> Path:
     rest = rest.select("full_path", "kind", "size_bytes", "outcome", "why", "comment", "entry_id")
     path = folder / "not_moved.csv"
     with path.open("w", encoding="utf-8", newline="", errors="backslashreplace") as file:
-        rows = csv.writer(file, lineterminator="\n")
+        rows = csv.writer(file)
         rows.writerow(["path", "kind", "size_bytes", "outcome", "why", "comment"])
         for record in query.rows(rest.order_by("full_path", "entry_id")):
             record.pop("entry_id")

@@ -130,8 +130,10 @@ FATAL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 COARSEST_CLOCK_NS = 2_000_000_000  # FAT keeps times to two seconds
 
 
-def _same_time(one_ns: int, other_ns: int) -> bool:
-    return abs(one_ns - other_ns) <= COARSEST_CLOCK_NS
+def _same_time(there_ns: int | None, wanted_ns: int | None) -> bool:
+    if there_ns is None or wanted_ns is None:
+        return wanted_ns is None
+    return abs(there_ns - wanted_ns) <= COARSEST_CLOCK_NS
 
 
 def _bad(receipt: Row, status: str, detail: str) -> Row:

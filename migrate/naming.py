@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +42,14 @@ class Namer:
     def __init__(self, config: Config) -> None:
         self.rules: NameRules = NAME_RULES[config.target.name_rules]
         lines = sorted(config.file_plan, key=lambda line: -len(line.folder))
-        self.plan = [(line.folder.lower().split("/"), line.container) for line in lines]
+        self.plan = [(collision_key(line.folder).split("/"), line.container) for line in lines]
         self.folder = lru_cache(maxsize=65_536)(self._folder)
 
     def target(self, full_path: str) -> tuple[str, list[str]]:
         """Where a file goes, and what had to be changed for it."""
         folder, _, name = full_path.rpartition("/")
+        if not folder:  # an empty share
+            return target_name(name, self.rules)
         target_folder, changes = self.folder(folder)
         new_name, name_changes = target_name(name, self.rules)
         changes = [*changes, *name_changes]
@@ -56,13 +59,14 @@ class Namer:
             room = self.rules.max_path - utf16_length(target_folder) - 1
             changes.append("folder path too long for the target")
         if utf16_length(new_name) > room:
-            new_name = shorten(new_name, room)
+            # A name cut short may be a reserved one: look again, with room for an underscore.
+            new_name, _ = target_name(shorten(new_name, room - 1), self.rules)
             changes.append("path too long for the target")
         return f"{target_folder}/{new_name}", changes
 
     def _folder(self, folder: str) -> tuple[str, list[str]]:
         names = folder.split("/")
-        lowered = [name.lower() for name in names]
+        lowered = [collision_key(name) for name in names]
         placed = names
         for start, container in self.plan:
             if lowered[: len(start)] == start:
@@ -84,9 +88,10 @@ def target_paths(query: Query, to_move: Any, config: Config) -> Any:
     entry_id, full_path and name)."""
     path = query.scratch("targets.parquet")
     rows = query.batches(to_move.select("entry_id", "full_path").order_by("full_path", "entry_id"))
-    _write(path, _name_all(rows, Namer(config)))
+    namer = Namer(config)
+    _write(path, _name_all(rows, namer))
     named = query.parquet([path], "targets")
-    renamed = query.stored(ibis.memtable(_resolve(query, named)))
+    renamed = query.stored(ibis.memtable(_resolve(query, named, namer.rules.max_path)))
     named = named.filter(named.entry_id.notnull()).left_join(renamed, "entry_id")
     reason = named.rename_reason + ibis.ifelse(named.target_path_right.notnull(), _CLASH, "")
     reason = reason.re_replace("^; ", "")
@@ -139,9 +144,11 @@ def _write(path: Path, batches: Iterator[list[tuple[Any, ...]]]) -> None:
             writer.write_table(pa.Table.from_arrays(columns, schema=_SCHEMA))
 
 
-def _resolve(query: Query, named: Any) -> pa.Table:
-    """New target paths for all but the first of those that share a key, or have a folder's."""
-    same_key = ibis.window(group_by="key", order_by=[named.entry_id.notnull(), named.full_path])
+def _resolve(query: Query, named: Any, max_path: int) -> pa.Table:
+    """New target paths for all but the first of those that share a key, or have a folder's; one
+    that had to be renamed anyway gives way."""
+    order = [named.entry_id.notnull(), named.rename_reason != "", named.full_path]
+    same_key = ibis.window(group_by="key", order_by=order)
     files = named.mutate(nth=ibis.row_number().over(same_key))
     clashing = files.filter((files.nth > 0) & files.entry_id.notnull())
     clashing = query.stored(clashing.order_by("full_path", "entry_id"))
@@ -150,10 +157,9 @@ def _resolve(query: Query, named: Any) -> pa.Table:
     result = []
     for row in query.rows(clashing.order_by("full_path", "entry_id")):
         folder, _, name = row["target_path"].rpartition("/")
-        number = 2
-        while collision_key(f"{folder}/{shorten(name, 255, f' ({number})')}") in taken:
-            number += 1
-        target = f"{folder}/{shorten(name, 255, f' ({number})')}"
+        room = min(255, max_path - utf16_length(folder) - 1)
+        numbered = (f"{folder}/{shorten(name, room, f' ({number})')}" for number in count(2))
+        target = next(path for path in numbered if collision_key(path) not in taken)
         taken.add(collision_key(target))
         result.append({"entry_id": row["entry_id"], "target_path": target})
     schema = pa.schema([("entry_id", pa.int64()), ("target_path", pa.string())])

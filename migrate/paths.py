@@ -34,7 +34,9 @@ def printable(text: str) -> str:
     """For terminals and logs: control and direction characters are shown as escapes, so that a
     name can neither move the cursor nor pretend to be another."""
     return "".join(
-        char if unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Zl", "Zp") else _escape(char)
+        _escape(char)
+        if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp") or char in "\ufffe\uffff"
+        else char
         for char in text
     )
 
@@ -147,12 +149,12 @@ def target_name(name: str, rules: NameRules) -> tuple[str, list[str]]:
     if trimmed != kept:
         changes.append("space or dot at an end removed")
     new = trimmed or "_"
-    if _reserved(new, rules):
-        new = "_" + new.replace("_vti_", "_vti-")
-        changes.append("reserved name")
     if utf16_length(new) > rules.max_name:
-        new = shorten(new, rules.max_name)
+        new = shorten(new, rules.max_name - 1)  # room for the underscore below
         changes.append("shortened")
+    if _reserved(new, rules):
+        new = "_" + re.sub("(?i)_vti_", "_vti-", new)
+        changes.append("reserved name")
     return new, changes
 
 

@@ -47,13 +47,18 @@ def business_unit(lower_path: Any, config: Config) -> Any:
 
 
 def latest_decisions(query: Query) -> Any:
-    """The decision that counts for each entry: on the file before on its group, then the last."""
+    """The decision that counts for each entry: on the file as it is now (`fits`) before on what it
+    was, on the file by itself before with its group, then the last."""
     decisions = query.all_decisions()
+    now = query.table("entries").select("entry_id", now_size="size_bytes", now_mtime="mtime_ns")
+    table = decisions.inner_join(now, "entry_id")
+    same_size = table.size_bytes.identical_to(table.now_size)
+    table = table.mutate(fits=same_size & table.mtime_ns.identical_to(table.now_mtime))
     nth = ibis.row_number().over(
         group_by="entry_id",
-        order_by=[decisions.scope != "file", ibis.desc(decisions.decision_seq)],
+        order_by=[~table.fits, table.scope != "file", ibis.desc(table.decision_seq)],
     )
-    return decisions.mutate(nth=nth).filter(ibis._.nth == 0).drop("nth")
+    return table.mutate(nth=nth).filter(ibis._.nth == 0).drop("nth")
 
 
 def proposals(query: Query, config: Config, holds: list[Rule], as_of: date) -> Any:
@@ -94,15 +99,11 @@ def outcomes(query: Query, config: Config, holds: list[Rule], as_of: date) -> An
     """Proposals with `outcome` and `why`: to_move | disposed | left | held | undecided | unreadable
     | not_a_file. The sum of all outcomes is every file, link and empty folder of the estate."""
     decisions = latest_decisions(query).select(
-        "entry_id", "decision", "decided_by", "decided_at", "comment",
-        decided_size="size_bytes", decided_mtime="mtime_ns",
-    )  # fmt: skip
+        "entry_id", "decision", "decided_by", "decided_at", "comment", "fits"
+    )
     table = proposals(query, config, holds, as_of)
     table = table.left_join(decisions, "entry_id").drop("entry_id_right")
-    same = table.decided_mtime.identical_to(table.mtime_ns) & table.decided_size.identical_to(
-        table.size_bytes
-    )
-    changed = table.decision.notnull() & ~same
+    changed = table.decision.notnull() & ~table.fits
     by = "decided by " + table.decided_by + " on " + table.decided_at
     outcome = ibis.cases(
         (table.proposal == "hold", "held"),

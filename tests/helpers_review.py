@@ -18,8 +18,8 @@ from click.testing import CliRunner
 
 from migrate.cli import cli
 from migrate.estate import Estate, create
-from migrate.paths import printable
 from migrate.review.rows import CHECK, COMMENT, DECISION, KEY
+from migrate.review.rows import text as printable
 from migrate.review.workbook import COVER, FILES, GROUPS, INFO, REVIEWER_LABEL
 
 __all__ = [

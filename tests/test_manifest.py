@@ -421,11 +421,6 @@ def awkward(tmp_path_factory: pytest.TempPathFactory) -> Made:
     return made
 
 
-@pytest.mark.xfail(
-    strict=sys.version_info < (3, 13),
-    reason="manifests/standard.py: Python's csv.writer quotes only the line end it is told to write; "
-    "a carriage return in a name stands unquoted and every CSV reader takes it for a new line",
-)
 def test_a_name_cannot_split_a_line(awkward: Made) -> None:
     """A file whose name holds a carriage return is one line like any other."""
     with awkward.manifests("manifest.csv").open(encoding="utf-8", newline="") as file:
@@ -447,12 +442,6 @@ def test_no_formula_in_any_list(name: str, awkward: Made) -> None:
         pytest.param(-11_644_473_600, id="1601, what Windows calls no time"),
         pytest.param(10_000_000_000, id="2286"),
     ],
-)
-@pytest.mark.xfail(
-    strict=True,
-    raises=RuntimeError,
-    reason="crawl.py entry_row: a time outside 1677-2262 does not fit nanoseconds in an int64, and "
-    "pyarrow's OverflowError ends the whole crawl",
 )
 def test_an_impossible_date_stops_nothing(mtime_s: int, tmp_path: Path) -> None:
     """One file with a time that nanoseconds cannot hold is moved like the others."""

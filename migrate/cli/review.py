@@ -40,7 +40,7 @@ def export_workbooks(opened: Opened, writer: Writer, as_json: bool) -> None:
     from migrate.review.export import export
 
     opened.require_flag()
-    written = export(writer, opened.config, opened.holds(), opened.as_of())
+    written, kept = export(writer, opened.config, opened.holds(), opened.as_of())
     folder = opened.estate.out / "review"
 
     def render() -> None:
@@ -50,9 +50,12 @@ def export_workbooks(opened: Opened, writer: Writer, as_json: bool) -> None:
             ["workbook", "files to decide", "folders to migrate", "for information"],
             rows,
         )
+        for words in kept:
+            say(f"Not overwritten, because somebody has worked in it: {words}")
         say("Next: have them filled in, then migrate review import WORKBOOK")
 
-    show(as_json, {"folder": str(folder), "workbooks": [w.__dict__ for w in written]}, render)
+    data = {"folder": str(folder), "workbooks": [w.__dict__ for w in written], "kept": kept}
+    show(as_json, data, render)
 
 
 @review.command("import")

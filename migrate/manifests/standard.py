@@ -1,6 +1,6 @@
 """Room: the standard manifest, version 1: CSV and JSON Lines with the same columns.
 
-Every line is one file (or empty folder) to move. UTF-8, RFC 4180 quoting, LF; times ISO 8601 UTC;
+Every line is one file (or empty folder) to move. UTF-8, RFC 4180; times ISO 8601 UTC;
 digests in lower-case hex. JSON Lines leaves out what is empty. Each path is exact and begins with a
 share or a container, so that no file name can be a formula to a spreadsheet that opens the CSV;
 people's words that could be one get an apostrophe in front there.
@@ -86,8 +86,8 @@ def write(query: Query, folder: Path) -> list[Path]:
         parts[1].open("w", encoding="utf-8", newline="\n", errors="backslashreplace") as json_file,
         parts[2].open("w", encoding="utf-8", newline="", errors="backslashreplace") as renamed_file,
     ):
-        lines = csv.DictWriter(csv_file, COLUMNS, lineterminator="\n")
-        renamed = csv.writer(renamed_file, lineterminator="\n")
+        lines = csv.DictWriter(csv_file, COLUMNS)
+        renamed = csv.writer(renamed_file)
         lines.writeheader()
         renamed.writerow(["source", "dest_path", "why"])
         for record in query.rows(table.order_by("target_path")):

@@ -51,59 +51,87 @@ class Exported:
     sha256: str
 
 
-def export(writer: Writer, config: Config, holds: list[Rule], as_of: date) -> list[Exported]:
-    """Write the workbooks of every unit that has something to decide or to know."""
+def export(
+    writer: Writer, config: Config, holds: list[Rule], as_of: date
+) -> tuple[list[Exported], list[str]]:
+    """Write the workbooks of every unit that has something to decide or to know. Returns them, and
+    workbooks of earlier exports that were not as they had been written and were kept."""
     flagged = writer.estate.latest("flag")
     run = writer.begin("review export", {"flag": flagged.run_id if flagged else 0})
     folder = writer.estate.out / "review"
     folder.mkdir(parents=True, exist_ok=True)
     with Query(writer.estate) as query, Progress("review export", "workbooks") as progress:
         desk = lay_out(query, proposals(query, config, holds, as_of))
-        written = []
+        written: list[Exported] = []
+        kept = _set_aside(writer, folder)
         for unit in units(query, desk):
-            written += _export_unit(query, desk, config, unit, folder, as_of)
+            _export_unit(query, desk, config, unit, folder, as_of, written)
             progress.advance(now_at=unit)
         _refuse_lost_rows(query, desk, written)
     writer.finish(run, {"workbooks": [workbook.__dict__ for workbook in written]})
-    return written
+    return written, kept
+
+
+def _set_aside(writer: Writer, folder: Path) -> list[str]:
+    """Clear the folder of earlier exports. One that somebody has worked in is kept, elsewhere."""
+    exports = [run.summary for run in writer.estate.runs("review export") if run.finished]
+    ours = {book["sha256"] for summary in exports for book in summary["workbooks"]}
+    kept = []
+    for path in sorted(folder.glob("*.xlsx")):
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        if digest in ours:
+            path.unlink()
+        else:
+            place = folder / "kept" / f"{path.stem} {digest[:8]}.xlsx"
+            place.parent.mkdir(exist_ok=True)
+            path.replace(place)
+            kept.append(f"{path.name} as kept/{place.name}")
+    return kept
 
 
 def _refuse_lost_rows(query: Query, desk: Desk, written: list[Exported]) -> None:
     """What is in no workbook is decided by nobody: better no export than one with gaps."""
-    expected = (query.count(desk.files), query.count(desk.groups))
-    found = (sum(book.files for book in written), sum(book.groups for book in written))
+    expected = tuple(query.count(rows) for rows in (desk.files, desk.groups, desk.info))
+    found = tuple(
+        sum(getattr(book, kind) for book in written) for kind in ("files", "groups", "info")
+    )
     if found != expected:
         raise MigrateError(
-            f"the workbooks hold {found} rows of files and folders, the estate has {expected}",
+            f"the workbooks hold {found} files, folders and notes, the estate has {expected}",
             "Use none of them. This is a fault in the toolkit: please report it.",
         )
 
 
 def _export_unit(
-    query: Query, desk: Desk, config: Config, unit: str, folder: Path, as_of: date
-) -> list[Exported]:
-    files = (file_row(record) for record in of_unit(query, desk.files, unit, FILE_ORDER))
-    written: list[Exported] = []
-    while not written or written[-1].files == MOST_ROWS:
-        part = len(written) + 1
+    query: Query, desk: Desk, config: Config, unit: str, folder: Path, as_of: date,
+    written: list[Exported],
+) -> None:  # fmt: skip
+    """A unit's workbooks, added to `written`: as many as its longest list needs."""
+    files = map(file_row, of_unit(query, desk.files, unit, FILE_ORDER))
+    groups = map(group_row, of_unit(query, desk.groups, unit, GROUP_ORDER))
+    info = map(info_row, of_unit(query, desk.info, unit, INFO_ORDER))
+    kinds = (desk.files, desk.groups, desk.info)
+    longest = max(query.count(rows.filter(rows.unit == unit)) for rows in kinds)
+    for part in range(1, max(1, -(-longest // MOST_ROWS)) + 1):
         book = ReviewWorkbook(_cover(query, desk, config, unit, part, as_of))
         book.add(FILES, FILE_COLUMNS, islice(files, MOST_ROWS))
-        if part == 1:
-            groups = of_unit(query, desk.groups, unit, GROUP_ORDER)
-            book.add(GROUPS, GROUP_COLUMNS, map(group_row, groups))
-            info = of_unit(query, desk.info, unit, INFO_ORDER)
-            book.add(INFO, INFO_COLUMNS, map(info_row, islice(info, MOST_ROWS)))
-        name = f"{file_name(unit)}{f'-{part}' if part > 1 else ''}.xlsx"
+        book.add(GROUPS, GROUP_COLUMNS, islice(groups, MOST_ROWS))
+        book.add(INFO, INFO_COLUMNS, islice(info, MOST_ROWS))
+        name = file_name(unit, part, [workbook.file for workbook in written])
         book.save(folder / name)
         digest = hashlib.sha256((folder / name).read_bytes()).hexdigest()
         counts = book.counts
         written.append(Exported(name, unit, counts[FILES], counts[GROUPS], counts[INFO], digest))
-    return written
 
 
-def file_name(unit: str) -> str:
-    """A unit's name as a file name."""
-    return re.sub(r"[^\w &()-]", "_", unit).strip() or "unit"
+def file_name(unit: str, part: int, taken: list[str]) -> str:
+    """A unit's name as a file name that no other workbook has, whatever the case."""
+    stem = re.sub(r"[^\w &()-]", "_", unit).strip() or "unit"
+    stem += f"-{part}" if part > 1 else ""
+    name, number = f"{stem}.xlsx", 2
+    while name.casefold() in [other.casefold() for other in taken]:
+        name, number = f"{stem} ({number}).xlsx", number + 1
+    return name
 
 
 def _cover(query: Query, desk: Desk, config: Config, unit: str, part: int, as_of: date) -> Cover:

@@ -8,6 +8,8 @@ else than the estate does, or against a hold.
 from __future__ import annotations
 
 import hashlib
+import io
+import re
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -20,10 +22,10 @@ import openpyxl
 import pyarrow as pa
 
 from migrate.engine.query import Query
-from migrate.errors import LimitReached, UsageError
+from migrate.errors import LimitReached, MigrateError, UsageError
 from migrate.estate import Run, Writer
 from migrate.log import timestamp
-from migrate.plan import DECISIONS, latest_decisions
+from migrate.plan import DECISIONS
 from migrate.review.rows import (
     CHECK,
     COMMENT,
@@ -96,46 +98,63 @@ def import_workbook(
 
     Errors: UsageError if it is no review workbook or names nobody; LimitReached if it would unpack
     to more than 4 GB. Refused rows are in the result."""
-    book = _open(path)
-    try:
-        who = (reviewer or _reviewer(book)).strip()
-        if not who:
-            raise UsageError(
-                f"{path.name} does not say who decided",
-                f"Fill in “{REVIEWER_LABEL}” on the sheet “{COVER}”, or give --reviewer.",
-            )
-        result = Imported(path.name, who)
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        with Query(writer.estate) as query:
-            desk = desk_of(query)
-            accepted = _accept(query, desk, book, result)
-            result.decided_rows = len(accepted)
-            decisions = _decisions(query, desk, accepted)
-            new = query.stored(_saying_something_new(query, decisions))
-            result.decided_files = query.count(new)
-            result.unchanged_files = query.count(decisions) - result.decided_files
-            if dry_run or not result.decided_files:
-                return None, result
-            return _record(query, writer, new, result, digest), result
-    finally:
-        book.close()
+    found = _read(path)
+    who = (reviewer or found.reviewer).strip()
+    if not who:
+        raise UsageError(
+            f"{path.name} does not say who decided",
+            f"Fill in “{REVIEWER_LABEL}” on the sheet “{COVER}”, or give --reviewer.",
+        )
+    result = Imported(path.name, who)
+    with Query(writer.estate) as query:
+        desk = desk_of(query)
+        accepted = _accept(query, desk, found, result)
+        result.decided_rows = len(accepted)
+        decisions = _decisions(query, desk, accepted)
+        new = query.stored(_saying_something_new(query, decisions))
+        result.decided_files = query.count(new)
+        result.unchanged_files = query.count(decisions) - result.decided_files
+        if dry_run or not result.decided_files:
+            return None, result
+        return _record(query, writer, new, result, found.sha256), result
 
 
-def _open(path: Path) -> Any:
+@dataclass(frozen=True)
+class Found:
+    """What a workbook holds, read once and closed."""
+
+    reviewer: str
+    rows: dict[str, list[Returned]]
+    sha256: str
+
+
+def _read(path: Path) -> Found:
+    """Everything in a workbook that an import looks at.
+
+    Errors: UsageError, whatever is wrong with the file: openpyxl raises nearly anything for a
+    damaged one."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        content = path.read_bytes()
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
             size = sum(info.file_size for info in archive.infolist())
         if size > MOST_UNPACKED_BYTES:
             raise LimitReached(f"{path} would unpack to {size:,} bytes: no review workbook does")
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-    except (zipfile.BadZipFile, KeyError, ValueError) as error:
-        raise UsageError(f"{path} is no .xlsx workbook: {error}", "Save it as .xlsx.") from None
-    if COVER not in book.sheetnames or FILES not in book.sheetnames:
+        book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
+        if COVER not in book.sheetnames or FILES not in book.sheetnames:
+            raise UsageError(
+                f"{path} is no review workbook: it has no sheets “{COVER}” and “{FILES}”",
+                "Import a workbook that `migrate review export` wrote.",
+            )
+        sheets = [sheet for sheet in (FILES, GROUPS) if sheet in book.sheetnames]
+        rows = {sheet: list(_returned(book, sheet)) for sheet in sheets}
+        return Found(_reviewer(book), rows, hashlib.sha256(content).hexdigest())
+    except MigrateError:
+        raise
+    except Exception as error:
         raise UsageError(
-            f"{path} is no review workbook: it has no sheets “{COVER}” and “{FILES}”",
-            "Import a workbook that `migrate review export` wrote.",
-        )
-    return book
+            f"{path} cannot be read as an .xlsx workbook: {error}",
+            "Open it in a spreadsheet program and save it as .xlsx.",
+        ) from None
 
 
 def _reviewer(book: Any) -> str:
@@ -172,13 +191,12 @@ class Current:
 Accepted = list[tuple[Returned, Current]]
 
 
-def _accept(query: Query, desk: Desk, book: Any, result: Imported) -> Accepted:
+def _accept(query: Query, desk: Desk, found: Found, result: Imported) -> Accepted:
     """The rows that hold; the others go into `result.refused`."""
     accepted: Accepted = []
     for sheet, current in ((FILES, _current_files), (GROUPS, _current_groups)):
-        if sheet not in book.sheetnames:
-            continue
-        decided = iter(_decided(list(_returned(book, sheet)), result))
+        decided = iter(_decided(found.rows.get(sheet, []), result))
+        done: set[str] = set()
         while rows := list(islice(decided, ROWS_AT_A_TIME)):
             known = current(query, desk, rows)
             for row in rows:
@@ -186,7 +204,8 @@ def _accept(query: Query, desk: Desk, book: Any, result: Imported) -> Accepted:
                 reason = _objection(row, now)
                 if reason or now is None:
                     result.refused.append(_refusal(row, reason))
-                else:
+                elif row.key not in done:
+                    done.add(row.key)
                     accepted.append((row, now))
     result.refused.sort(key=lambda refusal: (refusal.sheet, refusal.row))
     return accepted
@@ -198,7 +217,7 @@ def _decided(rows: list[Returned], result: Imported) -> list[Returned]:
     for row in rows:
         if row.decision:
             by_key.setdefault(row.key, set()).add(row.decision)
-    decided, seen = [], set()
+    decided = []
     for row in rows:
         if not row.decision:
             result.undecided_rows += row.key not in by_key
@@ -208,9 +227,8 @@ def _decided(rows: list[Returned], result: Imported) -> list[Returned]:
         elif len(by_key[row.key]) > 1:
             reason = "this row stands in the sheet more than once, with different decisions"
             result.refused.append(_refusal(row, reason))
-        elif row.key not in seen:
+        else:
             decided.append(row)
-            seen.add(row.key)
     return decided
 
 
@@ -221,17 +239,20 @@ def _refusal(row: Returned, reason: str) -> Refusal:
 
 def _current_files(query: Query, desk: Desk, rows: Iterable[Returned]) -> dict[str, Current]:
     keys = [row.key for row in rows]
-    ids = [int(key[1:]) for key in keys if key[:1] == "F" and key[1:].isdecimal()]
+    ids = [int(key[1:]) for key in keys if re.fullmatch("F[0-9]{1,19}", key)]
     ids = [number for number in ids if number < 1 << 63]
     wanted = query.stored(ibis.memtable(pa.table({"entry_id": pa.array(ids, pa.int64())})))
     found = {}
     for record in query.rows(desk.info.semi_join(wanted, "entry_id")):
-        reason = f"on hold: {record['hold']}" if record["hold"] else "it cannot be read"
+        reason = f"on hold: {record['hold']}" if record["hold"] else _BARRED[record["proposal"]]
         found[f"F{record['entry_id']}"] = Current(None, reason)
     for record in query.rows(desk.files.semi_join(wanted, "entry_id")):
         decides_on = {"entry_id": record["entry_id"]}
         found[f"F{record['entry_id']}"] = Current(file_row(record), "", decides_on)
     return found
+
+
+_BARRED = {"unreadable": "it cannot be read", "not_a_file": "it is a link, or no file at all"}
 
 
 def _current_groups(query: Query, desk: Desk, rows: Iterable[Returned]) -> dict[str, Current]:
@@ -309,8 +330,12 @@ def _decisions(query: Query, desk: Desk, accepted: Accepted) -> Any:
 
 def _saying_something_new(query: Query, decisions: Any) -> Any:
     """Without those that repeat what stands, on the same state of the same file."""
+    every = query.all_decisions()
+    newest = ibis.row_number().over(
+        group_by=["entry_id", "scope"], order_by=ibis.desc(every.decision_seq)
+    )
+    standing = every.mutate(nth=newest).filter(ibis._.nth == 0)
     columns = ["entry_id", "decision", "comment", "scope", "size_bytes", "mtime_ns"]
-    standing = latest_decisions(query).select(*columns)
     same = [decisions[name].identical_to(standing[name]) for name in columns]
     return decisions.anti_join(standing, same)
 

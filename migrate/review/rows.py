@@ -6,6 +6,7 @@ else the toolkit wrote in it: with it, an altered cell and a changed estate can 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -78,7 +79,11 @@ INFO_COLUMNS = [
 
 def text(value: str | None) -> str | None:
     """A text that a cell can hold and that shows everything it contains; None for none."""
-    return printable(value)[:LONGEST_TEXT] or None if value else None
+    if not value:
+        return None
+    # _x0041_ is an A to spreadsheet programs; a name that holds such a thing keeps its letters.
+    safe = re.sub(r"_(?=x[0-9A-Fa-f]{4}_)", r"\\x5f", printable(value))
+    return safe[:LONGEST_TEXT]
 
 
 def _day(time_ns: int | None) -> datetime | None:

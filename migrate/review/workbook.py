@@ -6,6 +6,7 @@ two different files for the same rows.
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -88,8 +89,7 @@ class ReviewWorkbook:
             (INFO, INFO_COLUMNS),
         ):
             self._finish(sheet, columns)
-        fixed = datetime(2000, 1, 1)
-        self.book.properties.created = self.book.properties.modified = fixed
+        self.book.properties.created = datetime(2000, 1, 1)
         self.book.properties.creator = "migrate"
         temporary = path.with_suffix(".part")
         self.book.save(temporary)
@@ -215,6 +215,10 @@ def _styled(page: Any, value: str, **style: Any) -> Any:
     return cell
 
 
+# openpyxl writes the time of saving here, whatever the properties say.
+_SAVED = re.compile(rb"(<dcterms:modified[^>]*>)[^<]*")
+
+
 def _without_times(source: Path, target: Path) -> None:
     """The same zip with every member dated 1980: same rows, same bytes."""
     with (
@@ -225,6 +229,8 @@ def _without_times(source: Path, target: Path) -> None:
             member = zipfile.ZipInfo(info.filename, (1980, 1, 1, 0, 0, 0))
             member.compress_type = zipfile.ZIP_DEFLATED
             with old.open(info) as content, new.open(member, "w", force_zip64=True) as copy:
+                if info.filename == "docProps/core.xml":
+                    copy.write(_SAVED.sub(rb"\g<1>2000-01-01T00:00:00Z", content.read()))
                 while block := content.read(1 << 20):
                     copy.write(block)
     source.unlink()

@@ -14,10 +14,11 @@ from migrate.paths import without_credentials
 
 
 class Stat(NamedTuple):
-    """What a source knows of one entry. Times in nanoseconds UTC; None where it keeps none."""
+    """What a source knows of one entry. Times in nanoseconds UTC; None where it keeps none, or one
+    that the tables cannot hold (see `storable`)."""
 
     size_bytes: int
-    mtime_ns: int
+    mtime_ns: int | None
     ctime_ns: int | None
     atime_ns: int | None
     birthtime_ns: int | None
@@ -26,6 +27,12 @@ class Stat(NamedTuple):
     file_id: int
     device_id: int
     link_count: int
+
+
+def storable(time_ns: int) -> int | None:
+    """A time as the tables hold it: int64 nanoseconds, from 1677 to 2262. Damaged file systems and
+    unset Windows times (1601) give others."""
+    return time_ns if -(1 << 63) <= time_ns < 1 << 63 else None
 
 
 class Child(NamedTuple):

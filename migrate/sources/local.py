@@ -12,7 +12,8 @@ from functools import lru_cache
 
 from migrate.errors import ShareUnreachable
 from migrate.paths import native
-from migrate.sources import Child, OpenFile, Stat, linux
+from migrate.sources import Child, OpenFile, Stat, linux, storable
+from migrate.wording import NANOSECOND
 
 _READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 _READ |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # a pipe must not hang us
@@ -36,20 +37,21 @@ def _stat_of(result: os.stat_result) -> Stat:
     birth = getattr(result, "st_birthtime_ns", None)
     seconds = getattr(result, "st_birthtime", None)
     if birth is None and seconds is not None:  # macOS has it in seconds only
-        birth = int(seconds * 1_000_000_000)
+        birth = int(seconds * NANOSECOND)
     return Stat(
-        result.st_size, result.st_mtime_ns, result.st_ctime_ns if posix else None,
-        result.st_atime_ns, birth, result.st_mode, _owner(result.st_uid) if posix else None,
-        result.st_ino, result.st_dev, result.st_nlink,
+        result.st_size, storable(result.st_mtime_ns),
+        storable(result.st_ctime_ns) if posix else None, storable(result.st_atime_ns),
+        None if birth is None else storable(birth), result.st_mode,
+        _owner(result.st_uid) if posix else None, result.st_ino, result.st_dev, result.st_nlink,
     )  # fmt: skip
 
 
 def _stat_of_statx(fields: linux.Fields, birth: int | None) -> Stat:
-    second = 1_000_000_000
     return Stat(
-        fields[9], fields[21] * second + fields[22], fields[18] * second + fields[19],
-        fields[12] * second + fields[13], birth, fields[6], _owner(fields[4]),
-        fields[8], os.makedev(fields[26], fields[27]), fields[3],
+        fields[9], storable(fields[21] * NANOSECOND + fields[22]),
+        storable(fields[18] * NANOSECOND + fields[19]),
+        storable(fields[12] * NANOSECOND + fields[13]), None if birth is None else storable(birth),
+        fields[6], _owner(fields[4]), fields[8], os.makedev(fields[26], fields[27]), fields[3],
     )  # fmt: skip
 
 

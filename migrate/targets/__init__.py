@@ -20,7 +20,7 @@ class Stored:
     """What a target holds at a path."""
 
     size_bytes: int
-    mtime_ns: int
+    mtime_ns: int | None
     xxh3_128: bytes
     sha256: bytes
 
@@ -31,7 +31,7 @@ class Item:
 
     path: str
     size_bytes: int
-    mtime_ns: int
+    mtime_ns: int | None  # None: the source has no usable date
     xxh3_128: bytes
     sha256: bytes | None
     token: str  # names this file's own partial copy, the same one after a crash

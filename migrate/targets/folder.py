@@ -65,7 +65,8 @@ class FolderTarget:
                 raise IntegrityError(f"{item.path}: what was read back is not what was written")
             if not item.is_content_of(stored):
                 raise OtherContent(item.path)
-            os.utime(partial, ns=(item.mtime_ns, item.mtime_ns))
+            if item.mtime_ns is not None:
+                os.utime(partial, ns=(item.mtime_ns, item.mtime_ns))
             _rename_new(partial, place)
         except BaseException:
             partial.unlink(missing_ok=True)
