@@ -1,0 +1,245 @@
+"""The command line: help, JSON, exit codes, start-up, and what each user sees on nothing at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, run, run_json
+
+from migrate.cli import cli
+from migrate.errors import EXIT_CODES
+
+
+def verbs() -> list[tuple[str, ...]]:
+    found = []
+    for name, command in cli.commands.items():
+        below = getattr(command, "commands", {})
+        found += [(name, inner) for inner in below] if below else [(name,)]
+    return found
+
+
+@pytest.mark.parametrize("verb", verbs(), ids=" ".join)
+def test_every_verb_has_help_with_an_example_and_json(verb) -> None:
+    """--help shows what the verb does, an example that names it, and --json."""
+    shown = run(*verb, "--help").stdout
+    assert "Example:" in shown
+    assert f"migrate {' '.join(verb)}" in shown.split("Example:")[1]
+    assert "--json" in shown
+
+
+def test_help_lists_every_exit_code() -> None:
+    """`migrate --help` documents the exit codes."""
+    shown = run("--help").stdout
+    for code, meaning in EXIT_CODES.items():
+        assert re.search(rf"{code}\s+{re.escape(meaning)}", shown)
+
+
+def test_help_loads_no_heavy_library() -> None:
+    """`migrate --help` imports nothing that takes its time."""
+    code = (
+        "import sys\nfrom migrate.cli import cli\n"
+        "heavy = {'pyarrow','duckdb','ibis','pandas','numpy','openpyxl','pydantic','yaml','rich',"
+        "'jinja2','magic','pygfried','xxhash'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.fixture(scope="module")
+def estate(tmp_path_factory) -> Path:
+    """A small estate, taken to the review."""
+    root = tmp_path_factory.mktemp("cli")
+    share = root / "share"
+    (share / "Finance").mkdir(parents=True)
+    for number in range(3):
+        (share / "Finance" / f"Invoice {number}.txt").write_text("the same\n")
+    (share / "Thumbs.db").write_bytes(b"x")
+    run("init", root / "estate", "--share", f"s={share}")
+    run("run", root / "estate")
+    return root / "estate"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["status"], ["report"], ["explain", "s/Thumbs.db"], ["crawl"], ["identify"], ["dedupe"],
+        ["flag"], ["review", "export"], ["manifest"], ["verify"],
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_json_is_one_object_on_stdout(estate, words) -> None:
+    """With --json a verb prints one JSON object and nothing else."""
+    assert isinstance(run_json(*words, "-e", estate), dict)
+
+
+def test_json_of_an_error(tmp_path) -> None:
+    """An error is JSON too, with the exit code."""
+    done = run("status", "-e", tmp_path, "--json", expect=10)
+    assert json.loads(done.stdout)["exit_code"] == 10
+
+
+def test_run_ends_with_everything_done(estate) -> None:
+    """After `run`, status says that workbooks are to come back."""
+    found = run_json("status", "-e", estate)
+    states = {stage["name"]: stage["state"] for stage in found["stages"]}
+    assert states["crawl s"] == states["flag"] == states["review export"] == "done"
+    assert "review import" in found["next"]
+
+
+def test_twice_is_once(estate) -> None:
+    """Running a finished stage again does nothing new."""
+    before = run_json("status", "-e", estate)
+    for verb in ("crawl", "identify", "dedupe", "flag"):
+        run(verb, "-e", estate)
+    assert run_json("status", "-e", estate) == before
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["crawl", "-e", "{empty}"], 10, "migrate init"),
+        (["status"], 10, "no estate here"),
+        (["nonsense"], 2, "No such command"),
+        (["crawl", "-e", "{estate}", "--workers", "0"], 2, "workers"),
+        (["init", "{empty}/x"], 2, "--share NAME=PATH"),
+        (["init", "{empty}/x", "--share", "nothing"], 2, "NAME=PATH"),
+        (["init", "{empty}/x", "--share", "s=/does/not/exist"], 2, "does not exist"),
+        (["init", "{empty}/x", "--share", "a/b={empty}"], 5, "plain words"),
+        (["explain", "-e", "{estate}", "s/nothing"], 2, "names nothing"),
+        (["move", "-e", "{estate}", "--to", "ftp://x/y"], 2, "no target"),
+        (["manifest", "-e", "{estate}", "--profile", "none"], 2, "expected one of standard"),
+        (["flag", "-e", "{estate}", "--as-of", "yesterday"], 2, "as-of"),
+        (["review", "import", "-e", "{estate}", "{estate}/estate.yaml"], 2, "cannot be read"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_wrong_use(tmp_path, estate, words, code, says) -> None:
+    """Every mistake has its exit code and says what was expected."""
+    words = [word.format(empty=tmp_path, estate=estate) for word in words]
+    command = [sys.executable, "-m", "migrate", *words]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=tmp_path, env=environment
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_share_that_is_gone(tmp_path) -> None:
+    """A share that cannot be listed ends with exit code 12 and its path."""
+    share = tmp_path / "share"
+    share.mkdir()
+    run("init", tmp_path / "estate", "--share", f"s={share}")
+    share.rmdir()
+    done = run("crawl", "-e", tmp_path / "estate", expect=12)
+    assert str(share) in done.stderr
+
+
+def test_an_altered_log_is_noticed(tmp_path) -> None:
+    """One changed byte in the log ends every verb with exit code 4 and the line."""
+    (tmp_path / "share").mkdir()
+    estate = tmp_path / "estate"
+    run("init", estate, "--share", f"s={tmp_path / 'share'}")
+    run("crawl", "-e", estate)
+    log = estate / "log.jsonl"
+    log.write_bytes(log.read_bytes().replace(b'"schema":1', b'"schema":2', 1))
+    done = run("verify", "-e", estate, expect=4)
+    assert "line 2" in done.stderr
+
+
+def test_a_malformed_rule_stops_run_before_the_crawl(tmp_path) -> None:
+    """`run` reads the rules first: nothing is crawled for hours and then lost."""
+    (tmp_path / "share").mkdir()
+    estate = tmp_path / "estate"
+    run("init", estate, "--share", f"s={tmp_path / 'share'}")
+    with (estate / "estate.yaml").open("a") as file:
+        file.write("rules: {off: {TRI-0001: typo}}\n")
+    done = run("run", estate, expect=5)
+    assert "TRI-001" in done.stderr
+    assert not (estate / "entries").exists()
+
+
+def test_an_empty_share(tmp_path) -> None:
+    """A share with nothing in it goes through every step."""
+    (tmp_path / "share").mkdir()
+    estate = tmp_path / "estate"
+    run("init", estate, "--share", f"s={tmp_path / 'share'}")
+    run("run", estate)
+    run("manifest", "-e", estate)
+    run("move", "-e", estate, "--to", tmp_path / "store")
+    run("verify", "-e", estate)
+    run("report", "-e", estate)
+
+
+def test_verify_notices_a_changed_file_in_the_store(tmp_path) -> None:
+    """A byte changed in the store, or a file gone from it, is a difference: exit code 4."""
+    import openpyxl
+
+    share, estate, store = tmp_path / "share", tmp_path / "estate", tmp_path / "store"
+    share.mkdir()
+    for name in ("a.txt", "b.txt"):
+        (share / name).write_text(f"content of {name}")
+    run("init", estate, "--share", f"s={share}")
+    run("run", estate, "--no-puid")
+    path = estate / "out" / "review" / "Unassigned.xlsx"
+    book = openpyxl.load_workbook(path)
+    for row in range(2, book["Folders to migrate"].max_row + 1):
+        book["Folders to migrate"].cell(row, 1).value = "migrate"
+    book.save(tmp_path / "filled.xlsx")
+    run("review", "import", "-e", estate, "--reviewer", "A tester", tmp_path / "filled.xlsx")
+    run("manifest", "-e", estate)
+    run("move", "-e", estate, "--to", store)
+    run("verify", "-e", estate)
+    (store / "s" / "a.txt").write_text("Content of a.txt")
+    assert "SHA-256 differs" in run("verify", "-e", estate, expect=4).stdout
+    (store / "s" / "a.txt").unlink()
+    assert "gone from the target" in run("verify", "-e", estate, expect=4).stdout
+
+
+def test_a_terminal_gets_a_progress_line(tmp_path) -> None:
+    """On a terminal the crawl shows counts and rate on one line that changes."""
+    share, estate = tmp_path / "share", tmp_path / "estate"
+    for number in range(60):
+        folder = share / str(number)
+        folder.mkdir(parents=True)
+        for file in range(40):
+            (folder / f"{file}.txt").write_text(f"{number} {file}\n" * 20)
+    run("init", estate, "--share", f"s={share}")
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "migrate", "crawl", "-e", str(estate)]
+    process = subprocess.Popen(command, stderr=theirs, stdout=subprocess.DEVNULL, cwd=ROOT)
+    os.close(theirs)
+    seen = b""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            block = os.read(ours, 65536)
+        except OSError:
+            break
+        if not block:
+            break
+        seen += block
+    os.close(ours)
+    assert process.wait() == 0
+    assert re.search(rb"crawl s: [\d,]+ files, .*files/s", seen)
+
+
+def test_the_wheel_holds_rules_and_template(tmp_path) -> None:
+    """What is installed from a wheel has the rule pack and the report's template with it."""
+    import zipfile
+
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
+    names = zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist()
+    assert {f"migrate/rules/{path.name}" for path in (ROOT / "rules").glob("*.yaml")} <= set(names)
+    assert "migrate/report/template.html" in names

@@ -1,0 +1,155 @@
+"""Duplicates: always what a plain grouping of whole contents gives, whatever the files are."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections import defaultdict
+from datetime import date
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from migrate import config as configs
+from migrate.crawl import CrawlOptions, crawl_share
+from migrate.dedupe import dedupe
+from migrate.engine.query import Query
+from migrate.estate import Estate, create, writing
+from migrate.visit import Reading
+
+# Sizes around the limits: nothing, tiny, read whole, sampled by head and tail.
+sizes = st.sampled_from([0, 1, 5, 4096, 65_535, 65_536, 65_537, 90_000])
+files = st.lists(
+    st.tuples(sizes, st.integers(0, 2), st.sampled_from([None, 10, -10, 0.5])), max_size=14
+)
+
+
+def content(size: int, letter: int, changed_at: float | None) -> bytes:
+    """Bytes of a size; two that differ may do so at the head, at the tail or only in the middle."""
+    data = bytearray(bytes([65 + letter]) * size)
+    if changed_at is not None and size:
+        place = int(size * changed_at) if changed_at == 0.5 else int(changed_at) % size
+        data[place] ^= 1
+    return bytes(data)
+
+
+def estate_over(root: Path, share: Path, extra: str = "") -> Estate:
+    return create(root, f"format: 1\nshares:\n  - {{name: s, path: {share}}}\n{extra}")
+
+
+def crawled_groups(estate: Estate, reading: Reading) -> list[dict]:
+    config, _ = configs.load(estate.config_path)
+    with writing(estate, ["test"]) as writer:
+        for share in config.shares:
+            crawl_share(estate, config, writer, share.name, CrawlOptions(2, reading))
+        dedupe(writer, config, 2)
+    with Query(estate) as query:
+        entries = query.table("entries").select("entry_id", "share", "path", "path_raw")
+        groups = query.table("groups")
+        return list(query.rows(groups.inner_join(entries, "entry_id").order_by("path")))
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@given(made=files, listing_only=st.booleans())
+def test_groups_equal_a_plain_grouping(made, listing_only: bool) -> None:
+    """Groups are the sets of equal non-empty contents, also when the crawl read nothing."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        expected = defaultdict(set)
+        for number, (size, letter, changed_at) in enumerate(made):
+            place = root / "share" / f"f{number % 3}"
+            place.mkdir(parents=True, exist_ok=True)
+            data = content(size, letter, changed_at)
+            (place / f"{number}").write_bytes(data)
+            if size:
+                expected[hashlib.sha256(data).digest()].add(f"f{number % 3}/{number}")
+        (root / "share").mkdir(exist_ok=True)
+        estate = estate_over(root / "estate", root / "share")
+        found = defaultdict(set)
+        for row in crawled_groups(estate, Reading(content=not listing_only, mime=False)):
+            found[row["group_id"]].add(row["path"])
+        assert sorted(map(sorted, found.values())) == sorted(
+            sorted(paths) for paths in expected.values() if len(paths) > 1
+        )
+
+
+def test_names_of_one_file_are_no_copies(tmp_path: Path) -> None:
+    """Hard links alone are no group; beside a real copy they count once and are no copies."""
+    share = tmp_path / "share"
+    share.mkdir()
+    (share / "alone").write_bytes(b"one file, two names")
+    os.link(share / "alone", share / "alone too")
+    (share / "a").write_bytes(b"twins")
+    os.link(share / "a", share / "a again")
+    (share / "b").write_bytes(b"twins")
+    rows = crawled_groups(estate_over(tmp_path / "estate", share), Reading(mime=False))
+    assert {row["path"]: row["role"] for row in rows} == {
+        "a": "keeper", "a again": "hard_link", "b": "copy",
+    }  # fmt: skip
+
+
+def test_one_folder_seen_through_two_shares(tmp_path: Path) -> None:
+    """Overlapping shares show each file twice; it is no copy of itself."""
+    share = tmp_path / "share"
+    (share / "inner").mkdir(parents=True)
+    (share / "inner" / "file").write_bytes(b"only once on the disk")
+    extra = f"  - {{name: t, path: {share / 'inner'}}}\n"
+    assert crawled_groups(estate_over(tmp_path / "estate", share, extra), Reading(mime=False)) == []
+
+
+@pytest.mark.parametrize(
+    ("prefer", "keeper"),
+    [
+        ("[in_file_plan, oldest]", "Plan/deep/down/new copy.txt"),
+        ("[preferred_folder, oldest]", "Preferred/new.txt"),
+        ("[not_a_copy_folder, oldest]", "Other/middle.txt"),
+        ("[oldest]", "Backup 2001/old.txt"),
+        ("[shortest_path]", "z.txt"),
+    ],
+)
+def test_the_keeper_follows_the_policy(tmp_path: Path, prefer: str, keeper: str) -> None:
+    """Each test of the policy chooses, in the order that estate.yaml gives."""
+    share = tmp_path / "share"
+    dates = {
+        "Backup 2001/old.txt": 1, "Other/middle.txt": 2, "Plan/deep/down/new copy.txt": 9,
+        "Preferred/new.txt": 8, "z.txt": 7,
+    }  # fmt: skip
+    for path, year in dates.items():
+        (share / path).parent.mkdir(parents=True, exist_ok=True)
+        (share / path).write_bytes(b"all the same")
+        os.utime(share / path, (year * 10**8, year * 10**8))
+    extra = (
+        f"keeper: {{prefer: {prefer}, preferred_folders: [s/Preferred], copy_folders: [backup*]}}\n"
+        "file_plan: [{folder: s/Plan, container: Plan}]\n"
+    )
+    rows = crawled_groups(estate_over(tmp_path / "estate", share, extra), Reading(mime=False))
+    assert [row["path"] for row in rows if row["role"] == "keeper"] == [keeper]
+
+
+def test_two_streams_at_once(tmp_path: Path) -> None:
+    """A stream of rows goes on to its end though other queries run meanwhile."""
+    share = tmp_path / "share"
+    share.mkdir()
+    for number in range(500):
+        (share / f"{number}").write_bytes(b"%d" % (number % 50))
+    estate = estate_over(tmp_path / "estate", share)
+    crawled_groups(estate, Reading(mime=False))
+    with Query(estate) as query:
+        entries = query.stored(query.table("entries"))
+        first = query.batches(entries.select("entry_id"), 10)
+        seen = next(first).num_rows
+        assert query.count(entries) == 501
+        assert len(list(query.rows(entries.filter(entries.size_bytes > 0)))) == 500
+        assert seen + sum(batch.num_rows for batch in first) == 501
+
+
+def test_the_same_day_means_the_same_findings(tmp_path: Path) -> None:
+    """Ages count from --as-of, never from the clock."""
+    from migrate.flag.conditions import days_before
+
+    assert days_before(date(2024, 2, 29), "1y") == date(2023, 2, 28)
+    assert days_before(date(2024, 3, 31), "1mo") == date(2024, 2, 29)
+    assert days_before(date(2024, 3, 1), "2w") == date(2024, 2, 16)
