@@ -15,7 +15,7 @@ import stat as mode_bits
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,8 @@ from typing import Any
 import pyarrow as pa
 
 from migrate.config import Config, share_root
-from migrate.engine.workers import Workers
+from migrate.engine.suspects import past_crashes
+from migrate.engine.workers import Workers, note
 from migrate.estate import Estate, Part, Run, Writer, write_part
 from migrate.events import Progress
 from migrate.model import TABLES, entry_id
@@ -69,11 +70,12 @@ class Visitor:
     """A crawl worker: lists folders, visits their files, writes what it saw as parts."""
 
     def __init__(
-        self, root: str, estate: Path, share: str, scan_id: int, reading: Reading, listed: set[int]
-    ) -> None:
+        self, root: str, estate: Path, share: str, scan_id: int, reading: Reading,
+        listed: set[int], suspects: frozenset[int],
+    ) -> None:  # fmt: skip
         self.source: Source = open_source(root)
         self.estate, self.share, self.scan_id = estate, share, scan_id
-        self.reading, self.listed = reading, listed
+        self.reading, self.listed, self.suspects = reading, listed, suspects
         self.rows: dict[str, list[tuple[Any, ...]]] = {}
         self.written: list[Part] = []  # on the disk, but not yet told to the parent
         self.step = Step()
@@ -148,8 +150,13 @@ class Visitor:
 
     def _child(self, path: bytes, parent_id: int, depth: int, child: Child) -> None:
         if child.kind == "file" and self.reading.content:
-            stat, content = visit(self.source, path, self.reading)
             number = entry_id(self.share, path)
+            note([number])
+            gently = replace(
+                self.reading, mime=False
+            )  # it crashed libmagic: its type stays unknown
+            reading = gently if number in self.suspects else self.reading
+            stat, content = visit(self.source, path, reading)
             self.rows["digests"].append((self.scan_id, number, *content))
             self._entry(path, parent_id, depth, child, stat, content)
             return
@@ -235,17 +242,28 @@ def crawl_share(
     root = share_root(config, estate.root, share)
     source = open_source(root)
     source.check()
+    visit_share = partial(_visit_share, estate, writer, share, options, root, source)
+    run = past_crashes(writer, "crawl", visit_share)
+    refuse_equal_ids(estate, run)
+    writer.finish(run, {})
+    return run
+
+
+def _visit_share(
+    estate: Estate, writer: Writer, share: str, options: CrawlOptions, root: str, source: Source,
+    suspects: frozenset[int],
+) -> Run:  # fmt: skip
+    """Visit what is left to visit; the run, complete but not finished."""
     run = writer.begin("crawl", options.settings(share), resume=True)
     pending = _pending(estate, run, share)
     if not run.parts:
         _commit_root(estate, writer, run, share, source)
     make = partial(
-        Visitor, root, estate.root, share, run.run_id, options.reading, pending.listed_without_entry
-    )
+        Visitor, root, estate.root, share, run.run_id, options.reading,
+        pending.listed_without_entry, suspects,
+    )  # fmt: skip
     with Workers(make, options.workers) as workers:
         _visit_all(workers, pending, writer, run, _expected(estate, share), share)
-    refuse_equal_ids(estate, run)
-    writer.finish(run, {})
     return run
 
 

@@ -17,6 +17,8 @@ from migrate.config import Config
 from migrate.digest import COLUMNS, shares
 from migrate.engine.map import Row, map_rows
 from migrate.engine.query import Query
+from migrate.engine.suspects import past_crashes
+from migrate.engine.workers import note
 from migrate.errors import MigrateError
 from migrate.estate import Run, Writer
 from migrate.facts import content_key, contents
@@ -36,12 +38,20 @@ def unidentified(query: Query) -> Any:
 class Identifier:
     """A worker that asks siegfried, by way of pygfried, many files at a time."""
 
-    def __init__(self, roots: dict[str, str]) -> None:
-        self.roots = roots
+    def __init__(self, roots: dict[str, str], suspects: frozenset[int]) -> None:
+        self.roots, self.suspects = roots, suspects
 
     def work(self, rows: list[Row]) -> list[Row]:
+        """An answer for every row; those that crashed siegfried are not asked about again."""
+        skipped = [row for row in rows if row["entry_id"] in self.suspects]
+        asked = [row for row in rows if row["entry_id"] not in self.suspects]
+        answers = self._identify(asked) if asked else []
+        return answers + [_row(row, {"errors": "reader_crashed"}) for row in skipped]
+
+    def _identify(self, rows: list[Row]) -> list[Row]:
         import pygfried
 
+        note([row["entry_id"] for row in rows])
         with tempfile.TemporaryDirectory(prefix="migrate-") as folder:
             paths = [self._path(row, Path(folder), n) for n, row in enumerate(rows)]
             answers = pygfried.identify_many(paths, workers=1)["files"]
@@ -96,7 +106,12 @@ def identify(writer: Writer, config: Config, workers: int) -> tuple[Run | None, 
             return None, 0
     scans = [run.run_id for run in writer.estate.scans()]
     run = writer.begin("identify", {}, scans)
-    make = partial(Identifier, shares(config, writer.estate.root))
-    done = map_rows(writer, run, "formats", make, unidentified, workers, "identify")
+    roots = shares(config, writer.estate.root)
+
+    def ask(suspects: frozenset[int]) -> int:
+        make = partial(Identifier, roots, suspects)
+        return map_rows(writer, run, "formats", make, unidentified, workers, "identify")
+
+    done = past_crashes(writer, "identify", ask)
     writer.finish(run, {"contents": done})
     return run, done

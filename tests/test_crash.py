@@ -220,3 +220,38 @@ def test_readers_work_while_a_writer_holds_the_lock(tmp_path: Path, tree: Path) 
         assert str(os.getpid()) in refused.stderr
         run("status", "-e", estate)
         run("explain", "-e", estate, "s/big.bin")
+
+
+@pytest.mark.parametrize("stage", ["crawl", "identify"])
+def test_a_file_that_crashes_a_library_is_passed_over(
+    tmp_path: Path, tree: Path, stage: str
+) -> None:
+    """A segmentation fault in libmagic or siegfried costs one file its type, and nothing else."""
+    (tree / "folder 3" / "evil.doc").write_bytes(b"CRASH" * 20)
+    estate = tmp_path / "estate"
+    run("init", estate, "--share", f"s={tree}")
+    if stage == "identify":
+        run("crawl", "-e", estate)
+    code = (
+        "import os, signal, sys, pygfried, migrate.visit as v\n"
+        "old, many = v.mime_type, pygfried.identify_many\n"
+        "def die(): os.kill(os.getpid(), signal.SIGSEGV)\n"
+        "def mime(head):\n"
+        "    if head.startswith(b'CRASH'): die()\n"
+        "    return old(head)\n"
+        "def identify(paths, workers):\n"
+        "    if any(p.endswith('evil.doc') for p in paths): die()\n"
+        "    return many(paths, workers=workers)\n"
+        "v.mime_type, pygfried.identify_many = mime, identify\n"
+        "sys.argv = ['migrate', sys.argv[2], '-e', sys.argv[1]]\n"
+        "from migrate.cli import main; main()\n"
+    )
+    command = [sys.executable, "-c", code, str(estate), stage]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert "crashed a library" in done.stderr
+    assert len(rows(estate, "entries")) == sum(1 for _ in tree.rglob("*")) + 1
+    story = run_json("explain", "-e", estate, "s/folder 3/evil.doc")["entry"]
+    assert story["digest"]
+    assert (story["mime"] is None) == (stage == "crawl")
+    assert story["read_error"] is None

@@ -40,7 +40,34 @@ class _Failure:
 
 
 class WorkerDied(MigrateError):
-    """A worker process ended without answering."""
+    """A worker process ended without answering. `at_work_on` names the entries it was reading, if
+    it crashed (and was not killed by somebody)."""
+
+    def __init__(self, exit_code: int | None, at_work_on: list[int]) -> None:
+        super().__init__(
+            f"a worker process died (exit code {exit_code})",
+            "What was committed is safe. Run the same command again; if it happens at the same "
+            "place, use fewer --workers (memory) and report it.",
+        )
+        crashed = exit_code is not None and -exit_code in CRASHES
+        self.at_work_on = at_work_on if crashed else []
+
+
+# How a fault in a library's native code ends a process.
+CRASHES = [
+    getattr(signal, name)
+    for name in ("SIGSEGV", "SIGBUS", "SIGABRT", "SIGILL", "SIGFPE")
+    if hasattr(signal, name)
+]
+MOST_NOTED = 64
+_noted: Any = None  # shared with the parent: how many entries this worker is reading, then which
+
+
+def note(entry_ids: list[int]) -> None:
+    """Say which entries a library is about to be let loose on, so that a crash has a name."""
+    if _noted is not None:
+        _noted[0] = min(len(entry_ids), MOST_NOTED)
+        _noted[1 : _noted[0] + 1] = entry_ids[:MOST_NOTED]
 
 
 class Workers:
@@ -54,12 +81,15 @@ class Workers:
         context: Any = multiprocessing.get_context(method)
         self._pipes: list[Connection] = []
         self._processes: list[BaseProcess] = []
+        self._notes: list[Any] = []
         for _ in range(count):
             ours, theirs = context.Pipe()
+            noted = context.RawArray("q", MOST_NOTED + 1)
+            self._notes.append(noted)
             self._pipes.append(ours)
             inherited = self._pipes if method == "fork" else []
             process = context.Process(
-                target=_serve, args=(make, theirs, list(inherited)), daemon=True
+                target=_serve, args=(make, theirs, list(inherited), noted), daemon=True
             )
             process.start()
             theirs.close()
@@ -116,13 +146,10 @@ class Workers:
         try:
             answer = pipe.recv()
         except (EOFError, ConnectionResetError):
-            process = self._processes[self._pipes.index(pipe)]
+            number = self._pipes.index(pipe)
+            process, noted = self._processes[number], self._notes[number]
             process.join(1)
-            raise WorkerDied(
-                f"a worker process died (exit code {process.exitcode})",
-                "What was committed is safe. Run the same command again; if it happens at the "
-                "same place, use fewer --workers (memory) and report it.",
-            ) from None
+            raise WorkerDied(process.exitcode, list(noted[1 : noted[0] + 1])) from None
         if isinstance(answer, _Failure):
             if isinstance(answer.error, MigrateError | OSError):
                 raise answer.error
@@ -130,8 +157,12 @@ class Workers:
         return answer
 
 
-def _serve(make: Callable[[], Worker], pipe: Connection, inherited: list[Connection]) -> None:
+def _serve(
+    make: Callable[[], Worker], pipe: Connection, inherited: list[Connection], noted: Any
+) -> None:
     """The worker's life: answer tasks until told to drain or the parent is gone."""
+    global _noted
+    _noted = noted
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     for other in inherited:  # or a dead parent would go unnoticed: a sibling held its pipe open
