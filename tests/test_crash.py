@@ -157,6 +157,8 @@ def test_interrupted_by_hand(tmp_path: Path, signal_number: int) -> None:
         pytest.skip("the crawl was faster than the signal")
     assert process.returncode == 130, errors
     assert "run the same command again" in errors.lower()
+    if signal_number == signal.SIGINT:
+        assert len(rows(estate, "listings")) > 0, "what was under way was not committed"
     run("crawl", "-e", estate)
     assert len(rows(estate, "entries")) == 1 + 120 + 6000
 

@@ -61,12 +61,14 @@ def map_rows(
         total = query.count(selected)
         todo = partitions(query.rows(selected))
         with Progress(label, total=total) as progress:
-            for done in pool.run(lambda: next(todo, None)):
-                buffer.add(done)
-                failed = sum(1 for row in done if row.get("error"))
-                size = sum(row.get("size_bytes") or 0 for row in done)
-                progress.advance(len(done), size, failed)
-            buffer.commit()
+            try:
+                for done in pool.run(lambda: next(todo, None)):
+                    buffer.add(done)
+                    failed = sum(1 for row in done if row.get("error"))
+                    size = sum(row.get("size_bytes") or 0 for row in done)
+                    progress.advance(len(done), size, failed)
+            finally:  # also what came before an interruption
+                buffer.commit()
     return total
 
 

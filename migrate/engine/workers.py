@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -73,7 +74,9 @@ def note(entry_ids: list[int]) -> None:
 class Workers:
     """A few processes, each with its own Worker; a context manager.
 
-    Open it before anything starts threads (a query, say): on Linux the processes are forks."""
+    Open it before anything starts threads (a query, say): on Linux the processes are forks. The
+    first Ctrl-C lets them finish what they have in hand, so that it can be committed; the second
+    ends them at once."""
 
     def __init__(self, make: Callable[[], Worker], count: int) -> None:
         # Fork where it is safe and fast: a fresh interpreter costs a third of a second a worker.
@@ -82,6 +85,8 @@ class Workers:
         self._pipes: list[Connection] = []
         self._processes: list[BaseProcess] = []
         self._notes: list[Any] = []
+        self._stopping = False
+        self._handlers: dict[int, Any] = {}
         for _ in range(count):
             ours, theirs = context.Pipe()
             noted = context.RawArray("q", MOST_NOTED + 1)
@@ -99,7 +104,16 @@ class Workers:
         return len(self._pipes)
 
     def __enter__(self) -> Workers:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._handlers[number] = signal.signal(number, self._stop)
         return self
+
+    def _stop(self, number: int, frame: Any) -> None:
+        if self._stopping:
+            raise KeyboardInterrupt
+        self._stopping = True
+        print("stopping when what is under way is done; again: at once", file=sys.stderr)
 
     def __exit__(
         self,
@@ -107,6 +121,8 @@ class Workers:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
         for pipe in self._pipes:
             pipe.close()
         for process in self._processes:
@@ -117,11 +133,12 @@ class Workers:
     def run(self, next_task: Callable[[], Any]) -> Iterator[Any]:
         """Hand out tasks until `next_task` gives None and no worker is busy, then drain.
 
-        Errors: WorkerDied; whatever a worker raised."""
+        Errors: WorkerDied; whatever a worker raised; KeyboardInterrupt after the last result if
+        somebody asked to stop."""
         idle = list(self._pipes)
         busy: list[Connection] = []
         while True:
-            while idle and (task := next_task()) is not None:
+            while idle and not self._stopping and (task := next_task()) is not None:
                 pipe = idle.pop()
                 pipe.send(task)
                 busy.append(pipe)
@@ -133,6 +150,8 @@ class Workers:
                 busy.remove(ready)
                 idle.append(ready)
         yield from self._drain()
+        if self._stopping:
+            raise KeyboardInterrupt
 
     def _drain(self) -> Iterator[Any]:
         for pipe in self._pipes:
