@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-DONE = 0
 ITEMS_FAILED = 3
 DIFFERENCES_FOUND = 4
 INTERRUPTED = 130

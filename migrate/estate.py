@@ -143,6 +143,11 @@ class Estate:
         runs = self.scans() + later + ([groups] if groups else [])
         return sorted(run.run_id for run in runs if run.parts or run.stage in ("crawl", "dedupe"))
 
+    def groups_are_current(self) -> bool:
+        """Whether the newest dedupe compared the files of just the scans that count."""
+        latest = self.latest("dedupe")
+        return latest is not None and latest.inputs == [scan.run_id for scan in self.scans()]
+
     def unfinished(self, stage: str, settings: dict[str, Any]) -> Run | None:
         """The newest run of a stage with these settings, if it was cut off."""
         same = [run for run in self.runs(stage) if run.settings == settings]

@@ -103,51 +103,62 @@ def content_key(table: Any) -> Any:
 
 def facts(query: Query, config: Config) -> Any:
     """A row for every entry, with the fields that rules know (see flag/conditions.py)."""
+    table = _joined(query)
+    full = full_path(table)
+    lower = folded(full)
+    unread = ibis.coalesce(table.read_error, table.error, table.listing_error)
+    is_folder = table.kind == "folder"
+    dup = _place_among_copies(query, table, unread)
+    keeper = ibis.ifelse(dup == "not_keeper", table.dup_keeper_path, ibis.null("string"))
+    return table.mutate(
+        full_path=full,
+        read_error=unread,
+        lower_path=lower,
+        lower_folder=ibis.ifelse(is_folder, lower, folder_of(lower)),
+        ext=ibis.ifelse(is_folder, "", extension_of(table.name)),
+        path_len=full.length(),
+        dup=dup,
+        retention_class=retention_class(lower, config),
+        dup_keeper_path=keeper,
+    )
+
+
+def _joined(query: Query) -> Any:
+    """Entries with all that other tables know of them."""
     entries = query.table("entries")
     files = contents(query)
-    files = files.mutate(content_key=content_key(files))
     extra = files.select(
-        "entry_id", "content_key", "digest", "digest_sha256", "mime", "encrypted", "was_read",
-        "read_error",
+        "entry_id", "digest", "digest_sha256", "mime", "encrypted", "was_read", "read_error",
+        content_key=content_key(files),
     )  # fmt: skip
+    listings = query.table("listings")
+    listings = listings.select("entry_id", "child_count", listing_error=listings.error)
     formats = query.table("formats")
     looked_at = formats.error.isnull()
     formats = formats.select(
         "content_key", "puid", "format_name", "ext_mismatch",
         identified=ibis.ifelse(looked_at, formats.puid.notnull(), ibis.null("boolean")),
     ).distinct(on="content_key")  # fmt: skip
-    groups = query.table("groups").select("entry_id", "group_id", "role", "keeper_id")
-    listings = query.table("listings")
-    listings = listings.select("entry_id", "child_count", listing_error=listings.error)
+    # Groups of an earlier scan say nothing about the files of this one.
+    groups = query.table("groups").select("scan_id", "entry_id", "group_id", "role", "keeper_id")
     keepers = entries.select(keeper_id="entry_id", dup_keeper_path=full_path(entries))
-    deduped = query.estate.latest("dedupe") is not None
+    table = entries
+    for other, key in (
+        (extra, "entry_id"), (listings, "entry_id"), (formats, "content_key"),
+        (groups, ["scan_id", "entry_id"]), (keepers, "keeper_id"),
+    ):  # fmt: skip
+        table = table.left_join(other, key)
+        table = table.drop(*(name for name in table.columns if name.endswith("_right")))
+    return table
 
-    table = entries.left_join(extra, "entry_id").drop("entry_id_right")
-    table = table.left_join(listings, "entry_id").drop("entry_id_right")
-    table = table.left_join(formats, "content_key").drop("content_key_right")
-    table = table.left_join(groups, "entry_id").drop("entry_id_right")
-    table = table.left_join(keepers, "keeper_id").drop("keeper_id_right")
-    full = full_path(table)
-    unread = ibis.coalesce(table.read_error, table.error, table.listing_error)
+
+def _place_among_copies(query: Query, table: Any, unread: Any) -> Any:
+    """keeper, not_keeper, hard_link or none; NULL for what was not read or not compared."""
     readable = (table.kind == "file") & unread.isnull() & table.was_read
-    dup = ibis.cases(
+    return ibis.cases(
         (table.role == "copy", "not_keeper"),
         (table.role.notnull(), table.role),
-        (ibis.and_(readable, deduped), "none"),
-    )
-    lower = folded(full)
-    return table.mutate(
-        full_path=full,
-        read_error=unread,
-        lower_path=lower,
-        lower_folder=ibis.ifelse(table.kind == "folder", lower, folder_of(lower)),
-        ext=ibis.ifelse(table.kind == "folder", "", extension_of(table.name)),
-        path_len=full.length(),
-        dup=dup,
-        retention_class=retention_class(lower, config),
-        dup_keeper_path=ibis.ifelse(
-            dup == "not_keeper", table.dup_keeper_path, ibis.null("string")
-        ),
+        (ibis.and_(readable, query.estate.groups_are_current()), "none"),
     )
 
 

@@ -243,3 +243,33 @@ def test_the_wheel_holds_rules_and_template(tmp_path) -> None:
     names = zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist()
     assert {f"migrate/rules/{path.name}" for path in (ROOT / "rules").glob("*.yaml")} <= set(names)
     assert "migrate/report/template.html" in names
+
+
+def test_a_rescan_makes_what_rests_on_the_old_scan_out_of_date(tmp_path) -> None:
+    """After a rescan nothing is decided by old groups or findings; decisions on files that are as
+    they were carry over, one on a changed file does not."""
+    import openpyxl
+
+    share, estate = tmp_path / "share", tmp_path / "estate"
+    share.mkdir()
+    for name in ("same.txt", "changed.txt"):
+        (share / name).write_text(f"{name} before")
+    run("init", estate, "--share", f"s={share}")
+    run("run", estate, "--no-puid")
+    book = openpyxl.load_workbook(estate / "out" / "review" / "Unassigned.xlsx")
+    book["Folders to migrate"].cell(2, 1).value = "migrate"
+    book.save(tmp_path / "filled.xlsx")
+    run("review", "import", "-e", estate, "--reviewer", "A tester", tmp_path / "filled.xlsx")
+    (share / "changed.txt").write_text("changed since")
+    run("crawl", "-e", estate, "--rescan")
+    assert "out of date" in run("status", "-e", estate).stdout
+    for verb in (["flag"], ["manifest"], ["review", "export"]):
+        assert "migrate dedupe" in run(*verb, "-e", estate, expect=1).stderr
+    run("dedupe", "-e", estate)
+    run("flag", "-e", estate)
+    run("manifest", "-e", estate)
+    outcomes = {
+        name: run_json("explain", "-e", estate, f"s/{name}")["outcome"]["outcome"]
+        for name in ("same.txt", "changed.txt")
+    }
+    assert outcomes == {"same.txt": "to_move", "changed.txt": "undecided"}

@@ -100,17 +100,23 @@ class Opened:
                 f"the crawl of {', '.join(missing)} is not complete", "Run `migrate crawl` first."
             )
 
+    def require_groups(self) -> None:
+        """Duplicates are known: or a rule could not tell, nor a hold cover copies."""
+        self.require_crawl()
+        if not self.estate.groups_are_current():
+            raise MigrateError(
+                "duplicates are not known, or are those of an earlier crawl",
+                "Run `migrate dedupe` first.",
+            )
+
     def require_flag(self) -> None:
         """Findings there are, and they are about the facts as they stand."""
-        self.require_crawl()
+        self.require_groups()
         flagged = self.estate.latest("flag")
         if flagged is None:
             raise MigrateError("nothing is flagged yet", "Run `migrate flag` first.")
         groups = self.estate.latest("dedupe")
-        if groups is None:  # or a hold could not cover the copies of what it holds
-            raise MigrateError("duplicates are not known yet", "Run `migrate dedupe`, then flag.")
-        newest = [*self.estate.scans(), groups]
-        if not {run.run_id for run in newest} <= set(flagged.inputs):
+        if groups is None or groups.run_id not in flagged.inputs:
             raise MigrateError(
                 "the findings are older than the crawl or the duplicates they rest on",
                 "Run `migrate flag` again.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from migrate.wording import count_text
 
 if TYPE_CHECKING:
     from migrate.estate import Writer
+    from migrate.review.importing import Imported
 
 SHOWN_REFUSALS = 20
 
@@ -92,36 +94,27 @@ def import_verb(
             import_workbook(writer, desk_of, path, reviewer, dry_run)[1] for path in workbooks
         ]
 
-    def render() -> None:
-        rows = [
-            [r.workbook, r.reviewer, f"{r.decided_rows:,}", f"{r.decided_files:,}",
-             f"{r.undecided_rows:,}", f"{len(r.refused):,}"]
-            for r in results
-        ]  # fmt: skip
-        title = "Would be imported (dry run)" if dry_run else "Decisions imported"
-        table(
-            title,
-            [
-                "workbook",
-                "reviewer",
-                "rows decided",
-                "new for files",
-                "rows left open",
-                "rows refused",
-            ],
-            rows,
-        )
-        for result in results:
-            for refusal in result.refused[:SHOWN_REFUSALS]:
-                say(
-                    f"Refused: {result.workbook}, “{refusal.sheet}” row {refusal.row}: "
-                    f"{refusal.reason}"
-                )
-                say(f"         “{refusal.decision}” for {refusal.path}")
-            if (more := len(result.refused) - SHOWN_REFUSALS) > 0:
-                say(f"         and {count_text(more, 'row')} more (all of them with --json)")
-        say("Next: migrate manifest")
-
     data = [{**r.__dict__, "refused": [refusal.__dict__ for refusal in r.refused]} for r in results]
+    render = partial(_render_imported, results, dry_run)
     show(as_json, {"dry_run": dry_run, "workbooks": data}, render)
     return ITEMS_FAILED if any(result.refused for result in results) else 0
+
+
+def _render_imported(results: list[Imported], dry_run: bool) -> None:
+    rows = [
+        [r.workbook, r.reviewer, f"{r.decided_rows:,}", f"{r.decided_files:,}",
+         f"{r.undecided_rows:,}", f"{len(r.refused):,}"]
+        for r in results
+    ]  # fmt: skip
+    columns = [
+        "workbook", "reviewer", "rows decided", "new for files", "rows left open", "rows refused",
+    ]  # fmt: skip
+    table("Would be imported (dry run)" if dry_run else "Decisions imported", columns, rows)
+    for result in results:
+        for refusal in result.refused[:SHOWN_REFUSALS]:
+            place = f"{result.workbook}, “{refusal.sheet}” row {refusal.row}"
+            say(f"Refused: {place}: {refusal.reason}")
+            say(f"         “{refusal.decision}” for {refusal.path}")
+        if (more := len(result.refused) - SHOWN_REFUSALS) > 0:
+            say(f"         and {count_text(more, 'row')} more (all of them with --json)")
+    say("Next: migrate manifest")

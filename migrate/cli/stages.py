@@ -235,7 +235,7 @@ def _flag(opened: Opened, writer: Writer, as_of: datetime | None, as_json: bool)
     from migrate.report.figures import flagged
 
     rules = opened.rules()
-    opened.require_crawl()
+    opened.require_groups()
     started = max(scan.started_at for scan in opened.estate.scans())
     day = as_of_date(opened.config, as_of.date() if as_of else None, started)
     run, found = run_rules(writer, opened.config, rules, day)
