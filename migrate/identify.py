@@ -102,7 +102,7 @@ def identify(writer: Writer, config: Config, workers: int) -> tuple[Run | None, 
             "Run `migrate identify` on Linux or macOS, or go on without: extensions are used.",
         )
     with Query(writer.estate) as query:
-        if not query.count(unidentified(query)):
+        if not query.count(unidentified(query)) and writer.estate.latest("identify"):
             return None, 0
     scans = [run.run_id for run in writer.estate.scans()]
     run = writer.begin("identify", {}, scans)

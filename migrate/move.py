@@ -167,7 +167,7 @@ def move(
 
     with Query(writer.estate) as query:
         lines, left = query.count(query.table("manifest")), query.count(to_do(query))
-    if not left:
+    if not left and writer.estate.latest("move"):
         return Moved(None, lines, lines, {}, [])
     run = writer.begin("move", {"target": target.name}, [manifest.run_id])
     make = partial(Mover, shares(config, writer.estate.root), url)

@@ -27,7 +27,8 @@ from migrate.engine.query import Query
 from migrate.estate import Estate, create, write_part, writing
 from migrate.model import TABLES, entry_id
 from migrate.report.figures import Figures, crawled, failures, figures
-from migrate.report.page import percent_text, render, write_page
+from migrate.report.page import render, write_page
+from migrate.report.tables import percent_text
 
 AS_OF = date(2026, 11, 1)
 TITLE = 'Drive S <script>alert(1)</script> & "others"'
@@ -320,6 +321,40 @@ def test_an_entry_that_failed_twice_counts_once(tmp_path: Path) -> None:
         ("denied", 1, 1), ("read_error", 1, 0),
     ]  # fmt: skip
     assert "Access denied (denied)" in Page(render(found)).text
+
+
+@pytest.mark.parametrize(("shares", "stages"), [(0, "moved"), (1, "crawled"), (2, "flagged")])
+def test_an_estate_with_little_in_it_has_a_page(tmp_path: Path, shares: int, stages: str) -> None:
+    """The page of an empty share, of a crawl alone and of two shares: every table has rows, or
+    says that there are none."""
+    estate, words = tmp_path / "estate", []
+    for number in range(max(shares, 1)):
+        share = tmp_path / f"share {number}"
+        share.mkdir()
+        words += ["--share", f"s{number}={share}"]
+        for name in ("one.txt", "two.txt") if shares else ():
+            (share / name).write_text("the same in every share", encoding="utf-8")
+    run("init", estate, *words)
+    if stages == "crawled":
+        run("crawl", "-e", estate)
+    else:
+        run("run", estate)
+    if stages == "moved":
+        run("manifest", "-e", estate)
+        run("move", "-e", estate, "--to", tmp_path / "store")
+    run("report", "-e", estate)
+    html = (estate / "out" / "report.html").read_text(encoding="utf-8")
+    page = Page(html)
+    assert page.count("table") == page.count("tbody") == page.count("caption") > 4
+    assert not re.search(r"<tbody>\s*</tbody>", html)
+    empty = ["Directly below a share", "One level further down"]
+    empty += [] if shares else ["By MIME type", "Where copies take most space"]
+    for caption in empty:
+        assert f"{caption}: none." in page.text
+    assert ("All shares 4 2 0 92 B 0" in page.text) == (shares == 2)
+    for words_if_empty in ("there is nothing to move", "no files to take PRONOM identifiers of"):
+        assert (words_if_empty in page.text) == (shares == 0)
+    assert ("Not flagged yet" in page.text) == (shares == 1)
 
 
 def test_hostile_names_stay_text(flagged: Path) -> None:

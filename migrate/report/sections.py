@@ -1,14 +1,11 @@
 """Room: the report's questions to the tables, one function and one query for each section.
 
 In: the tables, the holds as they stand now, the day ages count back from. Out: plain rows, always
-in the same order. Never: a zero for a stage that was not run; a file name where something is
-sensitive or held.
+in the same order. Never: a file name where something is sensitive or held.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -17,30 +14,22 @@ import ibis
 
 from migrate.config import Config
 from migrate.engine.query import Query
-from migrate.estate import Estate, Run
 from migrate.facts import folder_of
 from migrate.flag.conditions import days_before, nanoseconds
 from migrate.flag.rules import LADDER, Rule
-from migrate.move import GOOD
-from migrate.plan import UNASSIGNED, outcomes
+from migrate.plan import outcomes
 
 Figure = dict[str, Any]
 Relation = Any  # an Ibis relation, or a row of one
 
 PROPOSALS = ["migrate", "review", "dispose", "hold", "unreadable", "not_a_file"]
 RULED = ["migrate", "review", "dispose"]  # what rules, and nothing stronger, decide
-OUTCOMES = ["to_move", "disposed", "left", "undecided", "held", "unreadable", "not_a_file"]
+SUMS = ["items", "files", "size_bytes"]
 DECIDED = ["to_move", "disposed", "left"]
 BANDS = [(1, "Less than 1"), (3, "1–2"), (5, "3–4"), (7, "5–6"), (10, "7–9"), (20, "10–19")]
 OLDEST, FUTURE, NO_DATE = "20 or more", "Dated later than that day", "No date known"
 COPY_OF_HELD = "a copy of a held file: "  # how plan.held marks them
 BARE_NUMBER = r"^([0-9]+|S-1-[0-9-]+)$"
-NOT_MOVED_YET = "waiting"
-PLACEHOLDERS = {
-    "mtime": "date", "ctime": "date", "atime": "date", "birthtime": "date", "ext": "extension",
-    "dup_keeper_path": "the copy kept", "format_name": "format", "path_len": "length",
-    "retention_class": "class", "puid": "PUID", "mime": "type",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -50,18 +39,21 @@ class Ask:
     query: Query
     config: Config
     holds: list[Rule]
+    words: dict[str, str]  # why each rule proposes what it does, if the rules are those that ran
     as_of: date
     items: Relation
 
+    @property
+    def files(self) -> Relation:
+        return self.items.filter(self.items.kind == "file")
+
     def rows(self, expression: Relation) -> list[Figure]:
-        """Rows, with 0 for the sum of nothing but unknown sizes."""
-        return [
-            {**row, **({"size_bytes": row["size_bytes"] or 0} if "size_bytes" in row else {})}
-            for row in self.query.rows(expression)
-        ]
+        return list(self.query.rows(expression))
 
 
-def asking(query: Query, config: Config, holds: list[Rule], as_of: date) -> Ask:
+def asking(
+    query: Query, config: Config, holds: list[Rule], words: dict[str, str], as_of: date
+) -> Ask:
     """The items are worked out once and kept; every section only sums them."""
     fates = outcomes(query, config, holds, as_of)
     columns = [
@@ -70,23 +62,37 @@ def asking(query: Query, config: Config, holds: list[Rule], as_of: date) -> Ask:
         "confidence", "action", "authority",
     ]  # fmt: skip
     again = fates.decision.notnull() & (fates.outcome == "undecided")
-    return Ask(query, config, holds, as_of, query.stored(fates.select(*columns, again=again)))
+    items = query.stored(fates.select(*columns, again=again))
+    return Ask(query, config, holds, words, as_of, items)
+
+
+def total(column: Relation) -> Relation:
+    """A sum that is 0 where there is nothing to add up, or only what is not known."""
+    return column.sum().fill_null(0)
 
 
 def sums(table: Relation) -> dict[str, Any]:
     """What nearly every section counts."""
-    is_file = table.kind == "file"
     return {
         "items": table.count(),
-        "files": is_file.sum().cast("int64"),
-        "size_bytes": table.size_bytes.sum().cast("int64"),
+        "files": total(table.kind == "file"),
+        "size_bytes": total(table.size_bytes),
     }
 
 
-def _filled(rows: list[Figure], key: str, keys: list[str], **nothing: int) -> list[Figure]:
-    """A row for every key, in order; zeros where there was nothing to count."""
+def _progress(items: Relation) -> dict[str, Any]:
+    """How far the decisions are."""
+    return {
+        "decided": total(items.outcome.isin(DECIDED)),
+        "to_decide": total(items.outcome == "undecided"),
+        "again": total(items.again),
+    }
+
+
+def _filled(rows: list[Figure], key: str, keys: list[str], *also: str) -> list[Figure]:
+    """A row for every key, in order; zeros (for `also` too) where there was nothing to count."""
     found = {row[key]: row for row in rows}
-    nothing = nothing or {"items": 0, "files": 0, "size_bytes": 0}
+    nothing = dict.fromkeys([*SUMS, *also], 0)
     return [found.get(each, {key: each, **nothing}) for each in keys]
 
 
@@ -102,36 +108,26 @@ def categories(ask: Ask) -> list[Figure]:
     unreadable is not in it; `none` is what no rule hit. Adds up to `proposed`."""
     items = ask.items.filter(ask.items.proposal.isin(RULED))
     items = items.mutate(category=ibis.coalesce(items.category, "none"))
-    by = {name: (items.proposal == name).sum().cast("int64") for name in RULED}
+    by = {name: total(items.proposal == name) for name in RULED}
     rows = ask.rows(items.group_by("category").aggregate(**sums(items), **by))
-    zeros = dict.fromkeys(["items", "files", "size_bytes", *RULED], 0)
-    filled = _filled(rows, "category", [*LADDER, "none"], **zeros)
+    filled = _filled(rows, "category", [*LADDER, "none"], *RULED)
     return [row for row in filled if row["items"]]
 
 
-def rules(ask: Ask, explained: dict[str, str]) -> list[Figure]:
-    """By deciding rule: what it proposes, for how much, and why. `explained` are the rules' own
-    words; a finding's reason is not used, as it may carry the name of a file."""
+def rules(ask: Ask) -> list[Figure]:
+    """By deciding rule: what it proposes, for how much, and why, in the rule's own words: a
+    finding's reason is not used, as it may carry the name of a file."""
     items = ask.items.filter(ask.items.proposal.isin(RULED), ask.items.rule_id.notnull())
     key = ["category", "rule_id", "title", "confidence", "action", "authority", "proposal"]
     counted = items.group_by(key).aggregate(**sums(items))
     rows = ask.rows(counted.order_by(ibis.desc("items"), *key))
     rows.sort(key=lambda row: LADDER.index(row["category"]))
-    return [{**row, "why": explained.get(row["rule_id"], "")} for row in rows]
-
-
-def explained(rules: list[Rule]) -> dict[str, str]:
-    """Why each rule proposes what it does, in its own words, with [size] for {size}."""
-    return {rule.id: re.sub(r"\{(\w+)\}", _placeholder, rule.explain) for rule in rules}
-
-
-def _placeholder(match: re.Match[str]) -> str:
-    return f"[{PLACEHOLDERS.get(match[1], match[1])}]"
+    return [{**row, "why": ask.words.get(row["rule_id"], "")} for row in rows]
 
 
 def ages(ask: Ask) -> list[Figure]:
     """Files by whole years since they were last changed."""
-    files = ask.items.filter(ask.items.kind == "file")
+    files = ask.files
     cutoffs = [
         (files.mtime_ns >= nanoseconds(days_before(ask.as_of, f"{years}y")), label)
         for years, label in BANDS
@@ -141,42 +137,46 @@ def ages(ask: Ask) -> list[Figure]:
         (files.mtime_ns.isnull(), NO_DATE), (files.mtime_ns >= tomorrow, FUTURE), *cutoffs,
         else_=OLDEST,
     )  # fmt: skip
-    files = files.mutate(band=band)
-    labels = [label for _, label in BANDS] + [OLDEST]
-    rows = ask.rows(files.group_by("band").aggregate(**sums(files)))
+    rows = ask.rows(files.group_by(band=band).aggregate(**sums(files)))
     odd = [row for name in (FUTURE, NO_DATE) for row in rows if row["band"] == name]
-    return _filled(rows, "band", labels) + odd
+    return _filled(rows, "band", [*(label for _, label in BANDS), OLDEST]) + odd
 
 
 def mime_types(ask: Ask, most: int = 12) -> list[Figure]:
     """The commonest MIME types by files; the rest in one row with `mime` "others", what has none in
     one with `mime` null."""
-    files = ask.items.filter(ask.items.kind == "file")
-    counted = files.group_by("mime").aggregate(**sums(files))
+    counted = ask.files.group_by("mime").aggregate(**sums(ask.files))
     nth = ibis.row_number().over(order_by=[counted.mime.isnull(), ibis.desc("items"), counted.mime])
     ranked = counted.mutate(nth=nth)
     place = ibis.cases(
         (ranked.mime.isnull(), most + 1), (ranked.nth >= most, most), else_=ranked.nth
     )
-    ranked = ranked.mutate(place=place)
-    shown = ranked.group_by("place").aggregate(
-        mime=ibis.ifelse(ibis._.place.max() == most, "others", ibis._.mime.min()),
-        types=ibis._.count(),
-        items=ibis._["items"].sum().cast("int64"),
-        files=ibis._.files.sum().cast("int64"),
-        size_bytes=ibis._.size_bytes.sum().cast("int64"),
+    shown = (
+        ranked.mutate(place=place)
+        .group_by("place")
+        .aggregate(
+            mime=ibis.ifelse(ibis._.place.max() == most, "others", ibis._.mime.min()),
+            types=ibis._.count(),
+            **{name: total(ibis._[name]) for name in SUMS},
+        )
     )
     return ask.rows(shown.order_by("place").drop("place"))
 
 
-def folders(ask: Ask, depth: int, most: int) -> list[Figure]:
+def folders(ask: Ask, depth: int, most: int = 20) -> list[Figure]:
     """The folders that hold most, at a depth below their share, with all that lies below them."""
-    files = ask.items.filter(ask.items.kind == "file")
-    parent = folder_of(files.full_path)
-    folder = parent.re_extract("^[^/]*" + "/[^/]*" * depth, 0)
-    files = files.mutate(folder=folder).filter(folder != "")
+    folder = folder_of(ask.files.full_path).re_extract("^[^/]*" + "/[^/]*" * depth, 0)
+    files = ask.files.mutate(folder=folder).filter(folder != "")
     summed = files.group_by("folder").aggregate(**sums(files))
     return ask.rows(summed.order_by(ibis.desc("size_bytes"), "folder").limit(most))
+
+
+def copies(query: Query) -> Relation:
+    """For each group of identical files that has copies: its keeper, how many they are, their
+    bytes."""
+    groups = query.table("groups")
+    found = groups.filter(groups.role == "copy").group_by(["group_id", "keeper_id"])
+    return found.aggregate(copies=ibis._.count(), size_bytes=total(ibis._.size_bytes))
 
 
 def largest_copies(ask: Ask, most: int, flagged: bool) -> list[Figure]:
@@ -189,13 +189,9 @@ def largest_copies(ask: Ask, most: int, flagged: bool) -> list[Figure]:
     named = groups.anti_join(groups.semi_join(marked, "entry_id"), "group_id")
     named = named.filter(named.role == "keeper", ibis.literal(flagged))
     named = named.inner_join(ask.items, "entry_id").select("group_id", keeper="full_path")
-    copies = groups.filter(groups.role == "copy").group_by("group_id")
-    copies = copies.aggregate(
-        copies=ibis._.count(), size_bytes=ibis._.size_bytes.sum().cast("int64")
-    )
-    rows = copies.left_join(named, "group_id").drop("group_id_right")
+    rows = copies(ask.query).left_join(named, "group_id")
     largest = rows.order_by(ibis.desc("size_bytes"), "keeper", "group_id").limit(most)
-    return ask.rows(largest.drop("group_id"))
+    return ask.rows(largest.select("copies", "size_bytes", "keeper"))
 
 
 def sensitive(ask: Ask) -> list[Figure]:
@@ -206,25 +202,21 @@ def sensitive(ask: Ask) -> list[Figure]:
     table = found.rename(rule="rule_id", what="title").inner_join(ask.items, "entry_id")
     by_rule = table.group_by(rule_id=table.rule, title=table.what).aggregate(**sums(table))
     once = ask.items.semi_join(found, "entry_id")
-    total = ask.rows(once.aggregate(**sums(once)))
+    (every,) = ask.rows(once.aggregate(**sums(once)))
     rows = ask.rows(by_rule.order_by(ibis.desc("items"), "rule_id"))
-    return [{"rule_id": None, "title": "", **total[0]}, *rows]
+    return [{"rule_id": None, "title": "", **every}, *rows]
 
 
 def held(ask: Ask) -> list[Figure]:
     """By hold in force, also where it holds nothing. An item under two holds counts for one."""
     items = ask.items.filter(ask.items.hold.notnull())
     is_copy = items.hold.startswith(COPY_OF_HELD)
-    items = items.mutate(by=items.hold.replace(COPY_OF_HELD, ""), is_copy=is_copy)
-    counted = items.group_by("by").aggregate(
-        **sums(items), copies=items.is_copy.sum().cast("int64")
-    )
-    found = {row.pop("by"): row for row in ask.rows(counted)}
-    nothing = {"items": 0, "files": 0, "size_bytes": 0, "copies": 0}
-    return [
-        {"hold": hold.explain, "authority": hold.authority, **found.get(hold.explain, nothing)}
-        for hold in ask.holds
-    ]
+    items = items.mutate(hold=items.hold.replace(COPY_OF_HELD, ""), is_copy=is_copy)
+    counted = items.group_by("hold").aggregate(**sums(items), copies=total(items.is_copy))
+    filled = _filled(ask.rows(counted), "hold", [hold.explain for hold in ask.holds], "copies")
+    authorities = [hold.authority for hold in ask.holds]
+    pairs = zip(filled, authorities, strict=True)
+    return [{**row, "authority": authority} for row, authority in pairs]
 
 
 def errors(query: Query) -> Relation:
@@ -249,8 +241,8 @@ def unreadable(ask: Ask) -> list[Figure]:
     table = table.left_join(held_ids, "entry_id").drop("entry_id_right")
     counted = table.group_by("error").aggregate(
         **sums(table),
-        folders=(table.kind == "folder").sum().cast("int64"),
-        held=table.on_hold.fill_null(False).sum().cast("int64"),
+        folders=total(table.kind == "folder"),
+        held=total(table.on_hold),
     )
     return ask.rows(counted.order_by(ibis.desc("items"), "error"))
 
@@ -258,7 +250,7 @@ def unreadable(ask: Ask) -> list[Figure]:
 def owners(ask: Ask, most: int = 10) -> dict[str, Any]:
     """Files whose owner has a name, is a bare number (no account any more), or is not known; and
     the numbers that own most."""
-    files = ask.items.filter(ask.items.kind == "file")
+    files = ask.files
     is_number = files.owner.re_search(BARE_NUMBER)
     state = ibis.cases(
         (files.owner.isnull() | (files.owner == ""), "unknown"), (is_number, "number"),
@@ -277,149 +269,24 @@ def owners(ask: Ask, most: int = 10) -> dict[str, Any]:
 def units(ask: Ask) -> list[Figure]:
     """By business unit: how far its review is. Units without any item are shown too."""
     items = ask.items
-    outcome = items.outcome
+    open_items = items.outcome == "undecided"
     counted = items.group_by("unit").aggregate(
         **sums(items),
-        decided=outcome.isin(DECIDED).sum().cast("int64"),
-        to_decide=(outcome == "undecided").sum().cast("int64"),
-        again=items.again.fill_null(False).sum().cast("int64"),
-        for_person=((outcome == "undecided") & (items.proposal == "review")).sum().cast("int64"),
-        closed=(~outcome.isin([*DECIDED, "undecided"])).sum().cast("int64"),
-    )
-    names = [unit.name for unit in ask.config.business_units]
-    zeros = dict.fromkeys(
-        ["items", "files", "size_bytes", "decided", "to_decide", "again", "for_person", "closed"], 0
+        **_progress(items),
+        for_person=total(open_items & (items.proposal == "review")),
+        closed=total(~items.outcome.isin([*DECIDED, "undecided"])),
     )
     rows = ask.rows(counted)
-    if any(row["unit"] == UNASSIGNED for row in rows):
-        names.append(UNASSIGNED)
     reviewers = {unit.name: unit.reviewer for unit in ask.config.business_units}
-    filled = _filled(rows, "unit", names, **zeros)
+    names = list(dict.fromkeys([*reviewers, *(row["unit"] for row in rows)]))
+    also = ["decided", "to_decide", "again", "for_person", "closed"]
+    filled = _filled(rows, "unit", names, *also)
     return [{**row, "reviewer": reviewers.get(row["unit"], "")} for row in filled]
 
 
 def totals(ask: Ask) -> Figure:
     """Everything that has a fate of its own, and the decisions on it."""
     items = ask.items
-    outcome = items.outcome
-    counted = items.aggregate(
-        **sums(items),
-        decided=outcome.isin(DECIDED).sum().cast("int64"),
-        to_decide=(outcome == "undecided").sum().cast("int64"),
-        again=items.again.fill_null(False).sum().cast("int64"),
-        encrypted=(items.encrypted.fill_null(False)).sum().cast("int64"),
-    )
-    row = ask.rows(counted)[0]
-    return {name: value or 0 for name, value in row.items()}
-
-
-def receipts(ask: Ask) -> list[Figure]:
-    """For every target and status: the lines of the newest manifest, each with its last receipt
-    there; `waiting` has none yet. Folders are lines without a digest."""
-    query = ask.query
-    runs = [run for run in query.estate.runs("move") if run.parts]
-    if not runs:
-        return []
-    every = ibis.union(*(_receipts_of(query, run) for run in runs))
-    nth = ibis.row_number().over(
-        group_by=["target", "entry_id", "target_path"],
-        order_by=[every.status != GOOD, ibis.desc("run")],
-    )
-    last = query.stored(every.mutate(nth=nth).filter(ibis._.nth == 0).drop("nth"))
-    lines = query.table("manifest").select("entry_id", "target_path", "size_bytes", "xxh3_128")
-    targets = last.select("target").distinct()
-    pairs = lines.cross_join(targets)
-    same = [
-        pairs.target == last.target,
-        pairs.entry_id == last.entry_id,
-        pairs.target_path == last.target_path,
-        (last.status != GOOD) | pairs.xxh3_128.identical_to(last.xxh3_128),
-    ]
-    table = pairs.left_join(last, same, rname="last_{name}")
-    table = table.mutate(state=ibis.coalesce(table.status, NOT_MOVED_YET))
-    counted = table.group_by(["target", "state"]).aggregate(
-        lines=table.count(), size_bytes=table.size_bytes.sum().cast("int64")
-    )
-    return ask.rows(counted.order_by("target", "state"))
-
-
-def _receipts_of(query: Query, run: Run) -> Relation:
-    table = query.run_table("receipts", run)
-    columns = ["target", "entry_id", "target_path", "status", "xxh3_128"]
-    return table.select(*columns, run=ibis.literal(run.run_id))
-
-
-def scans(estate: Estate) -> list[Figure]:
-    """The crawl that counts for each share, and how it read the files."""
-    return [
-        {
-            "share": run.settings["share"], "run": run.run_id, "started_at": run.started_at,
-            "finished_at": run.finished_at, "content": run.settings.get("content", True),
-            "mime": run.settings.get("mime", True), "sha256": run.settings.get("sha256", False),
-        }
-        for run in sorted(estate.scans(), key=lambda run: str(run.settings["share"]))
-    ]  # fmt: skip
-
-
-def _shown_stage(run: Run) -> str:
-    share = run.settings.get("share")
-    return f"{run.stage} of {share}" if share else run.stage
-
-
-def history(estate: Estate) -> list[Figure]:
-    """Every run of every stage, as the log has it."""
-    return [
-        {
-            "run": run.run_id, "stage": _shown_stage(run), "started_at": run.started_at,
-            "finished_at": run.finished_at,
-        }
-        for run in estate.runs()
-    ]  # fmt: skip
-
-
-def warnings(estate: Estate, config: Config, rules_now: str | None) -> list[str]:
-    """What makes the figures older, or less complete, than they look."""
-    return [*_unfinished(estate, config), *_outdated(estate, rules_now)]
-
-
-def _unfinished(estate: Estate, config: Config) -> Iterator[str]:
-    found = {scan.settings["share"]: scan for scan in estate.scans()}
-    for share in config.shares:
-        scan = found.get(share.name)
-        newest = [run for run in estate.runs("crawl") if run.settings["share"] == share.name][-1:]
-        if scan is None:
-            yield f"The share {share.name} has not been crawled: run migrate crawl."
-        elif not scan.finished:
-            yield f"The crawl of {share.name} has not ended: its figures are not complete."
-        elif newest and not newest[0].finished:
-            at = newest[0].started_at[:10]
-            yield (
-                f"A newer crawl of {share.name}, begun on {at}, has not ended. The figures are "
-                "those of the crawl before it."
-            )
-    for name in sorted(set(found) - {share.name for share in config.shares}):
-        yield f"The share {name} is no longer in estate.yaml; its figures are still in this report."
-
-
-def _outdated(estate: Estate, rules_now: str | None) -> Iterator[str]:
-    groups, flagged = estate.latest("dedupe"), estate.latest("flag")
-    scans = {run.run_id for run in estate.scans()}
-    if groups and not scans <= set(groups.inputs):
-        yield "The duplicates are older than the newest crawl: run migrate dedupe again."
-    if flagged and not scans | ({groups.run_id} if groups else set()) <= set(flagged.inputs):
-        yield (
-            "The proposals are older than the crawl or the duplicates they rest on: "
-            "run migrate flag again."
-        )
-    if flagged and rules_now and rules_now != flagged.settings.get("rules"):
-        yield "The rules or the holds have changed since they were run: run migrate flag again."
-    manifest = estate.latest("manifest")
-    if manifest is None:
-        return
-    basis = scans | ({flagged.run_id} if flagged else set())
-    decided = [run.run_id for run in estate.runs("review import") if run.parts]
-    if not basis <= set(manifest.inputs) or max(decided, default=0) > manifest.run_id:
-        yield (
-            "The manifest is older than the crawl, the proposals or the decisions: "
-            "run migrate manifest again."
-        )
+    locked = total(items.encrypted)
+    (row,) = ask.rows(items.aggregate(**sums(items), **_progress(items), encrypted=locked))
+    return row

@@ -1,0 +1,229 @@
+"""Room: the sections of the page about what there is: how much, how old, where, of what kind.
+
+In: `Figures`. Out: sections. Never: the name of a file that is held or sensitive.
+"""
+
+from __future__ import annotations
+
+from migrate.report.decisions import NOT_FLAGGED
+from migrate.report.figures import Figures
+from migrate.report.sections import Figure
+from migrate.report.tables import (
+    Section,
+    Table,
+    count,
+    count_bar,
+    day_text,
+    part,
+    size,
+    size_bar,
+    summed,
+    table,
+    words,
+)
+from migrate.wording import count_text, size_text
+
+ERROR_WORDS = {
+    "denied": "Access denied",
+    "vanished": "Gone before it could be read",
+    "became_a_link": "Turned into a link meanwhile",
+    "name_too_long": "Name too long for the system",
+    "read_error": "Error of the disk or the server",
+    "timed_out": "The server did not answer in time",
+    "changed_while_read": "Changed while it was being read",
+}
+OWNER_WORDS = {
+    "named": "Owner known by name",
+    "number": "Bare number: the account is gone",
+    "unknown": "No owner recorded",
+}
+
+
+def unreadable(figures: Figures) -> Section:
+    title = "What could not be read"
+    if not figures.unreadable:
+        listed = [scan["share"] for scan in figures.scans if not scan["content"]]
+        says = ["Everything that was looked at could be read."] if figures.scans else []
+        if listed:
+            says.append(f"On {', '.join(listed)}, files were listed only and not opened.")
+        return Section("unreadable", title, says)
+
+    def reason(row: Figure) -> str:
+        return f"{ERROR_WORDS.get(row['error'], 'Other error')} ({row['error']})"
+
+    columns = [words("Reason", reason), count_bar("All", "items"), count("Files", "files"),
+               count("Folders", "folders"), count("of which on hold", "held")]  # fmt: skip
+    says = [
+        "What could not be read is never proposed for disposal. A folder that could not be "
+        "listed may hold any number of files that are in none of these figures."
+    ]
+    return Section("unreadable", title, says, [table("By reason", columns, figures.unreadable)])
+
+
+def volume(figures: Figures) -> Section:
+    title, shares = "How much there is", figures.shares
+    if not shares:
+        return Section("volume", title, ["Nothing has been crawled yet: run migrate crawl."])
+    crawled = {scan["share"]: _scan_text(scan) for scan in figures.scans}
+    rows = [{**row, "crawled": crawled.get(row["share"], "not known")} for row in shares]
+    columns = [
+        words("Share", "share"),
+        count("Files", "files"),
+        count("Folders", "folders"),
+        count("Links and others", "other"),
+        size(),
+        count("Not readable", "failed"),
+        words("Crawled", "crawled"),
+    ]
+    total = {**summed(rows, "files", "folders", "other", "size_bytes", "failed"), "crawled": ""}
+    shown = table(
+        "What is on each share", columns, rows, total=total if len(rows) > 1 else None,
+        total_name="All shares",
+    )  # fmt: skip
+    return Section("volume", title, [], [shown])
+
+
+def _scan_text(scan: Figure) -> str:
+    if not scan["finished_at"]:
+        return f"scan {scan['run']}, not ended"
+    return f"{day_text(scan['finished_at'])} (scan {scan['run']})"
+
+
+def duplicates(figures: Figures) -> Section:
+    found = figures.duplicates
+    if found is None:
+        says = ["Duplicates have not been looked for yet: run migrate dedupe."]
+        return Section("duplicates", "Duplicates", says)
+    says = [
+        f"{count_text(found['groups'], 'group')} of files that are the same byte for byte. Beyond "
+        f"the one of each that is kept, there are {count_text(found['copies'], 'copy', 'copies')} "
+        f"that take {size_text(found['copies_size_bytes'])}."
+    ]
+    if found["hard_links"]:
+        says.append(f"{count_text(found['hard_links'], 'further name')} of a file take no space.")
+    unnamed = "(name not shown: held, sensitive or not flagged yet)"
+    columns = [
+        words("The file that is kept", lambda row: row["keeper"] or unnamed),
+        count("Copies", "copies"),
+        size_bar("Size of the copies"),
+    ]
+    largest = table("Where copies take most space", columns, found["largest"], folded=True)
+    return Section("duplicates", "Duplicates", says, [largest])
+
+
+def age(figures: Figures) -> Section:
+    says = [
+        f"Whole years since a file was last changed, counted back from {day_text(figures.as_of)}.",
+        "These are the dates on the share; careless copying in the past can have reset them.",
+    ]
+    whole = sum(row["size_bytes"] for row in figures.ages)
+    columns = [words("Years", "band"), count_bar("Files", "files"), size_bar(),
+               part("Part of the size", whole)]  # fmt: skip
+    return Section("age", "Age", says, [table("Files by age", columns, figures.ages)])
+
+
+def folders(figures: Figures) -> Section:
+    columns = [words("Folder", "folder"), count("Files", "files"), size_bar()]
+    says = ["With everything that lies below them. At most twenty of each, largest first."]
+    tables = [
+        table("Directly below a share", columns, figures.folders),
+        table("One level further down", columns, figures.subfolders, folded=True),
+    ]
+    return Section("folders", "Biggest folders", says, tables)
+
+
+def formats(figures: Figures) -> Section:
+    says, tables = [], []
+    if all(not scan["mime"] or not scan["content"] for scan in figures.scans):
+        says.append("No types were taken: the crawl was run without opening or typing files.")
+    else:
+        columns = [words("Type", _mime_text), count_bar("Files", "files"), size()]
+        tables.append(table("By MIME type", columns, figures.mime_types))
+    if locked := figures.totals["encrypted"]:
+        verb = "is" if locked == 1 else "are"
+        says.append(f"{count_text(locked, 'file')} {verb} known to be locked with a password.")
+    if figures.puids is not None:
+        tables.append(_puids(figures.puids))
+    elif figures.totals["files"]:
+        says.append("No PRONOM identifiers were taken: migrate identify has not been run.")
+    else:
+        says.append("There are no files to take PRONOM identifiers of.")
+    return Section("formats", "Formats", says, tables)
+
+
+def _mime_text(row: Figure) -> str:
+    if row["mime"] == "others":
+        return count_text(row["types"], "other type")
+    return row["mime"] or "Not known"
+
+
+def _puids(found: list[Figure]) -> Table:
+    columns = [
+        words("Format", lambda row: row["format_name"] or "Not identified"),
+        words("PUID", lambda row: row["puid"] or "–"),
+        count("Files", "files"),
+    ]
+    return table("By PRONOM format (the twelve commonest)", columns, found, folded=True)
+
+
+def owners(figures: Figures) -> Section:
+    found, files = figures.owners, "files"
+    columns = [words("Owner", lambda row: OWNER_WORDS[row["state"]]), count_bar("Files", files),
+               size()]  # fmt: skip
+    tables = [table("Files by what is known of their owner", columns, found["states"])]
+    if found["numbers"]:
+        caption = f"The numbers that own most (of {found['number_count']:,})"
+        columns = [words("Number", "owner"), count("Files", files), size()]
+        tables.append(table(caption, columns, found["numbers"], folded=True))
+    says = [
+        "The owner is who the file system names, often who copied a file last. Where only a number "
+        "is left, the account has gone and there may be nobody to ask."
+    ]
+    return Section("owners", "Files without a known owner", says, tables)
+
+
+def sources(figures: Figures) -> Section:
+    says = [
+        "Every figure comes from the estate’s tables, and every table from a run in its log. Each "
+        "line of the log carries the hash of the line before; who keeps the head below can tell "
+        "later whether any line was changed. Sizes are in powers of 1,024; dates and times in UTC."
+    ]
+    facts = [{"what": what, "which": which} for what, which in _source_facts(figures)]
+    runs = [words("Run", lambda row: str(row["run"])), words("Stage", "stage"),
+            words("Begun", "started_at"),
+            words("Ended", lambda row: row["finished_at"] or "not ended")]  # fmt: skip
+    caption = f"Every run of every stage ({len(figures.history):,})"
+    tables = [
+        table("Sources", [words("What", "what"), words("Which", "which")], facts),
+        table(caption, runs, figures.history, folded=True),
+    ]
+    return Section("sources", "Where the figures come from", says, tables)
+
+
+def _source_facts(figures: Figures) -> list[tuple[str, str]]:
+    """What somebody needs to find this state of the estate again."""
+    state, flag = figures.state, figures.flag
+    facts = [
+        ("Log", f"{state['log_lines']:,} lines; the last of {state['last_change']}"),
+        ("Head of the log (SHA-256)", state["log_head"]),
+        *((f"Scan of {scan['share']}", _scan_facts(scan)) for scan in figures.scans),
+    ]
+    if flag:
+        facts += [
+            ("Rules", f"{count_text(flag['count'], 'rule')}, run {flag['run']}"),
+            ("Rule set (SHA-256)", flag["rules"]),
+            ("Ages count back from", flag["as_of"]),
+        ]
+    else:
+        facts.append(("Rules", NOT_FLAGGED))
+    made_by = ", ".join(state["versions"]) or "–"
+    return [*facts, ("Toolkit", f"version {made_by}; this page by version "
+                                f"{state['report_version']}")]  # fmt: skip
+
+
+def _scan_facts(scan: Figure) -> str:
+    how = "listed, read and typed" if scan["mime"] else "listed and read, not typed"
+    how = how if scan["content"] else "listed only"
+    when = f"{scan['started_at']} to {scan['finished_at'] or 'now, not ended'}"
+    digest = "; SHA-256 of every file" if scan["sha256"] else ""
+    return f"run {scan['run']}, {when}; {how}{digest}"
