@@ -80,7 +80,11 @@ def main(files: int, work: Path) -> None:
         "crawl --no-mime + dedupe": lambda: fresh_crawl(work, share, "--no-mime"),
         "crawl (MIME types) + dedupe": lambda: fresh_crawl(work, share),
     }
-    peers = {"jdupes": ["-Q", "-r", "-q"], "rdfind": ["-dryrun", "true", "-makeresultsfile", "false"], "fdupes": ["-r", "-q"]}
+    peers = {
+        "jdupes": ["-Q", "-r", "-q"],
+        "rdfind": ["-dryrun", "true", "-makeresultsfile", "false"],
+        "fdupes": ["-r", "-q"],
+    }
     for name, options in peers.items():
         if program := shutil.which(name):
             words = [program, *options, str(share)]
