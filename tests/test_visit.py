@@ -279,7 +279,7 @@ def test_a_crawl_opens_files_only(odd, tmp_path, monkeypatch):
     monkeypatch.setattr(
         LocalSource, "open", lambda self, path: opened.append(path) or real(self, path)
     )
-    visitor = Visitor(str(odd), tmp_path, "s", 1, Reading(), set())
+    visitor = Visitor(str(odd), tmp_path, "s", 1, Reading(), set(), frozenset())
     visitor.work([(b"", 0)])
     kinds = {row[6]: row[7] for row in visitor.rows["entries"]}
     assert opened == [b"real"]

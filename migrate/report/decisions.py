@@ -33,7 +33,7 @@ ITEM = "An item is a file, a link or an empty folder."
 
 PROPOSAL_WORDS = {
     "migrate": ("Move to the new store", "nothing speaks against it"),
-    "review": ("A person must decide", "the rules cannot tell"),
+    "review": ("A person must decide", "the rules ask for a look"),
     "dispose": ("Proposed for disposal", "goes only if a person approves"),
     "hold": ("On hold", "neither moved nor disposed of"),
     "unreadable": ("Could not be read", "stays where it is"),

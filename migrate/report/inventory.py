@@ -142,12 +142,12 @@ def formats(figures: Figures) -> Section:
     if locked := figures.totals["encrypted"]:
         verb = "is" if locked == 1 else "are"
         says.append(f"{count_text(locked, 'file')} {verb} known to be locked with a password.")
-    if figures.puids is not None:
-        tables.append(_puids(figures.puids))
-    elif figures.totals["files"]:
-        says.append("No PRONOM identifiers were taken: migrate identify has not been run.")
-    else:
+    if not figures.totals["files"]:
         says.append("There are no files to take PRONOM identifiers of.")
+    elif figures.puids is not None:
+        tables.append(_puids(figures.puids))
+    else:
+        says.append("No PRONOM identifiers were taken: migrate identify has not been run.")
     return Section("formats", "Formats", says, tables)
 
 
