@@ -33,6 +33,8 @@ def to_raw(text: str, path_raw: bytes | None) -> bytes:
 def printable(text: str) -> str:
     """For terminals and logs: control and direction characters are shown as escapes, so that a
     name can neither move the cursor nor pretend to be another."""
+    if text.isprintable():
+        return text
     return "".join(
         _escape(char)
         if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp") or char in "\ufffe\uffff"

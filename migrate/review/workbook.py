@@ -23,7 +23,15 @@ from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.properties import PageSetupProperties
 
 from migrate.plan import DECISIONS
-from migrate.review.rows import DECISION, FILE_COLUMNS, GROUP_COLUMNS, INFO_COLUMNS, Column, Row
+from migrate.review.rows import (
+    COMMENT,
+    DECISION,
+    FILE_COLUMNS,
+    GROUP_COLUMNS,
+    INFO_COLUMNS,
+    Column,
+    Row,
+)
 from migrate.wording import count_text, size_text
 
 COVER, FILES, GROUPS, INFO = (
@@ -65,6 +73,7 @@ class ReviewWorkbook:
 
     def __init__(self, cover: Cover) -> None:
         self.book = Workbook(write_only=True)
+        self.styles: dict[tuple[Column, type, bool], Any] = {}
         self._write_cover(cover)
         self.files = self._sheet(FILES, FILE_COLUMNS)
         self.groups = self._sheet(GROUPS, GROUP_COLUMNS)
@@ -119,19 +128,16 @@ class ReviewWorkbook:
             choices.add(f"A2:A{last}")
             page.data_validations.append(choices)
 
-    @staticmethod
-    def _cell(page: Any, column: Column, value: Any) -> Any:
-        cell = WriteOnlyCell(page, value)
-        cell.alignment = _WRAPPED if column.wrap else _TOP
+    def _cell(self, page: Any, column: Column, value: Any) -> Any:
+        cell: Any = WriteOnlyCell(page, value)
+        risky = isinstance(value, str) and value.startswith(_RISKY_STARTS)
+        kind = (column, type(value), risky)
+        if kind not in self.styles:
+            self.styles[kind] = _style_of(page, column, value, risky)
+        # openpyxl looks a style up for each attribute that is set: set all of them at once.
+        cell._style = self.styles[kind]
         if isinstance(value, str):
             cell.data_type = "s"  # never a formula, whatever it begins with
-            cell.quotePrefix = value.startswith(_RISKY_STARTS)
-        elif isinstance(value, datetime):
-            cell.number_format = "yyyy-mm-dd"
-        elif isinstance(value, int):
-            cell.number_format = "#,##0"
-        if column.title in (DECISION, "Comment"):
-            cell.fill = _INPUT
         return cell
 
     def _write_cover(self, cover: Cover) -> None:
@@ -185,6 +191,20 @@ def _totals(page: Any, title: str, lines: list[tuple[str, int, int]]) -> list[li
         words_cell = _styled(page, words, alignment=Alignment(indent=1))
         rows.append([_styled(page, what), *numbers, words_cell])
     return rows
+
+
+def _style_of(page: Any, column: Column, value: Any, risky: bool) -> Any:
+    """How cells of a column with this type of value look."""
+    cell: Any = WriteOnlyCell(page, value)
+    cell.alignment = _WRAPPED if column.wrap else _TOP
+    cell.quotePrefix = risky
+    if isinstance(value, datetime):
+        cell.number_format = "yyyy-mm-dd"
+    elif isinstance(value, int):
+        cell.number_format = "#,##0"
+    if column.title in (DECISION, COMMENT):
+        cell.fill = _INPUT
+    return cell._style
 
 
 def _height(columns: list[Column], row: Row) -> float:
