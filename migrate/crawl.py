@@ -15,7 +15,7 @@ import stat as mode_bits
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,12 @@ class CrawlOptions:
     workers: int
     reading: Reading = field(default_factory=Reading)
 
+    def like(self, run: Run) -> CrawlOptions:
+        """These options, reading what an earlier run read."""
+        settings = run.settings
+        reading = Reading(settings["content"], settings["mime"], settings["sha256"])
+        return replace(self, reading=reading)
+
     def settings(self, share: str) -> dict[str, Any]:
         return {
             "share": share,
@@ -52,6 +58,14 @@ class CrawlOptions:
             "mime": self.reading.mime,
             "sha256": self.reading.sha256,
         }
+
+
+def latest_that_reads(estate: Estate, share: str, reading: Reading) -> Run | None:
+    """The newest crawl of a share that reads at least this much, finished or cut off."""
+    wanted = [name for name, is_wanted in asdict(reading).items() if is_wanted]
+    runs = [run for run in estate.runs("crawl") if run.settings["share"] == share]
+    enough = [run for run in runs if all(run.settings[name] for name in wanted)]
+    return enough[-1] if enough else None
 
 
 @dataclass

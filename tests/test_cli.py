@@ -81,6 +81,12 @@ def test_json_is_one_object_on_stdout(estate, words) -> None:
     assert isinstance(run_json(*words, "-e", estate), dict)
 
 
+def test_json_of_run_is_one_object(estate) -> None:
+    """`run --json` gives the result of every stage by its name."""
+    found = run_json("run", estate)
+    assert list(found) == ["crawl", "identify", "dedupe", "flag", "review export"]
+
+
 def test_json_of_an_error(tmp_path) -> None:
     """An error is JSON too, with the exit code."""
     done = run("status", "-e", tmp_path, "--json", expect=10)
@@ -167,6 +173,27 @@ def test_a_malformed_rule_stops_run_before_the_crawl(tmp_path) -> None:
     done = run("run", estate, expect=5)
     assert "TRI-001" in done.stderr
     assert not (estate / "entries").exists()
+
+
+def test_a_crawl_that_reads_more_is_not_made_again(tmp_path) -> None:
+    """`crawl` and `run` after `crawl --fixity sha256` keep what it read; the other way round the
+    files are read again."""
+    share, estate = tmp_path / "share", tmp_path / "estate"
+    share.mkdir()
+    (share / "file.txt").write_text("content")
+    run("init", estate, "--share", f"s={share}")
+
+    def scan() -> dict:
+        return run_json("explain", "-e", estate, "s/file.txt")["entry"]
+
+    run("crawl", "-e", estate, "--listing-only")
+    assert scan()["digest"] is None
+    run("crawl", "-e", estate, "--fixity", "sha256")
+    first = scan()
+    assert first["digest_sha256"]
+    run("crawl", "-e", estate)
+    run("run", estate, "--no-puid")
+    assert scan()["scan_id"] == first["scan_id"]
 
 
 def test_an_empty_share(tmp_path) -> None:

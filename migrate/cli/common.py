@@ -139,6 +139,10 @@ def workers_or_default(given: int | None) -> int:
     return given or default_workers()
 
 
+# A result: what scripts get, and how people see it.
+Shown = tuple[dict[str, Any], Callable[[], None]]
+
+
 def show(as_json: bool, data: dict[str, Any], render: Callable[[], None]) -> None:
     """The result: JSON for scripts, words for people."""
     if as_json:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from migrate.cli.common import Opened, open_for_writing, say, show, table, verb
+from migrate.cli.common import Opened, Shown, open_for_writing, say, show, table, verb
 from migrate.errors import ITEMS_FAILED
 from migrate.wording import count_text
 
@@ -34,10 +34,10 @@ def export_verb(estate_path: Path | None, as_json: bool) -> None:
       migrate review export -e estate
     """
     with open_for_writing(estate_path) as (opened, writer):
-        export_workbooks(opened, writer, as_json)
+        show(as_json, *exported(opened, writer))
 
 
-def export_workbooks(opened: Opened, writer: Writer, as_json: bool) -> None:
+def exported(opened: Opened, writer: Writer) -> Shown:
     """What `review export` and `run` do."""
     from migrate.review.export import export
 
@@ -57,7 +57,7 @@ def export_workbooks(opened: Opened, writer: Writer, as_json: bool) -> None:
         say("Next: have them filled in, then migrate review import WORKBOOK")
 
     data = {"folder": str(folder), "workbooks": [w.__dict__ for w in written], "kept": kept}
-    show(as_json, data, render)
+    return data, render
 
 
 @review.command("import")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from migrate.cli.common import (
     Opened,
+    Shown,
     as_of_option,
     estate_option,
     json_option,
@@ -92,24 +94,23 @@ def crawl(
     with open_for_writing(estate_path) as (opened, writer):
         options = CrawlOptions(workers_or_default(workers), reading)
         _crawl(opened, writer, options, rescan)
-        return _show_crawl(opened, as_json)
+        return _show_crawled(as_json, _crawled(opened))
 
 
 def _crawl(opened: Opened, writer: Writer, options: CrawlOptions, rescan: bool) -> None:
-    """Crawl every share that is not crawled like this yet."""
-    from migrate.crawl import crawl_share
+    """Crawl every share of which not all that is wanted was read; go on with what was cut off."""
+    from migrate.crawl import crawl_share, latest_that_reads
 
     for share in opened.config.shares:
-        done = [
-            run
-            for run in opened.estate.runs("crawl")
-            if run.settings == options.settings(share.name)
-        ]
-        if rescan or not done or not done[-1].finished:
-            crawl_share(opened.estate, opened.config, writer, share.name, options)
+        latest = latest_that_reads(opened.estate, share.name, options.reading)
+        if latest and latest.finished and not rescan:
+            continue
+        cut_off = latest if latest and not latest.finished else None
+        reading = options.like(cut_off) if cut_off else options
+        crawl_share(opened.estate, opened.config, writer, share.name, reading)
 
 
-def _show_crawl(opened: Opened, as_json: bool) -> int:
+def _crawled(opened: Opened) -> Shown:
     from migrate.report.figures import crawled, failures
 
     shares, failed = crawled(opened.estate), failures(opened.estate)
@@ -138,8 +139,12 @@ def _show_crawl(opened: Opened, as_json: bool) -> int:
             )
         say("Next: migrate identify (formats) or migrate dedupe")
 
-    show(as_json, {"shares": shares, "failures": failed}, render)
-    return ITEMS_FAILED if failed else 0
+    return {"shares": shares, "failures": failed}, render
+
+
+def _show_crawled(as_json: bool, crawled: Shown) -> int:
+    show(as_json, *crawled)
+    return ITEMS_FAILED if crawled[0]["failures"] else 0
 
 
 @click.command()
@@ -157,10 +162,10 @@ def identify(estate_path: Path | None, workers: int | None, as_json: bool) -> No
     with open_for_writing(estate_path) as (opened, writer):
         opened.require_crawl()
         _, done = identify_contents(writer, opened.config, workers_or_default(workers))
-        _show_identified(opened, done, as_json)
+        show(as_json, *_identified(opened, done))
 
 
-def _show_identified(opened: Opened, done: int, as_json: bool) -> None:
+def _identified(opened: Opened, done: int) -> Shown:
     from migrate.report.figures import formats
 
     top = formats(opened.estate)
@@ -174,7 +179,7 @@ def _show_identified(opened: Opened, done: int, as_json: bool) -> None:
         table("Commonest formats", ["PUID", "format", "files"], rows)
         say("Next: migrate dedupe")
 
-    show(as_json, {"contents": done, "formats": top}, render)
+    return {"contents": done, "formats": top}, render
 
 
 @click.command()
@@ -188,10 +193,10 @@ def dedupe(estate_path: Path | None, workers: int | None, as_json: bool) -> None
       migrate dedupe -e estate
     """
     with open_for_writing(estate_path) as (opened, writer):
-        _dedupe(opened, writer, workers_or_default(workers), as_json)
+        show(as_json, *_dedupe(opened, writer, workers_or_default(workers)))
 
 
-def _dedupe(opened: Opened, writer: Writer, workers: int, as_json: bool) -> None:
+def _dedupe(opened: Opened, writer: Writer, workers: int) -> Shown:
     from migrate.dedupe import dedupe as find_duplicates
     from migrate.report.figures import largest_groups
 
@@ -212,7 +217,7 @@ def _dedupe(opened: Opened, writer: Writer, workers: int, as_json: bool) -> None
             table("Most space in copies", ["keeper", "copies", "in copies"], rows)
         say("Next: migrate flag")
 
-    show(as_json, {**found.__dict__, "largest": groups}, render)
+    return {**found.__dict__, "largest": groups}, render
 
 
 @click.command()
@@ -226,10 +231,10 @@ def flag(estate_path: Path | None, as_of: datetime | None, as_json: bool) -> Non
       migrate flag -e estate --as-of 2026-11-01
     """
     with open_for_writing(estate_path) as (opened, writer):
-        _flag(opened, writer, as_of, as_json)
+        show(as_json, *_flag(opened, writer, as_of))
 
 
-def _flag(opened: Opened, writer: Writer, as_of: datetime | None, as_json: bool) -> None:
+def _flag(opened: Opened, writer: Writer, as_of: datetime | None) -> Shown:
     from migrate.flag.rules import as_of_date
     from migrate.flag.stage import flag as run_rules
     from migrate.report.figures import flagged
@@ -259,7 +264,7 @@ def _flag(opened: Opened, writer: Writer, as_of: datetime | None, as_json: bool)
         table("What decides", ["category", "proposed", "entries", "size", "commonest rule"], rows)
         say("Next: migrate review export")
 
-    show(as_json, {"as_of": run.settings["as_of"], **found.__dict__, "deciding": lines}, render)
+    return {"as_of": run.settings["as_of"], **found.__dict__, "deciding": lines}, render
 
 
 @click.command()
@@ -279,21 +284,34 @@ def run(
     Example:
       migrate run estate
     """
-    from migrate.cli.review import export_workbooks
-    from migrate.crawl import CrawlOptions
-    from migrate.identify import identify as identify_contents
-
     if estate and estate_path:
         raise UsageError("two estates are named", "Give ESTATE or -e, not both.")
     with open_for_writing(estate or estate_path) as (opened, writer):
         opened.rules()  # a malformed rule is to be known before hours of crawling
         count = workers_or_default(workers)
-        _crawl(opened, writer, CrawlOptions(count), rescan=False)
-        code = _show_crawl(opened, as_json)
-        if not no_puid:
-            _, done = identify_contents(writer, opened.config, count)
-            _show_identified(opened, done, as_json)
-        _dedupe(opened, writer, count, as_json)
-        _flag(opened, writer, as_of, as_json)
-        export_workbooks(opened, writer, as_json)
-    return code
+        every: dict[str, Any] = {}
+        for name, shown in _everything(opened, writer, count, no_puid, as_of):
+            every[name], render = shown
+            if not as_json:
+                render()
+    if as_json:
+        show(True, every, render)
+    return ITEMS_FAILED if every["crawl"]["failures"] else 0
+
+
+def _everything(
+    opened: Opened, writer: Writer, workers: int, no_puid: bool, as_of: datetime | None
+) -> Iterator[tuple[str, Shown]]:
+    """The stages of `run`, each shown as soon as it is done."""
+    from migrate.cli.review import exported
+    from migrate.crawl import CrawlOptions
+    from migrate.identify import identify as identify_contents
+
+    _crawl(opened, writer, CrawlOptions(workers), rescan=False)
+    yield "crawl", _crawled(opened)
+    if not no_puid:
+        _, done = identify_contents(writer, opened.config, workers)
+        yield "identify", _identified(opened, done)
+    yield "dedupe", _dedupe(opened, writer, workers)
+    yield "flag", _flag(opened, writer, as_of)
+    yield "review export", exported(opened, writer)
