@@ -238,6 +238,14 @@ class Writer:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file, in flat memory.
+
+    Errors: OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def sync_folder(folder: Path) -> None:
     """Put a rename on the disk. Windows has no way to, and does it by itself."""
     if os.name == "nt":

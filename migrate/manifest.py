@@ -8,7 +8,6 @@ digest; two lines with one target; a held file.
 from __future__ import annotations
 
 import csv
-import hashlib
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -20,7 +19,7 @@ from migrate.config import Config
 from migrate.digest import COLUMNS, digest_wholly
 from migrate.engine.query import Query
 from migrate.errors import MigrateError
-from migrate.estate import Run, Writer
+from migrate.estate import Run, Writer, file_sha256
 from migrate.flag.rules import Rule
 from migrate.manifests import PROFILES
 from migrate.manifests.standard import harmless
@@ -138,7 +137,7 @@ def _write_files(
     folder = writer.estate.out / "manifests"
     folder.mkdir(parents=True, exist_ok=True)
     files = [*PROFILES[profile](query, folder), _write_not_moved(query, all_outcomes, folder)]
-    digests = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    digests = {path.name: file_sha256(path) for path in files}
     writer.estate.log.append("wrote", run=run.run_id, files=digests)
     return files
 

@@ -152,7 +152,7 @@ def move(
     target = open_target(url)
     target.check()
 
-    def to_do(query: Query) -> Any:
+    def undone(query: Query) -> Any:
         lines = query.table("manifest")
         done = good_receipts(query, target.name)
         same = [
@@ -160,13 +160,15 @@ def move(
             lines.target_path == done.target_path,
             lines.xxh3_128.identical_to(done.xxh3_128),
         ]
-        left = lines.anti_join(done, same)
+        return lines.anti_join(done, same)
+
+    def to_do(query: Query) -> Any:
         on_hold = held(facts(query, config), holds, as_of)
-        left = left.left_join(on_hold, "entry_id").drop("entry_id_right")
+        left = undone(query).left_join(on_hold, "entry_id").drop("entry_id_right")
         return left.mutate(manifest_run=ibis.literal(manifest.run_id)).order_by("target_path")
 
     with Query(writer.estate) as query:
-        lines, left = query.count(query.table("manifest")), query.count(to_do(query))
+        lines, left = query.count(query.table("manifest")), query.count(undone(query))
     if not left and writer.estate.latest("move"):
         return Moved(None, lines, lines, {}, [])
     run = writer.begin("move", {"target": target.name}, [manifest.run_id])

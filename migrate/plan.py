@@ -19,6 +19,7 @@ from migrate.flag.rules import Rule
 
 DECISIONS = ["migrate", "dispose", "leave"]
 UNASSIGNED = "Unassigned"
+COPY_OF_HELD = "a copy of a held file: "
 
 
 def held(facts: Any, holds: list[Rule], as_of: date) -> Any:
@@ -33,7 +34,7 @@ def held(facts: Any, holds: list[Rule], as_of: date) -> Any:
     groups = direct.filter(direct.group_id.notnull()).group_by("group_id")
     by_group = groups.aggregate(group_hold=ibis._.hold.min())
     copies = facts.inner_join(by_group, "group_id")
-    copies = copies.select("entry_id", hold="a copy of a held file: " + copies.group_hold)
+    copies = copies.select("entry_id", hold=COPY_OF_HELD + copies.group_hold)
     union = direct.select("entry_id", "hold").union(copies)
     return union.group_by("entry_id").aggregate(hold=union.hold.max())
 

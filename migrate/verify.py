@@ -5,18 +5,15 @@ In: the log, the parts, the receipts. Out: every difference found. Never: repair
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 
 from migrate.engine.map import Row, partitions
 from migrate.engine.query import Query
 from migrate.engine.workers import Workers
-from migrate.estate import Estate
+from migrate.estate import Estate, file_sha256
 from migrate.events import Progress
 from migrate.move import GOOD
 from migrate.targets import Target, open_target
-
-BLOCK_BYTES = 1 << 20
 
 
 @dataclass
@@ -55,9 +52,7 @@ def _check_parts(estate: Estate, result: Verified) -> None:
             path = estate.root / part["table"] / part["file"]
             name = f"{part['table']}/{part['file']}"
             try:
-                with path.open("rb") as file:
-                    digest = hashlib.file_digest(file, "sha256").hexdigest()
-                if digest != part["sha256"]:
+                if file_sha256(path) != part["sha256"]:
                     result.differences.append(f"{name}: not the bytes that were committed")
             except OSError as error:
                 result.differences.append(f"{name}: {error.strerror}")

@@ -22,6 +22,7 @@ from migrate.facts import facts
 from migrate.flag.conditions import FIELDS, TIME
 from migrate.flag.examples import failing_examples
 from migrate.flag.rules import TEMPLATE, Rule
+from migrate.wording import NANOSECOND
 
 
 @dataclass(frozen=True)
@@ -121,8 +122,7 @@ def _value(name: str, facts: Any) -> Any:
     if name in ("name", "owner", "retention_class"):
         value = facts[name]
     elif name in FIELDS and FIELDS[name].modifiers is TIME:
-        seconds = FIELDS[name].column(facts) // 1_000_000_000
-        value = seconds.as_timestamp("s").strftime("%Y-%m-%d")
+        value = day_words(FIELDS[name].column(facts))
     elif name == "ext":
         value = ibis.ifelse(facts.ext == "", "none", facts.ext)
     elif name in FIELDS:
@@ -130,6 +130,11 @@ def _value(name: str, facts: Any) -> Any:
     else:
         value = facts[name]
     return ibis.coalesce(value, "unknown")
+
+
+def day_words(time_ns: Any) -> Any:
+    """A table's time as a date, as wording.date_text says it, but as an expression."""
+    return (time_ns // NANOSECOND).as_timestamp("s").strftime("%Y-%m-%d")
 
 
 def size_words(size: Any) -> Any:

@@ -17,8 +17,9 @@ from migrate.engine.query import Query
 from migrate.errors import UsageError
 from migrate.estate import Estate
 from migrate.facts import facts
-from migrate.flag.conditions import FIELDS, Leaf, leaves
+from migrate.flag.conditions import FIELDS, TIME, Leaf, leaves
 from migrate.flag.rules import Rule
+from migrate.flag.stage import day_words
 from migrate.plan import outcomes
 from migrate.wording import size_text, time_text
 
@@ -150,8 +151,8 @@ def _add_clauses(
 
 def _shown(leaf: Leaf, row: Any) -> Any:
     column = FIELDS[leaf.field].column(row)
-    if leaf.field.endswith("time"):
-        return (column // 1_000_000_000).as_timestamp("s").strftime("%Y-%m-%d")
+    if FIELDS[leaf.field].modifiers is TIME:
+        return day_words(column)
     return column.cast("string")
 
 

@@ -17,7 +17,7 @@ from migrate.engine.query import Query
 from migrate.facts import folder_of
 from migrate.flag.conditions import days_before, nanoseconds
 from migrate.flag.rules import LADDER, Rule
-from migrate.plan import outcomes
+from migrate.plan import COPY_OF_HELD, outcomes
 
 Figure = dict[str, Any]
 Relation = Any  # an Ibis relation, or a row of one
@@ -28,7 +28,6 @@ SUMS = ["items", "files", "size_bytes"]
 DECIDED = ["to_move", "disposed", "left"]
 BANDS = [(1, "Less than 1"), (3, "1–2"), (5, "3–4"), (7, "5–6"), (10, "7–9"), (20, "10–19")]
 OLDEST, FUTURE, NO_DATE = "20 or more", "Dated later than that day", "No date known"
-COPY_OF_HELD = "a copy of a held file: "  # how plan.held marks them
 BARE_NUMBER = r"^([0-9]+|S-1-[0-9-]+)$"
 
 

@@ -5,9 +5,8 @@ In: proposals. Out: out/review/UNIT.xlsx; the log says which, and the SHA-256 of
 
 from __future__ import annotations
 
-import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from itertools import islice
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 from migrate.config import Config
 from migrate.engine.query import Query
 from migrate.errors import MigrateError
-from migrate.estate import Writer
+from migrate.estate import Writer, file_sha256
 from migrate.events import Progress
 from migrate.flag.rules import LADDER, Rule
 from migrate.plan import proposals
@@ -78,7 +77,7 @@ def _set_aside(writer: Writer, folder: Path) -> list[str]:
     ours = {book["sha256"] for summary in exports for book in summary["workbooks"]}
     kept = []
     for path in sorted(folder.glob("*.xlsx")):
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest = file_sha256(path)
         if digest in ours:
             path.unlink()
         else:
@@ -112,14 +111,15 @@ def _export_unit(
     info = map(info_row, of_unit(query, desk.info, unit, INFO_ORDER))
     kinds = (desk.files, desk.groups, desk.info)
     longest = max(query.count(rows.filter(rows.unit == unit)) for rows in kinds)
+    cover = _cover(query, desk, config, unit, as_of)
     for part in range(1, max(1, -(-longest // MOST_ROWS)) + 1):
-        book = ReviewWorkbook(_cover(query, desk, config, unit, part, as_of))
+        book = ReviewWorkbook(replace(cover, part=part))
         book.add(FILES, FILE_COLUMNS, islice(files, MOST_ROWS))
         book.add(GROUPS, GROUP_COLUMNS, islice(groups, MOST_ROWS))
         book.add(INFO, INFO_COLUMNS, islice(info, MOST_ROWS))
         name = file_name(unit, part, [workbook.file for workbook in written])
         book.save(folder / name)
-        digest = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        digest = file_sha256(folder / name)
         counts = book.counts
         written.append(Exported(name, unit, counts[FILES], counts[GROUPS], counts[INFO], digest))
 
@@ -134,36 +134,32 @@ def file_name(unit: str, part: int, taken: list[str]) -> str:
     return name
 
 
-def _cover(query: Query, desk: Desk, config: Config, unit: str, part: int, as_of: date) -> Cover:
+def _cover(query: Query, desk: Desk, config: Config, unit: str, as_of: date) -> Cover:
+    """What the first sheet of each of a unit's workbooks says; `part` differs."""
+    proposed = _sums(query, [desk.files, desk.members, desk.info], "proposal", unit)
+    categories = _sums(query, [desk.files], "category", unit)
     flagged = query.estate.latest("flag")
     return Cover(
         title=config.title,
         unit=unit,
         reviewer=next((u.reviewer for u in config.business_units if u.name == unit), ""),
         export=f"flag run {flagged.run_id if flagged else 0} of {query.estate.root.name}",
-        part=part,
+        part=1,
         as_of=as_of.isoformat(),
-        totals=_totals(query, desk, unit),
-        categories=_categories(query, desk.files, unit),
+        totals=[(words, *proposed[name]) for name, words in PROPOSALS.items() if name in proposed],
+        categories=[(name, *categories[name]) for name in LADDER if name in categories],
     )
 
 
-def _totals(query: Query, desk: Desk, unit: str) -> list[tuple[str, int, int]]:
+def _sums(query: Query, relations: list[Any], column: str, unit: str) -> dict[str, tuple[int, int]]:
+    """A unit's files and bytes by a column, over relations that share no entry."""
     found: dict[str, tuple[int, int]] = {}
-    for relation in (desk.files, desk.members, desk.info):
+    for relation in relations:
         mine = relation.filter(relation.unit == unit)
-        summed = mine.group_by("proposal").aggregate(
+        summed = mine.group_by(column).aggregate(
             files=mine.count(), size_bytes=mine.size_bytes.sum()
         )
         for row in query.rows(summed):
-            found[row["proposal"]] = (row["files"], row["size_bytes"] or 0)
-    return [(words, *found[name]) for name, words in PROPOSALS.items() if name in found]
-
-
-def _categories(query: Query, files: Any, unit: str) -> list[tuple[str, int, int]]:
-    mine = files.filter(files.unit == unit)
-    summed = mine.group_by("category").aggregate(
-        files=mine.count(), size_bytes=mine.size_bytes.sum()
-    )
-    rows = {row["category"]: (row["files"], row["size_bytes"] or 0) for row in query.rows(summed)}
-    return [(name, *rows[name]) for name in LADDER if name in rows]
+            files, size_bytes = found.get(row[column], (0, 0))
+            found[row[column]] = (files + row["files"], size_bytes + (row["size_bytes"] or 0))
+    return found
