@@ -148,9 +148,24 @@ def test_interrupted_by_hand(tmp_path: Path, signal_number: int) -> None:
             (folder / f"{file}.txt").write_text(f"{number} {file}")
     estate = tmp_path / "estate"
     run("init", estate, "--share", f"s={share}")
-    command = [sys.executable, "-m", "migrate", "crawl", "-e", str(estate), "--workers", "2"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    time.sleep(0.6)
+    begun = tmp_path / "begun"
+    code = (
+        "import pathlib, sys, time, migrate.crawl as c\n"
+        "old = c.Visitor.work\n"
+        "def work(self, task):\n"
+        "    step = old(self, task)\n"
+        "    pathlib.Path(sys.argv[0]).touch(); time.sleep(0.5)\n"
+        "    return step\n"
+        "c.Visitor.work = work; c.FILES_PER_TASK = 200; begun = sys.argv[2]\n"
+        "sys.argv = [begun, 'crawl', '-e', sys.argv[1], '--workers', '2']\n"
+        "from migrate.cli import main; main()\n"
+    )
+    command = [sys.executable, "-c", code, str(estate), str(begun)]
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
+    )
+    while not begun.exists() and process.poll() is None:  # a worker has something in hand
+        time.sleep(0.05)
     process.send_signal(signal_number)
     _, errors = process.communicate(timeout=20)
     if process.returncode == 0:
