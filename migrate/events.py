@@ -73,6 +73,10 @@ class Progress:
         else:
             print(line, file=sys.stderr, flush=True)
 
+    def note(self, line: str) -> None:
+        """Something a person waiting should know, at once."""
+        print(f"{self.label}: {printable(line)}", file=sys.stderr, flush=True)
+
     def _line(self, now: float) -> str:
         seconds = max(now - self._began, 0.001)
         of_total = f" of {self.total:,}" if self.total else ""
