@@ -99,11 +99,8 @@ def moved(tmp_path_factory: pytest.TempPathFactory, flagged: Path) -> Path:
     shutil.copytree(flagged, folder)
     path = folder / "out" / "review" / "Finance.xlsx"
     book = openpyxl.load_workbook(path)
-    for sheet in book.worksheets:
-        titles = [cell.value for cell in sheet[1]]
-        if "Decision" in titles:
-            for row in sheet.iter_rows(min_row=2):
-                row[titles.index("Decision")].value = "migrate"
+    for row in book["Folders and files"].iter_rows(min_row=2):
+        row[0].value = "migrate"
     filled = folder.parent / "Finance.xlsx"
     book.save(filled)
     run("review", "import", "-e", folder, "--reviewer", "a person", filled)

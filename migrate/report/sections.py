@@ -12,10 +12,10 @@ from typing import Any
 
 import ibis
 
+from migrate.ages import BANDS, ODD, age_band
 from migrate.config import Config
 from migrate.engine.query import Query
 from migrate.facts import folder_of
-from migrate.flag.conditions import days_before, nanoseconds
 from migrate.flag.rules import LADDER, Rule
 from migrate.plan import COPY_OF_HELD, outcomes
 
@@ -26,8 +26,6 @@ PROPOSALS = ["migrate", "review", "dispose", "hold", "unreadable", "not_a_file"]
 RULED = ["migrate", "review", "dispose"]  # what rules, and nothing stronger, decide
 SUMS = ["items", "files", "size_bytes"]
 DECIDED = ["to_move", "disposed", "left"]
-BANDS = [(1, "Less than 1"), (3, "1–2"), (5, "3–4"), (7, "5–6"), (10, "7–9"), (20, "10–19")]
-OLDEST, FUTURE, NO_DATE = "20 or more", "Dated later than that day", "No date known"
 BARE_NUMBER = r"^([0-9]+|S-1-[0-9-]+)$"
 
 
@@ -127,18 +125,10 @@ def rules(ask: Ask) -> list[Figure]:
 def ages(ask: Ask) -> list[Figure]:
     """Files by whole years since they were last changed."""
     files = ask.files
-    cutoffs = [
-        (files.mtime_ns >= nanoseconds(days_before(ask.as_of, f"{years}y")), label)
-        for years, label in BANDS
-    ]
-    tomorrow = nanoseconds(date.fromordinal(ask.as_of.toordinal() + 1))
-    band = ibis.cases(
-        (files.mtime_ns.isnull(), NO_DATE), (files.mtime_ns >= tomorrow, FUTURE), *cutoffs,
-        else_=OLDEST,
-    )  # fmt: skip
+    band = age_band(files.mtime_ns, ask.as_of)
     rows = ask.rows(files.group_by(band=band).aggregate(**sums(files)))
-    odd = [row for name in (FUTURE, NO_DATE) for row in rows if row["band"] == name]
-    return _filled(rows, "band", [*(label for _, label in BANDS), OLDEST]) + odd
+    odd = [row for name in ODD for row in rows if row["band"] == name]
+    return _filled(rows, "band", BANDS) + odd
 
 
 def mime_types(ask: Ask, most: int = 12) -> list[Figure]:
