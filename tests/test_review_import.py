@@ -807,6 +807,18 @@ def test_no_workbook_of_ours(
     assert table(estate, "decisions") == []
 
 
+def test_xml_entities_are_refused(estate: Made, tmp_path: Path) -> None:
+    """A workbook that declares entities of its own is no spreadsheet program's."""
+
+    def declare(name: str, data: bytes) -> bytes:
+        doctype = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">]>'
+        return data.replace(b"<worksheet", doctype + b"<worksheet", 1) if "sheet2" in name else data
+
+    book = rezipped(estate.workbook("Finance.xlsx"), tmp_path / "f.xlsx", declare)
+    with pytest.raises(UsageError, match="document type"):
+        estate.imports(book)
+
+
 @pytest.mark.parametrize(
     "spoil", [without("[Content_Types].xml"), cell_says(b"abc"), cell_says(b"nan")]
 )
