@@ -7,12 +7,13 @@ files for the same rows; a merged cell; a colour that says something no word say
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import xlsxwriter
+from xlsxwriter.url import Url
 from xlsxwriter.utility import xl_col_to_name
 
 from migrate.plan import DECISIONS, WITHDRAWN
@@ -32,6 +33,7 @@ from migrate.review.columns import (
     Row,
     Value,
 )
+from migrate.review.streamed import StreamedSheet, cell
 
 CHOICES = {COPIES: [KEEP, WITHDRAWN]}
 INPUT_TITLES = (DECISION, "Comment")
@@ -50,10 +52,11 @@ class Sheet:
 
     page: Any
     columns: list[Column]
+    path: int  # the column whose cells are links
+    widths: list[tuple[str, int]]  # of wrapped columns
     rows: int = 0
     links: int = 0
     files: int = 0  # rows beneath others
-    widths: list[tuple[str, int]] = field(default_factory=list)  # of wrapped columns
 
 
 class ReviewWorkbook:
@@ -71,6 +74,8 @@ class ReviewWorkbook:
             {"title": title, "author": "migrate", "created": datetime(2000, 1, 1)}
         )
         self.formats: dict[Any, Any] = {}
+        self.styles: dict[Any, int] = {}
+        self.last_link, self.last_url = "", None
         self.cover = self.book.add_worksheet(COVER)
         self.sheets = {name: self._sheet(name, columns) for name, columns in SHEETS.items()}
 
@@ -82,7 +87,7 @@ class ReviewWorkbook:
         return self.formats[key]
 
     def _sheet(self, name: str, columns: list[Column]) -> Sheet:
-        page = self.book.add_worksheet(name)
+        page = self.book.add_worksheet(name, worksheet_class=StreamedSheet)
         for number, column in enumerate(columns):
             page.set_column(number, number, column.width, None, {"hidden": column.hidden})
         page.freeze_panes(1, 2 if columns[0].title == DECISION else 0)
@@ -95,44 +100,45 @@ class ReviewWorkbook:
         for number, column in enumerate(columns):
             page.write_string(0, number, column.title, self.format(**_HEADER))
         wrapped = [(c.title, c.width) for c in columns if c.wrap and not c.hidden]
-        return Sheet(page, columns, widths=wrapped)
+        titles = [column.title for column in columns]
+        return Sheet(page, columns, titles.index("Path") if "Path" in titles else 0, wrapped)
 
     def add(self, name: str, row: Row, *, link: str = "", beneath: bool = False) -> None:
         """Append a row. `link` opens its folder; `beneath`: it belongs to the line above, and can
-        be folded away. A row without anything to decide has no `Key` that it is decided by."""
+        be folded away. Texts are as `columns.text` makes them."""
         sheet = self.sheets[name]
         sheet.rows += 1
         sheet.files += beneath
         number = sheet.rows
-        folded = beneath and name == FOLDERS
-        options = {"level": 1, "hidden": folded} if beneath else {"collapsed": False}
-        sheet.page.set_row(number, _height(sheet, row), None, options)
         barred = bool(row.get("Not decided here because"))
-        for place, column in enumerate(sheet.columns):
-            value = row.get(column.title)
-            style = self._style(name, column, value, beneath, barred)
-            if column.title == "Path" and link and sheet.links < MOST_LINKS:
-                sheet.links += 1
-                sheet.page.write_url(number, place, link, style, str(value))
-            elif isinstance(value, str):
-                sheet.page.write_string(number, place, value, style)  # whatever it begins with
-            elif isinstance(value, datetime):
-                sheet.page.write_datetime(number, place, value, style)
-            elif value is not None:
-                sheet.page.write_number(number, place, value, style)
-            elif column.title in INPUT_TITLES:
-                sheet.page.write_blank(number, place, None, style)
+        cells = [
+            cell(number, place, value, self._style(name, column, value, beneath, barred))
+            for place, column in enumerate(sheet.columns)
+            if (value := row.get(column.title)) is not None or column.title in INPUT_TITLES
+        ]
+        folded = beneath and name == FOLDERS
+        sheet.page.row(number, cells, _height(sheet, row), int(beneath), folded)
+        if link and sheet.links < MOST_LINKS:
+            sheet.links += 1
+            sheet.page.link(number, sheet.path, self._url(link))
 
-    def _style(self, name: str, column: Column, value: Value, beneath: bool, barred: bool) -> Any:
-        """How a cell looks; the same few formats again and again."""
+    def _url(self, link: str) -> Url:
+        """A link, kept for the next row: many stand in the same folder."""
+        if link != self.last_link:
+            self.last_link, self.last_url = link, Url(link)
+        return self.last_url
+
+    def _style(self, name: str, column: Column, value: Value, beneath: bool, barred: bool) -> int:
+        """The number of a cell's format; the same few again and again."""
         key = (
             name, column.title, type(value), beneath, barred,
             column.title == "Proposal" and value,
             isinstance(value, str) and value.startswith(_RISKY_STARTS),
         )  # fmt: skip
-        if key not in self.formats:
-            self.formats[key] = self.format(**_look(name, column, value, beneath, barred))
-        return self.formats[key]
+        if key not in self.styles:
+            made = self.format(**_look(name, column, value, beneath, barred))
+            self.styles[key] = made._get_xf_index()
+        return self.styles[key]
 
     def close(self) -> None:
         """Finish the sheets and write the file."""
