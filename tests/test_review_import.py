@@ -532,6 +532,25 @@ def test_who_saw_a_decision_may_change_it(estate: Made, tmp_path: Path) -> None:
     assert (last["decision"], last["was"], last["decided_by"]) == ("dispose", "migrate", "Ben")
 
 
+def test_status_tells_which_workbooks_are_still_out(estate: Made, tmp_path: Path) -> None:
+    """Until something has come back of every workbook, status names those that are out."""
+
+    def told() -> tuple[str, str]:
+        found = migrate("status", "-e", estate.root)
+        (stage,) = [one for one in found["stages"] if one["name"] == "review import"]
+        return stage["result"], found["next"]
+
+    source = estate.workbook("Finance.xlsx")
+    estate.imports(fill(source, tmp_path / "Finance (1).xlsx", all_rows("leave")))
+    result, command = told()
+    assert result == "1 of 3 workbooks have come back; still out: People & Co, Unassigned"
+    assert command.startswith("migrate review import WORKBOOK")
+    for name in ("People & Co.xlsx", "Unassigned.xlsx"):
+        book = fill(estate.workbook(name), tmp_path / name, all_rows("leave"))
+        estate.imports(book, options=["--reviewer", "me"])
+    assert told()[1] == "migrate manifest"
+
+
 def test_withdrawing_nothing_says_nothing(estate: Made, tmp_path: Path) -> None:
     """Withdraw on rows that nobody has decided records nothing."""
     book = fill(estate.workbook("Finance.xlsx"), tmp_path / "f.xlsx", all_rows("withdraw"))
