@@ -48,19 +48,9 @@ _BARRED = {"unreadable": "it cannot be read", "not_a_file": "it is a link, or no
 
 
 def current_rows(query: Query, desk: Desk, rows: Sequence[Returned]) -> Known:
-    """What there is now for each of some rows."""
-    keys = {row.key for row in rows}
+    """What there is now for each of the files among some rows."""
     known: Known = {}
-    lines = {row.key for row in rows if row.key[:1] in ("L", "R")}
-    if lines:
-        for sheet, relation, make, scope in (
-            (FOLDERS, desk.lines, folder_row, "folder"), (RULES, desk.rules, rule_row, "rule"),
-        ):  # fmt: skip
-            for record in query.rows(relation):
-                row = make(record)
-                if row[KEY] in lines:
-                    known[sheet, str(row[KEY])] = Current(row, scope, record)
-    wanted = _entries(query, keys)
+    wanted = _entries(query, {row.key for row in rows})
     for record in query.rows(desk.info.semi_join(wanted, "entry_id")):
         held = f"on hold: {record['hold']}" if record["hold"] else _BARRED[record["proposal"]]
         for sheet in (FOLDERS, COPIES):
@@ -69,6 +59,22 @@ def current_rows(query: Query, desk: Desk, rows: Sequence[Returned]) -> Known:
         known[FOLDERS, f"F{record['entry_id']}"] = Current(file_row(record), "file", record)
     for record in query.rows(desk.copies.filter(desk.copies.here).semi_join(wanted, "entry_id")):
         known[COPIES, f"F{record['entry_id']}"] = Current(copy_row(record), "file", record)
+    return known
+
+
+def current_lines(query: Query, desk: Desk, rows: Sequence[Returned]) -> Known:
+    """What there is now for each of the lines among some rows; reads all lines of the desk."""
+    known: Known = {}
+    keys = {row.key for row in rows if row.key[:1] in ("L", "R")}
+    if not keys:
+        return known
+    for sheet, relation, make, scope in (
+        (FOLDERS, desk.lines, folder_row, "folder"), (RULES, desk.rules, rule_row, "rule"),
+    ):  # fmt: skip
+        for record in query.rows(relation):
+            row = make(record)
+            if row[KEY] in keys:
+                known[sheet, str(row[KEY])] = Current(row, scope, record)
     return known
 
 

@@ -24,6 +24,12 @@ DECIDABLE = ["dispose", "review", "migrate"]
 # and how many items one further down must have to be a line of its own.
 LINE_DEPTH = 3
 DEEPER_NEEDS = 10
+SHOWN = [
+    "scan_id", "entry_id", "unit", "kind", "name", "full_path", "lower_path", "size_bytes",
+    "mtime_ns", "owner", "digest", "group_id", "role", "dup", "dup_keeper_path", "read_error",
+    "hold", "proposal", "contested", "rule_id", "title", "category", "confidence", "reason",
+    "authority", "also",
+]  # fmt: skip
 LINE = ["unit", "line_folder", "proposal", "contested"]
 RULE = ["unit", "rule_id", "proposal", "contested"]
 MEMBERSHIP = {"folder": LINE, "rule": RULE}  # the scope of a decision -> what names its line
@@ -31,7 +37,7 @@ MEMBERSHIP = {"folder": LINE, "rule": RULE}  # the scope of a decision -> what n
 
 @dataclass(frozen=True)
 class Desk:
-    """Stored relations. `items`: what can be decided on, with `line_no`, `rule_no` and what stands
+    """Relations, stored or nearly so. `items`: what can be decided on, with `line_no`, `rule_no` and what stands
     so far. `lines` and `rules`: one row per line. `copies`: the members of groups of identical
     files. `info`: what nobody decides here."""
 
@@ -45,7 +51,7 @@ class Desk:
 
 def lay_out(query: Query, proposals: Relation) -> Desk:
     """Sort proposals into lines, the items beneath them, groups of copies, and information."""
-    everything = query.stored(proposals.mutate(folder=folder_of(proposals.full_path)))
+    everything = query.stored(proposals.select(*SHOWN, folder=folder_of(proposals.full_path)))
     everything = query.stored(_with_line_folder(query, everything))
     decidable = everything.filter(everything.proposal.isin(DECIDABLE))
     standing = query.stored(standing_decisions(query))
@@ -56,7 +62,6 @@ def lay_out(query: Query, proposals: Relation) -> Desk:
         same = [items[column].identical_to(table[column]) for column in name]
         items = items.inner_join(table.select(number, *name), same)
         items = items.drop(*(column for column in items.columns if column.endswith("_right")))
-    items = query.stored(items)
     info = everything.filter(~everything.proposal.isin(DECIDABLE))
     copies = query.stored(_copies(everything, items))
     return Desk(items, lines, rules, copies, info, standing)

@@ -7,18 +7,18 @@ else than the estate does, or against a hold; one of two decisions that contradi
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from migrate.engine.query import Query
 from migrate.errors import UsageError
-from migrate.estate import Run, Writer
+from migrate.estate import Writer
 from migrate.plan import DECISIONS, WITHDRAWN
 from migrate.review.columns import COPIES, COVER, DECISION, KEEP, REVIEWER_LABEL, canonical
-from migrate.review.current import current_rows, objection
+from migrate.review.current import current_lines, current_rows, objection
 from migrate.review.desk import Desk
-from migrate.review.recording import Accepted, Effect, Recorder
+from migrate.review.recording import Accepted, Effect, Recorder, accepted
 from migrate.review.refused import write_refused
 from migrate.review.returned import Returned, Workbook, read_workbook
 
@@ -63,28 +63,28 @@ def import_workbooks(
 
     Errors: UsageError if one is no review workbook or names nobody; LimitReached if one would
     unpack to more than 4 GB. Refused rows are in the result."""
-    books = [read_workbook(path, number) for number, path in enumerate(paths)]
-    results = [
-        Imported(book.name, _signed(book, reviewer), undecided_rows=book.undecided)
-        for book in books
-    ]
+    books: list[Workbook] = []
+    results: list[Imported] = []
+    holding: list[Accepted] = []
     with Query(writer.estate) as query:
         desk = desk_of(query)
-        accepted = _accept(query, desk, books, results)
+        for number, path in enumerate(paths):  # one at a time: the next may be long too
+            book = read_workbook(path, number)
+            result = Imported(book.name, _signed(book, reviewer), undecided_rows=book.undecided)
+            holding += _look_at(query, desk, book, result)
+            books.append(replace(book, rows=[]))
+            results.append(result)
+        holding = _without_contradictions(holding, results)
         recorder = Recorder(query, desk, books, [result.reviewer for result in results])
-        for row, reason in recorder.conflicts(accepted):
-            results[row.book].refused.append(_refusal(row, reason))
-            accepted = [(other, now) for other, now in accepted if other is not row]
-        recorder.decide(accepted)
+        holding = _refuse(holding, recorder.conflicts(holding), results)
+        recorder.decide(holding)
         for number, result in enumerate(results):
-            result.decided_rows = sum(row.book == number for row, _ in accepted)
-            _count(recorder, number, result)
+            result.decided_rows = sum(one.row.book == number for one in holding)
+            result.decided_files, result.unchanged_files = recorder.counts(number)
+            result.covered = recorder.effects(number)
             result.refused.sort(key=lambda one: (one.sheet, one.row))
             if not dry_run:
                 _record(writer, recorder, number, result)
-                if result.refused:
-                    folder = writer.estate.out / "review" / "refused"
-                    result.refused_in = str(write_refused(folder, result))
     return results
 
 
@@ -98,22 +98,19 @@ def _signed(book: Workbook, reviewer: str | None) -> str:
     return who
 
 
-def _count(recorder: Recorder, number: int, result: Imported) -> None:
-    result.decided_files, result.unchanged_files = recorder.counts(number)
-    result.covered = recorder.effects(number)
-
-
-def _record(writer: Writer, recorder: Recorder, number: int, result: Imported) -> Run | None:
-    """One run for each workbook; none where nothing is new."""
+def _record(writer: Writer, recorder: Recorder, number: int, result: Imported) -> None:
+    """One run for each workbook, none where nothing is new; and a workbook of what was refused."""
+    if result.refused:
+        folder = writer.estate.out / "review" / "refused"
+        result.refused_in = str(write_refused(folder, result))
     if not result.decided_files:
-        return None
+        return
     book = recorder.books[number]
     settings = {"workbook": book.name, "sha256": book.sha256, "reviewer": result.reviewer}
     run = writer.begin("review import", settings)
     writer.commit(run, recorder.parts(run, number))
     refused = [one.__dict__ for one in result.refused[:1000]]
     writer.finish(run, {"files": result.decided_files, "refused": refused})
-    return run
 
 
 def _refusal(row: Returned, reason: str) -> Refusal:
@@ -122,26 +119,22 @@ def _refusal(row: Returned, reason: str) -> Refusal:
     return Refusal(row.sheet, row.number, row.place, written, reason)
 
 
-def _accept(
-    query: Query, desk: Desk, books: list[Workbook], results: list[Imported]
-) -> list[Accepted]:
-    """The rows that hold by themselves; the others go into `refused`."""
-    decided = [row for book in books for row in book.rows]
-    contradicting = _contradictions(decided)
-    accepted: list[Accepted] = []
-    done: set[tuple[int, str, str]] = set()
-    for start in range(0, len(decided), ROWS_AT_A_TIME):
-        rows = decided[start : start + ROWS_AT_A_TIME]
-        known = current_rows(query, desk, rows)
+def _look_at(query: Query, desk: Desk, book: Workbook, result: Imported) -> list[Accepted]:
+    """The rows of a workbook that hold by themselves; the others go into `refused`."""
+    known = current_lines(query, desk, book.rows)
+    holding: list[Accepted] = []
+    for start in range(0, len(book.rows), ROWS_AT_A_TIME):
+        rows = book.rows[start : start + ROWS_AT_A_TIME]
+        files = current_rows(query, desk, rows)
         for row in rows:
-            now = known.get((row.sheet, row.key))
-            reason = _unknown_word(row) or objection(row, now) or contradicting.get(id(row), "")
+            place = (row.sheet, row.key)
+            now = known.get(place) or files.get(place)
+            reason = _unknown_word(row) or objection(row, now)
             if reason or now is None:
-                results[row.book].refused.append(_refusal(row, reason))
-            elif (row.book, row.sheet, row.key) not in done:
-                done.add((row.book, row.sheet, row.key))
-                accepted.append((row, now))
-    return accepted
+                result.refused.append(_refusal(row, reason))
+            else:
+                holding.append(accepted(row, now))
+    return holding
 
 
 def _unknown_word(row: Returned) -> str:
@@ -151,23 +144,38 @@ def _unknown_word(row: Returned) -> str:
     return f"unknown decision; use {', '.join(words)} or leave the cell empty"
 
 
-def _contradictions(rows: list[Returned]) -> dict[int, str]:
-    """Rows (by id) that stand more than once, or in two workbooks, with different decisions. A copy
-    that is kept on one sheet is a file that migrates on the other."""
+def _without_contradictions(holding: list[Accepted], results: list[Imported]) -> list[Accepted]:
+    """Without rows that stand more than once, or in two workbooks, with different decisions. A copy
+    that is kept on one sheet is a file that migrates on the other. Of equal ones, one is left."""
     by_key: dict[str, dict[str, Returned]] = {}
-    for row in rows:
-        by_key.setdefault(row.key, {}).setdefault(_meant(row), row)
-    found = {}
-    for row in rows:
-        others = [other for said, other in by_key[row.key].items() if said != _meant(row)]
-        if others and row.key:
-            other = others[0]
-            where = "" if other.book == row.book else "another workbook, "
-            found[id(row)] = (
-                "decided more than once, and differently: "
-                f"{where}“{other.sheet}” row {other.number} says {other.decision}"
-            )
-    return found
+    for one in holding:
+        by_key.setdefault(one.row.key, {}).setdefault(_meant(one.row), one.row)
+
+    def contradicted() -> Iterator[tuple[Returned, str]]:
+        for one in holding:
+            said = by_key[one.row.key]
+            other = next((row for word, row in said.items() if word != _meant(one.row)), None)
+            if other:
+                where = "" if other.book == one.row.book else "another workbook, "
+                where += f"“{other.sheet}” row {other.number} says {other.decision}"
+                yield one.row, f"decided more than once, and differently: {where}"
+
+    left = _refuse(holding, contradicted(), results)
+    once: dict[tuple[int, str, str], Accepted] = {}
+    for one in left:
+        once.setdefault((one.row.book, one.row.sheet, one.row.key), one)
+    return list(once.values())
+
+
+def _refuse(
+    holding: list[Accepted], reasons: Iterable[tuple[Returned, str]], results: list[Imported]
+) -> list[Accepted]:
+    """Put rows among the refused; gives the others."""
+    gone = set()
+    for row, reason in reasons:
+        gone.add(id(row))
+        results[row.book].refused.append(_refusal(row, reason))
+    return [one for one in holding if id(one.row) not in gone]
 
 
 def _meant(row: Returned) -> str:

@@ -23,7 +23,28 @@ from migrate.review.current import Current
 from migrate.review.desk import Desk, Relation
 from migrate.review.returned import Returned, Workbook
 
-Accepted = tuple[Returned, Current]
+
+@dataclass(frozen=True)
+class Accepted:
+    """A row that holds, and what it decides on: an entry, or a line by its number on the desk."""
+
+    row: Returned
+    scope: str
+    unit: str
+    entry_id: int | None
+    line: int | None
+    group_id: int | None  # of a copy that is kept
+
+
+def accepted(row: Returned, now: Current) -> Accepted:
+    """A row and what of its current state is needed to record it."""
+    record = now.record
+    number = {"folder": "line_no", "rule": "rule_no"}.get(now.scope, "")
+    group = record["group_id"] if row.sheet == COPIES else None
+    return Accepted(
+        row.lighter(), now.scope, record["unit"], record.get("entry_id"), record.get(number), group
+    )
+
 
 _SAID = pa.schema(
     [
@@ -58,7 +79,6 @@ class Recorder:
     def conflicts(self, accepted: list[Accepted]) -> Iterator[tuple[Returned, str]]:
         """Accepted rows that contradict what somebody else decided since their workbook was made,
         or each other in which copy of a group to keep."""
-        rows = [row for row, _ in accepted]
         yield from self._two_nominations(accepted)
         decided, standing = self._expanded(accepted), self.desk.standing
         both = decided.inner_join(standing, ["entry_id", "scope"], rname="old_{name}")
@@ -73,7 +93,7 @@ class Recorder:
         )  # fmt: skip
         for record in list(self.query.rows(told.order_by("nth"))):
             yield (
-                rows[record["nth"]],
+                accepted[record["nth"]].row,
                 f"{record['by']} decided otherwise ({record['old']}, {record['at'][:10]}, "
                 f"{record['place']}) after this workbook was made; it stands until it is withdrawn "
                 "or a new export is decided on",
@@ -81,16 +101,14 @@ class Recorder:
 
     @staticmethod
     def _two_nominations(accepted: list[Accepted]) -> Iterator[tuple[Returned, str]]:
-        kept: dict[int, dict[int, set[str]]] = {}
-        for row, now in accepted:
-            if row.sheet == COPIES and row.decision == KEEP:
-                by_book = kept.setdefault(now.record["group_id"], {})
-                by_book.setdefault(row.book, set()).add(row.key)
-        for row, now in accepted:
-            if row.sheet == COPIES and row.decision == KEEP:
-                sets = {frozenset(keys) for keys in kept[now.record["group_id"]].values()}
-                if len(sets) > 1:
-                    yield row, "another workbook keeps another copy of this group"
+        kept: dict[int | None, dict[int, set[str]]] = {}
+        nominated = [one for one in accepted if one.row.decision == KEEP]
+        for one in nominated:
+            by_book = kept.setdefault(one.group_id, {})
+            by_book.setdefault(one.row.book, set()).add(one.row.key)
+        for one in nominated:
+            if len({frozenset(keys) for keys in kept[one.group_id].values()}) > 1:
+                yield one.row, "another workbook keeps another copy of this group"
 
     def decide(self, accepted: list[Accepted]) -> None:
         """Work out what is new. To be called before the others."""
@@ -111,7 +129,7 @@ class Recorder:
 
     def _expanded(self, accepted: list[Accepted]) -> Relation:
         """A row for every entry that an accepted row decides on, with its state."""
-        rows = [self._said(nth, row, now) for nth, (row, now) in enumerate(accepted)]
+        rows = [self._said(nth, one) for nth, one in enumerate(accepted)]
         table = self.query.stored(ibis.memtable(pa.Table.from_pylist(rows, _SAID)))
         items = self.desk.items.select(
             "scan_id", "entry_id", "rule_id", "proposal", "size_bytes", "mtime_ns", "unit",
@@ -125,18 +143,14 @@ class Recorder:
         parts.append(self._other_copies(table, items))
         return self.query.stored(ibis.union(*parts))
 
-    def _said(self, nth: int, row: Returned, now: Current) -> dict[str, Any]:
-        record = now.record
-        numbers = {"folder": "line_no", "rule": "rule_no"}
+    def _said(self, nth: int, one: Accepted) -> dict[str, Any]:
+        row = one.row
         return {
             "nth": nth, "book": row.book, "seen_run": self.books[row.book].seen_run,
-            "who": self.reviewers[row.book], "entry_id": record.get("entry_id"),
-            "number_in": record.get(numbers.get(now.scope, "")), "scope": now.scope,
-            "decision": "migrate" if row.decision == KEEP else row.decision,
+            "who": self.reviewers[row.book], "entry_id": one.entry_id, "number_in": one.line,
+            "scope": one.scope, "decision": "migrate" if row.decision == KEEP else row.decision,
             "comment": canonical(row.cells.get(COMMENT)).strip() or None,
-            "sheet": row.sheet, "row": row.number,
-            "group_id": record.get("group_id") if row.sheet == COPIES else None,
-            "unit": record["unit"],
+            "sheet": row.sheet, "row": row.number, "group_id": one.group_id, "unit": one.unit,
         }  # fmt: skip
 
     def _other_copies(self, table: Relation, items: Relation) -> Relation:
@@ -174,7 +188,7 @@ class Recorder:
         )
         found = []
         for record in self.query.rows(told.order_by("nth")):
-            row, _ = self.accepted[record["nth"]]
+            row = self.accepted[record["nth"]].row
             what = row.place if row.sheet != COPIES else f"the other copies of {row.place}"
             found.append(
                 Effect(row.sheet, row.number, what, record["decision"], record["files"],

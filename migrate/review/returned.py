@@ -13,7 +13,7 @@ import re
 import unicodedata
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from python_calamine import CalamineWorkbook
 from migrate.errors import LimitReached, MigrateError, UsageError
 from migrate.review.columns import (
     CHECK,
+    COMMENT,
     COPIES,
     COVER,
     DECISION,
@@ -57,6 +58,11 @@ class Returned:
     @property
     def place(self) -> str:
         return canonical(self.cells.get("Path") or self.cells.get("Rule"))
+
+    def lighter(self) -> Returned:
+        """The same without what is not needed any more once the row has been looked at."""
+        kept = {name: self.cells.get(name) for name in (DECISION, COMMENT, KEY, "Path", "Rule")}
+        return replace(self, cells=kept)
 
 
 @dataclass(frozen=True)
