@@ -27,6 +27,7 @@ $(VENV)/installed-test: $(VENV)/installed
 install: $(VENV)/installed ## the migrate command, in .venv/bin
 
 demo: install ## the sample share, from crawl to report, in demo/
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[demo]'
 	@$(BIN)/python sample_data/demo.py demo
 
 lint: $(VENV)/installed-test ## ruff and mypy --strict

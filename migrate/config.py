@@ -62,6 +62,7 @@ Day = Annotated[date, BeforeValidator(_iso_date)]
 class Share(Strict):
     name: Annotated[str, AfterValidator(_share_name)]
     path: str  # where it is mounted; relative to estate.yaml
+    link: str | None = None  # how reviewers' machines reach it (\\\\server\\share), if otherwise
 
 
 class Server(Strict):
@@ -130,6 +131,12 @@ class Hold(Strict):
     match: dict[str, Any]
 
 
+class Review(Strict):
+    due: Day | None = None  # by when workbooks are to come back
+    rows_per_workbook: Annotated[int, Field(ge=1, le=1_000_000)] = 20_000  # Excel holds 1,048,576
+    files: Literal["flagged", "all"] = "flagged"  # which are listed beneath their folder's line
+
+
 class Target(Strict):
     name_rules: Literal["sharepoint", "windows"] = "sharepoint"
 
@@ -148,6 +155,7 @@ class Config(Strict):
     keeper: Keeper = Keeper()
     rules: Rules = Rules()
     holds: list[Hold] = []
+    review: Review = Review()
     target: Target = Target()
 
     def share(self, name: str) -> Share:

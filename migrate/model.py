@@ -189,11 +189,12 @@ _TABLES = [
         pa.schema(
             [
                 *_KEY,
-                ("decision", pa.string()),  # migrate | dispose | leave
+                ("decision", pa.string()),  # migrate | dispose | leave | withdraw
+                ("was", pa.string()),  # what stood before, in the same scope
                 ("comment", pa.string()),
                 ("decided_by", pa.string()),
                 ("decided_at", pa.string()),
-                ("scope", pa.string()),  # file | group: one line that covers many files
+                ("scope", pa.string()),  # file | copies | folder | rule: what was decided as one
                 ("rule_id", pa.string()),  # what was proposed to the person who decided
                 ("proposal", pa.string()),
                 ("workbook", pa.string()),

@@ -14,7 +14,7 @@ import ibis
 
 from migrate.config import Config
 from migrate.engine.query import Query
-from migrate.facts import facts, folder_of, is_under
+from migrate.facts import facts, is_under
 from migrate.flag.rules import Rule
 
 DECISIONS = ["migrate", "dispose", "leave"]
@@ -47,19 +47,35 @@ def business_unit(lower_path: Any, config: Config) -> Any:
     return ibis.cases(*branches, else_=UNASSIGNED) if branches else ibis.literal(UNASSIGNED)
 
 
-def latest_decisions(query: Query) -> Any:
-    """The decision that counts for each entry: on the file as it is now (`fits`) before on what it
-    was, on the file by itself before with its group, then the last."""
+# The nearest decision counts, whichever came first: on the file, with its copies, its folder, rule.
+SCOPES = {
+    "file": "by itself", "copies": "with its copies", "folder": "with its folder",
+    "rule": "with its rule",
+}  # fmt: skip
+WITHDRAWN = "withdraw"
+
+
+def standing_decisions(query: Query) -> Any:
+    """The decision of each scope that counts for an entry: on the file as it is now (`fits`) before
+    on what it was, then the last; withdrawn ones are out. `nearest`: the one that is in force."""
     decisions = query.all_decisions()
     now = query.table("entries").select("entry_id", now_size="size_bytes", now_mtime="mtime_ns")
     table = decisions.inner_join(now, "entry_id")
     same_size = table.size_bytes.identical_to(table.now_size)
     table = table.mutate(fits=same_size & table.mtime_ns.identical_to(table.now_mtime))
     nth = ibis.row_number().over(
-        group_by="entry_id",
-        order_by=[~table.fits, table.scope != "file", ibis.desc(table.decision_seq)],
+        group_by=["entry_id", "scope"], order_by=[~table.fits, ibis.desc(table.decision_seq)]
     )
-    return table.mutate(nth=nth).filter(ibis._.nth == 0).drop("nth")
+    table = table.mutate(nth=nth).filter(ibis._.nth == 0, ibis._.decision != WITHDRAWN)
+    rank = ibis.cases(*((table.scope == scope, n) for n, scope in enumerate(SCOPES)), else_=9)
+    place = ibis.row_number().over(group_by="entry_id", order_by=[~table.fits, rank])
+    return table.mutate(nearest=place == 0).drop("nth")
+
+
+def latest_decisions(query: Query) -> Any:
+    """The decision that is in force for each entry."""
+    standing = standing_decisions(query)
+    return standing.filter(standing.nearest)
 
 
 def proposals(query: Query, config: Config, holds: list[Rule], as_of: date) -> Any:
@@ -92,7 +108,6 @@ def proposals(query: Query, config: Config, holds: list[Rule], as_of: date) -> A
         proposal=proposal,
         contested=(proposal == "migrate") & table.also_dispose.fill_null(False),
         unit=business_unit(table.lower_path, config),
-        group_folder=folder_of(table.full_path).re_extract(r"^[^/]*(/[^/]*){0,2}", 0),
     )
 
 

@@ -2,11 +2,10 @@
 
     python sample_data/fill_in.py WORKBOOKS_FOLDER FILLED_FOLDER [DECISIONS.csv]
 
-Opens every workbook with openpyxl as a person would with a spreadsheet program: finds each path on
-the sheet "Files to decide", chooses the decision, writes the comment, decides "migrate" for every
-line of "Folders to migrate" but that of the desktop folder nobody has looked at, and saves a
-copy.
-A path that is in no workbook is said so and changes nothing.
+Opens every workbook with openpyxl as a person would with a spreadsheet program: on the sheet
+"Folders and files" it finds each path, chooses the decision, writes the comment, decides "migrate"
+for every folder that nothing speaks against but that of the desktop nobody has looked at, and saves
+a copy. A path that is in no workbook is said so and changes nothing.
 """
 
 from __future__ import annotations
@@ -20,31 +19,22 @@ import openpyxl
 NOT_LOOKED_AT = "Desktop"
 
 
-def columns(sheet) -> dict[str, int]:
-    """Column numbers by title."""
-    return {cell.value: cell.column for cell in sheet[1]}
-
-
-def fill_files(sheet, decisions: dict[str, dict[str, str]]) -> set[str]:
-    """Write what was decided; returns the paths that stand in this sheet."""
-    at = columns(sheet)
+def fill(sheet, decisions: dict[str, dict[str, str]]) -> set[str]:
+    """Write what was decided; returns the paths of the files that stand in this sheet."""
+    at = {cell.value: cell.column for cell in sheet[1]}
     found = set()
     for row in range(2, sheet.max_row + 1):
-        path = sheet.cell(row, at["Path"]).value
-        if path in decisions:
-            sheet.cell(row, at["Decision"]).value = decisions[path]["decision"]
-            sheet.cell(row, at["Comment"]).value = decisions[path]["comment"] or None
+        line, path, proposal = (
+            sheet.cell(row, at[title]).value for title in ("Line", "Path", "Proposal")
+        )
+        decision, comment = sheet.cell(row, at["Decision"]), sheet.cell(row, at["Comment"])
+        if line == "File" and path in decisions:
+            decision.value = decisions[path]["decision"]
+            comment.value = decisions[path]["comment"] or None
             found.add(path)
+        elif line == "Folder" and proposal == "Migrate" and NOT_LOOKED_AT not in path:
+            decision.value = "migrate"
     return found
-
-
-def fill_folders(sheet) -> None:
-    """Everything nothing speaks against may move, but for one folder."""
-    at = columns(sheet)
-    for row in range(2, sheet.max_row + 1):
-        folder = sheet.cell(row, at["Folder"]).value
-        if NOT_LOOKED_AT not in folder:
-            sheet.cell(row, at["Decision"]).value = "migrate"
 
 
 def sign(sheet) -> None:
@@ -62,8 +52,7 @@ def main(source: Path, target: Path, decisions_file: Path) -> None:
     found: set[str] = set()
     for path in sorted(source.glob("*.xlsx")):
         book = openpyxl.load_workbook(path)
-        found |= fill_files(book["Files to decide"], decisions)
-        fill_folders(book["Folders to migrate"])
+        found |= fill(book["Folders and files"], decisions)
         sign(book["Start here"])
         book.save(target / path.name)
     print(f"filled in {len(found)} of {len(decisions)} decisions; not in any workbook:")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,43 +15,17 @@ from unittest import mock
 
 import openpyxl
 import pyarrow.parquet as pq
+import pytest
 from click.testing import CliRunner
 
 from migrate.cli import cli
 from migrate.estate import Estate, create
-from migrate.review.rows import CHECK, COMMENT, DECISION, KEY
-from migrate.review.rows import text as printable
-from migrate.review.workbook import COVER, FILES, GROUPS, INFO, REVIEWER_LABEL
+from migrate.review.columns import CHECK, COMMENT, COPIES, DECISION, FOLDERS, KEY, RULES
+from migrate.review.columns import text as printable
 
-__all__ = [
-    "BODY",
-    "CHECK",
-    "COMMENT",
-    "COVER",
-    "DECISION",
-    "FILES",
-    "GROUPS",
-    "INFO",
-    "KEY",
-    "MTIME",
-    "REVIEWER_LABEL",
-    "Made",
-    "all_decided",
-    "decisions",
-    "fates",
-    "fill",
-    "make",
-    "make_pipe",
-    "migrate",
-    "put",
-    "sheet",
-    "stages",
-    "table",
-    "walk",
-]  # fmt: skip
-
+LINUX = sys.platform == "linux"
 MTIME = 1_748_736_000_000_000_000  # 2025-06-01, seven months before `as_of` below
-RULES = """\
+FEW_RULES = """\
 format: 1
 rules:
   - {id: T-THUMBS, title: Thumbnail cache, category: trivial, confidence: high, action: dispose,
@@ -156,7 +131,7 @@ def stages(made: Made, *names: str) -> None:
     below: the tests stay fast, and what they expect does not change with the pack."""
     rules = made.root.parent / "few rules"
     rules.mkdir(exist_ok=True)
-    (rules / "few.yaml").write_text(RULES, encoding="utf-8")
+    (rules / "few.yaml").write_text(FEW_RULES, encoding="utf-8")
     with mock.patch("migrate.flag.rules.pack_folder", lambda: rules):
         for name in names or ("crawl", "dedupe", "flag", "review export"):
             words = name.split()
@@ -205,6 +180,16 @@ def sheet(path: Path, name: str) -> list[dict[str, Any]]:
     return [dict(zip(titles, row, strict=True)) for row in rows]
 
 
+def lines(path: Path) -> list[dict[str, Any]]:
+    """The lines of folders, which stand for many."""
+    return [row for row in sheet(path, FOLDERS) if row["Line"] == "Folder"]
+
+
+def listed(path: Path) -> list[dict[str, Any]]:
+    """The files (and empty folders) beneath those lines."""
+    return [row for row in sheet(path, FOLDERS) if row["Line"] == "File"]
+
+
 def fill(
     source: Path,
     to: Path,
@@ -214,7 +199,7 @@ def fill(
     """Save a workbook as a person would: `decide` gives the new cells of a row by column title (or
     nothing), `change` may do anything to the openpyxl workbook."""
     book = openpyxl.load_workbook(source)
-    for page in (book[FILES], book[GROUPS]):
+    for page in (book[FOLDERS], book[COPIES], book[RULES]):
         titles = [cell.value for cell in page[1]]
         for cells in page.iter_rows(min_row=2):
             row = {title: cell.value for title, cell in zip(titles, cells, strict=True)}
@@ -236,10 +221,13 @@ def make_pipe(path: Path) -> None:
 
 
 def all_decided(made: Made, folder: Path, decision: str = "migrate", **but: str) -> None:
-    """Decide every row of every workbook in the same way; `but` gives other decisions by path."""
+    """Decide every file that is listed, and the lines of what may simply move, in the same way;
+    `but` gives other decisions by path."""
 
-    def decide(page: str, row: dict[str, Any]) -> dict[str, Any]:
-        return {DECISION: but.get(row.get("Path") or row.get("Folder"), decision)}
+    def decide(page: str, row: dict[str, Any]) -> dict[str, Any] | None:
+        if page != FOLDERS or (row["Line"] == "Folder" and row["Proposal"] != "Migrate"):
+            return None
+        return {DECISION: but.get(row["Path"], decision)}
 
     review = made.root / "out" / "review"
     books = [
@@ -247,3 +235,111 @@ def all_decided(made: Made, folder: Path, decision: str = "migrate", **but: str)
     ]
     result = migrate("review", "import", "-e", made.root, "--reviewer", "me", *books)
     assert all(book["refused"] == [] for book in result["workbooks"])
+
+
+CONFIG = """\
+business_units:
+  - {name: Finance, reviewer: Finance manager, folders: [dept/Finance]}
+  - {name: People & Co, folders: [dept/People, dept/Later held]}
+holds:
+  - reference: INQ-1
+    title: First inquiry
+    authority: Act s.35
+    issued: 2024-03-01
+    match: {path|under: [dept/Held]}
+"""
+
+
+def odd_names() -> list[bytes]:
+    """Names that have broken spreadsheets, terminals or XML before."""
+    names = [
+        "=1+1", "+1", "-1", "@SUM(A1)", "\ttab", "control \x01\x1f\x7f", "line\nbreak", "cr\rname",
+        "bidi \u202egpj.exe", "isolate \u2066x", "zero\u200bwidth", "nel\x85", "line sep \u2028",
+        "_x0041_ _x000D_", "'quoted", '"double"', "<tag>&amp;]]>", "  two  spaces", "emoji 😀",
+        "e\u0301 decomposed", "caf\\xe9", "1e5", "TRUE", "12-03-2004", "%s %n {0} ${x}",
+    ]  # fmt: skip
+    raw = [b"caf\xe9", b"surrogate \xed\xa0\x80", b"\xff\xfe"] if LINUX else []
+    return [name.encode() for name in names] + raw
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """An estate with its workbooks exported. Tests copy it."""
+    root = tmp_path_factory.mktemp("review")
+    dept = root / "dept"
+    put(
+        dept,
+        {
+            "Finance/plain/a.txt": BODY + "a", "Finance/plain/b.txt": BODY + "b",
+            "Finance/plain/twin.txt": BODY + "twin", "Finance/other/c.txt": BODY + "c",
+            "Finance/run.bat": BODY + "run", "Finance/stop.bat": BODY + "stop",
+            "Finance/Thumbs.db": BODY + "thumbs", "Finance/twin.txt": BODY + "twin",
+            "Finance/tiny.txt": "tiny", "Finance/policy.bat": BODY + "policy",
+            "People/same.txt": BODY + "same",
+            "People/notes.txt": BODY + "notes",
+            "People/x.bat": BODY + "x", "People/Empty/": "", "Later held/h.bat": BODY + "h",
+            "Later held/i.txt": BODY + "i", "Held/secret.txt": BODY + "secret",
+            "Held/deep/er/j.bat": BODY + "j", "nothing/in/here/": "",
+        },
+    )  # fmt: skip
+    for number, name in enumerate(odd_names()):
+        put(dept / "Odd", {name + b".bat": f"{BODY}{number}", b"plain " + name: f"{BODY}p{number}"})
+    put(dept, {"Later held/same.txt": BODY + "same"}, MTIME - 1_000_000_000)  # the oldest is kept
+    os.symlink("run.bat", dept / "Finance" / "link")
+    os.symlink("nowhere", dept / "dangling")
+    os.symlink("Finance", dept / "link to a folder")
+    make_pipe(dept / "pipe")
+    made = make(root / "estate", {"dept": dept}, CONFIG)
+    stages(made)
+    return made
+
+
+@pytest.fixture
+def estate(made: Made, tmp_path: Path) -> Made:
+    """A copy of the estate that a test may do anything to, but not to its shares."""
+    return made.copy(tmp_path / "estate")
+
+
+def books(made: Made) -> dict[str, Path]:
+    return {path.stem: path for path in sorted((made.root / "out" / "review").glob("*.xlsx"))}
+
+
+Decide = Callable[[str, dict[str, Any]], dict[str, Any] | None]
+
+
+def all_rows(decision: Any) -> Decide:
+    """Decide every folder's line and every file in the same way."""
+    return lambda page, row: {DECISION: decision} if page == FOLDERS else None
+
+
+def all_listed(decision: Any) -> Decide:
+    """Decide every file by itself, and no folder's line."""
+    return lambda page, row: {DECISION: decision} if row.get("Line") == "File" else None
+
+
+def all_lines(decision: Any) -> Decide:
+    """Decide every folder's line, and no file by itself."""
+    return lambda page, row: {DECISION: decision} if row.get("Line") == "Folder" else None
+
+
+def only(path: str, page: str = FOLDERS, proposal: str = "", **cells: Any) -> Decide:
+    """New cells for the rows of a sheet with this path (or rule), and perhaps this proposal."""
+    titles = {"decision": DECISION, "comment": COMMENT, "key": KEY, "check": CHECK}
+    new = {titles.get(name, name): value for name, value in cells.items()}
+
+    def decide(name: str, row: dict[str, Any]) -> dict[str, Any] | None:
+        place = row.get("Path") or str(row.get("Rule")).split()[0]
+        return new if (name, place) == (page, path) and proposal in row["Proposal"] else None
+
+    return decide
+
+
+def both(*each: Decide) -> Decide:
+    """Several ways to decide at once; the first that says something counts."""
+    return lambda page, row: next((said for d in each if (said := d(page, row))), None)
+
+
+def row_of(workbook: Path, page: str, path: str, line: str = "File") -> int:
+    """The number of a row in its sheet."""
+    rows = [(row.get("Path"), row.get("Line")) for row in sheet(workbook, page)]
+    return 2 + rows.index((path, line))

@@ -220,8 +220,8 @@ def test_verify_notices_a_changed_file_in_the_store(tmp_path) -> None:
     run("run", estate, "--no-puid")
     path = estate / "out" / "review" / "Unassigned.xlsx"
     book = openpyxl.load_workbook(path)
-    for row in range(2, book["Folders to migrate"].max_row + 1):
-        book["Folders to migrate"].cell(row, 1).value = "migrate"
+    for row in range(2, book["Folders and files"].max_row + 1):
+        book["Folders and files"].cell(row, 1).value = "migrate"
     book.save(tmp_path / "filled.xlsx")
     run("review", "import", "-e", estate, "--reviewer", "A tester", tmp_path / "filled.xlsx")
     run("manifest", "-e", estate)
@@ -284,7 +284,7 @@ def test_a_rescan_makes_what_rests_on_the_old_scan_out_of_date(tmp_path) -> None
     run("init", estate, "--share", f"s={share}")
     run("run", estate, "--no-puid")
     book = openpyxl.load_workbook(estate / "out" / "review" / "Unassigned.xlsx")
-    book["Folders to migrate"].cell(2, 1).value = "migrate"
+    book["Folders and files"].cell(2, 1).value = "migrate"
     book.save(tmp_path / "filled.xlsx")
     run("review", "import", "-e", estate, "--reviewer", "A tester", tmp_path / "filled.xlsx")
     (share / "changed.txt").write_text("changed since")

@@ -41,10 +41,9 @@ def fill_in(estate: Path, filled: Path) -> list[Path]:
     filled.mkdir(exist_ok=True)
     for path in (estate / "out" / "review").glob("*.xlsx"):
         book = openpyxl.load_workbook(path)
-        for sheet in ("Files to decide", "Folders to migrate"):
-            for row in range(2, book[sheet].max_row + 1):
-                book[sheet].cell(row, 1).value = "dispose" if row % 3 == 0 else "migrate"
-        book["Start here"]["B12"].value = "A tester"
+        sheet = book["Folders and files"]
+        for row in range(2, sheet.max_row + 1):
+            sheet.cell(row, 1).value = "dispose" if row % 3 == 0 else "migrate"
         book.save(filled / path.name)
     return sorted(filled.glob("*.xlsx"))
 

@@ -3,13 +3,16 @@ and in a real browser."""
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
+import threading
 from collections import Counter
 from datetime import UTC, date, datetime
 from html.parser import HTMLParser
@@ -27,7 +30,9 @@ from migrate.engine.query import Query
 from migrate.estate import Estate, create, write_part, writing
 from migrate.model import TABLES, entry_id
 from migrate.report.figures import Figures, crawled, failures, figures
-from migrate.report.page import render, write_page
+from migrate.report.page import render, write_text
+from migrate.report.pictures import HEIGHT, WIDTH, area_map
+from migrate.report.sections import PROPOSALS
 from migrate.report.tables import percent_text
 
 AS_OF = date(2026, 11, 1)
@@ -99,11 +104,8 @@ def moved(tmp_path_factory: pytest.TempPathFactory, flagged: Path) -> Path:
     shutil.copytree(flagged, folder)
     path = folder / "out" / "review" / "Finance.xlsx"
     book = openpyxl.load_workbook(path)
-    for sheet in book.worksheets:
-        titles = [cell.value for cell in sheet[1]]
-        if "Decision" in titles:
-            for row in sheet.iter_rows(min_row=2):
-                row[titles.index("Decision")].value = "migrate"
+    for row in book["Folders and files"].iter_rows(min_row=2):
+        row[0].value = "migrate"
     filled = folder.parent / "Finance.xlsx"
     book.save(filled)
     run("review", "import", "-e", folder, "--reviewer", "a person", filled)
@@ -238,6 +240,86 @@ def test_proposals_add_up(flagged: Path, share: Path) -> None:
     effect = found.effect()
     assert effect is not None
     assert effect["now"] - effect["after_disposal"] == proposed["dispose"]["size_bytes"]
+
+
+def test_the_map_holds_every_byte(flagged: Path, share: Path) -> None:
+    """The map's folders are those of the disk with all their bytes, each byte under one proposal;
+    its rectangles fill it, and each leads to its row of the table."""
+    found = figures_of(flagged)
+    rows = {row["folder"]: row for row in found.area or []}
+    for folder in share.iterdir():
+        if folder.is_dir() and f"dept/{folder.name}" in rows:
+            row = rows[f"dept/{folder.name}"]
+            assert row["size_bytes"] == sum(f.stat().st_size for f in files_of(folder))
+    for row in found.area or []:
+        assert sum(row[name] for name in PROPOSALS) == row["size_bytes"]
+    assert sum(row["size_bytes"] for row in found.area or []) == found.totals["size_bytes"]
+    picture = area_map(found.area or [])
+    frames = [tile.frame for tile in picture.tiles]
+    assert sum(f.width * f.height for f in frames) == pytest.approx(WIDTH * HEIGHT, rel=0.01)
+    assert len(frames) == len(rows) > 8
+    page = Page(render(found))
+    ids = {a["id"] for _, a in page.tags if "id" in a}
+    assert {tile.anchor for tile in picture.tiles} <= ids
+
+
+def test_figures_open_down_to_folders_and_rules(flagged: Path) -> None:
+    """Behind every figure that can be opened stand the folders and rules it is made of; where all
+    of them are shown, they add up to it."""
+    found = figures_of(flagged)
+    opened = found.opened or {}
+    for prefix, rows, name in (
+        ("proposal", found.proposed, "proposal"), ("category", found.categories, "category"),
+        ("age", found.ages, "band"),
+    ):  # fmt: skip
+        for row in rows or []:
+            behind = opened.get(f"{prefix} {row[name]}")
+            assert bool(behind) == bool(row["items"]), row
+            if behind and behind["folders_of"] == len(behind["folders"]):
+                assert sum(place["items"] for place in behind["folders"]) == row["items"]
+    held = sum(row["items"] for row in found.held)
+    assert sum(row["items"] for row in opened["held"]["folders"]) == held
+    assert {row["rule_id"] for row in opened["proposal dispose"]["rules"]} >= {"RED-001"}
+    assert opened["copies"]["folders"]
+    text = Page(render(found)).text
+    assert "Proposed for disposal: by folder and rule" in text
+    assert "Likely record: by folder and rule" in text
+
+
+def test_figures_say_what_they_rest_on(flagged: Path) -> None:
+    """Sections name the scan and the rule set that their figures are from."""
+    found = figures_of(flagged)
+    assert found.flag is not None
+    basis = f"From scan 1 of dept; rule set {found.flag['rules'][:12]} (run {found.flag['run']})."
+    assert Page(render(found)).text.count(basis) > 5
+
+
+def test_other_forms_hold_the_same_figures(flagged: Path, tmp_path: Path) -> None:
+    """JSON, CSV and Markdown have the page's figures; no cell is a formula, no name is markup."""
+    found = figures_of(flagged)
+    out = {}
+    for form in ("json", "csv", "md"):
+        run("report", "-e", flagged, "--format", form, "--output", tmp_path / f"r.{form}")
+        out[form] = (tmp_path / f"r.{form}").read_bytes().decode()
+    assert json.loads(out["json"]) == json.loads(json.dumps(found.as_data()))
+    lines = list(csv.reader(out["csv"].splitlines()))
+    assert ["totals.items", "", "", str(found.totals["items"])] in lines
+    assert ["proposed", "dispose", "items", str(found.proposal("dispose")["items"])] in lines
+    assert not [cell for line in lines for cell in line if cell[:1] in ("=", "+", "@")]
+    assert "## What is proposed" in out["md"]
+    assert "<script>" not in out["md"].replace("\\<", "")
+    printed = run("report", "-e", flagged, "--format", "csv", "--output", "-").stdout
+    assert list(csv.reader(printed.splitlines())) == lines
+
+
+def test_a_terminal_gets_bars(flagged: Path) -> None:
+    """The console form draws proposals, categories and ages as bars; without a block letter in the
+    terminal's encoding, with another."""
+    shown = run("report", "-e", flagged, PYTHONIOENCODING="utf-8").stdout
+    assert re.search(r"A person must decide .* \d+ +█+", shown)
+    assert re.search(r"Likely record +\d+ +█+", shown)
+    plain = run("report", "-e", flagged, PYTHONIOENCODING="ascii:replace").stdout
+    assert re.search(r"A person must decide.*#+", plain)
 
 
 def test_held_is_the_folder_and_its_copies(flagged: Path, share: Path) -> None:
@@ -453,7 +535,7 @@ def test_a_report_that_cannot_be_written_leaves_nothing(flagged: Path, tmp_path:
     target = tmp_path / "report.html"
     target.mkdir()
     with pytest.raises(OSError):
-        write_page(figures_of(flagged), target)
+        write_text(render(figures_of(flagged)), target)
     assert list(tmp_path.iterdir()) == [target]
 
 
@@ -471,17 +553,35 @@ def test_a_browser_shows_it_and_asks_for_nothing(flagged: Path, tmp_path: Path) 
     from a name has become an element."""
     names = ("chromium", "chromium-browser", "google-chrome")
     browser = needs(next(filter(None, map(shutil.which, names)), None), "Chromium")
-    path = write_page(figures_of(flagged), tmp_path / "report.html")
+    path = write_text(render(figures_of(flagged)), tmp_path / "report.html")
+    asked, listener = [], socket.create_server(("127.0.0.1", 0))
+
+    def answer() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            asked.append(connection.recv(400))
+            connection.close()
+
+    threading.Thread(target=answer, daemon=True).start()
     done = subprocess.run(
         [
-            browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
+            browser, f"--proxy-server=127.0.0.1:{listener.getsockname()[1]}", "--disable-quic", "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
             "--disable-background-networking", "--disable-component-update", "--disable-sync",
             f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", path.as_uri(),
         ],
         capture_output=True, text=True, encoding="utf-8", timeout=120, check=True,
     )  # fmt: skip
+    listener.close()
+    # Every request goes here; the browser has some of its own.
+    hosts = {line.split()[1] for line in asked if line}
+    own = re.compile(rb"(http://)?([\w-]+\.)*(google|googleapis|gvt1)\.com[:/]")
+    assert {host for host in hosts if not own.match(host)} == set()
     page = Page(done.stdout)
     assert_nothing_foreign(page)
+    assert page.count("svg") > 10 and page.count("rect") > 30
     assert page.count("table") > 10 and page.count("details") > 3
     assert "alert(1)" in page.text
     assert not re.search(r"""(src|href)\s*=\s*["']?\s*(https?:)?//""", done.stdout)

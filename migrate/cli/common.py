@@ -158,6 +158,15 @@ def say(line: str = "") -> None:
     click.echo(printable(line))
 
 
+def bar_letter() -> str:
+    """What bars are made of: a block, where the terminal has one."""
+    try:
+        "█".encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return "#"
+    return "█"
+
+
 def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
     """A small table; every column but the first is set to the right if it holds numbers."""
     from rich import box

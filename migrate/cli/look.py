@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from migrate.cli.common import Opened, say, show, table, verb
+from migrate.cli.common import Opened, bar_letter, say, show, table, verb
 
 
 @click.command()
@@ -38,28 +38,43 @@ def status(estate_path: Path | None, as_json: bool) -> None:
 
 @click.command()
 @click.option(
-    "--output", type=click.Path(dir_okay=False, path_type=Path),
-    help="Where the HTML goes. Default: out/report.html in the estate.",
+    "--format", "form", type=click.Choice(["html", "json", "csv", "md"]), default="html",
+    show_default=True, help="A page to read, or the same figures for programs.",
+)  # fmt: skip
+@click.option(
+    "--output", type=click.Path(dir_okay=False, path_type=Path, allow_dash=True),
+    help="Where it goes; - is stdout. Default: out/report.FORMAT in the estate.",
 )  # fmt: skip
 @verb
-def report(estate_path: Path | None, output: Path | None, as_json: bool) -> None:
+def report(estate_path: Path | None, form: str, output: Path | None, as_json: bool) -> None:
     """Write the report: one HTML file, nothing else needed to read it.
 
     \b
     Example:
       migrate report -e estate
+      migrate report -e estate --format csv --output figures.csv
     """
     from migrate.report.figures import figures
-    from migrate.report.page import write_page
+    from migrate.report.page import render as render_page
+    from migrate.report.page import write_text
+    from migrate.report.texts import as_csv, as_markdown, bars
+    from migrate.report.texts import as_json as json_text
 
     opened = Opened(estate_path)
     opened.require_crawl()
     found = figures(opened.estate, opened.config)
-    path = write_page(found, output or opened.estate.out / "report.html")
+    text = {"html": render_page, "json": json_text, "csv": as_csv, "md": as_markdown}[form](found)
+    if str(output) == "-":
+        click.echo(text, nl=False)
+        return
+    path = write_text(text, output or opened.estate.out / f"report.{form}")
 
     def render() -> None:
         rows = [[line.what, line.figure, line.note] for line in found.headlines()]
         table(found.title, ["", "", ""], rows)
+        for title, columns, lines in bars(found, bar_letter()):
+            say()
+            table(title, columns, lines)
         say(f"Written: {path}")
 
     show(as_json, {"file": str(path), **found.as_data()}, render)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from migrate.review.importing import Imported
 
 SHOWN_REFUSALS = 20
+SHOWN_COVERED = 30
 
 
 @click.group()
@@ -46,10 +48,12 @@ def exported(opened: Opened, writer: Writer) -> Shown:
     folder = opened.estate.out / "review"
 
     def render() -> None:
-        rows = [[w.file, f"{w.files:,}", f"{w.groups:,}", f"{w.info:,}"] for w in written]
+        rows = [
+            [w.file, f"{w.lines:,}", f"{w.items:,}", f"{w.files:,}", f"{w.info:,}"] for w in written
+        ]
         table(
             f"Review workbooks in {folder}",
-            ["workbook", "files to decide", "folders to migrate", "for information"],
+            ["workbook", "lines to decide", "items they cover", "listed", "for information"],
             rows,
         )
         for words in kept:
@@ -74,14 +78,18 @@ def import_verb(
 ) -> int:  # fmt: skip
     """Read decisions back. Rows that were altered or cannot be are refused, one by one.
 
+    Two copies of a workbook are best given together: what contradicts itself in them is refused in
+    both, until one is changed. A decision that was recorded before is taken back with the word
+    withdraw.
+
     \b
     Example:
       migrate review import -e estate Finance.xlsx
     """
     from migrate.engine.query import Query
     from migrate.plan import proposals
-    from migrate.review.importing import import_workbook
-    from migrate.review.rows import Desk, lay_out
+    from migrate.review.desk import Desk, lay_out
+    from migrate.review.importing import import_workbooks
 
     with open_for_writing(estate_path) as (opened, writer):
         opened.require_flag()
@@ -90,11 +98,9 @@ def import_verb(
         def desk_of(query: Query) -> Desk:
             return lay_out(query, proposals(query, opened.config, holds, as_of))
 
-        results = [
-            import_workbook(writer, desk_of, path, reviewer, dry_run)[1] for path in workbooks
-        ]
+        results = import_workbooks(writer, desk_of, list(workbooks), reviewer, dry_run)
 
-    data = [{**r.__dict__, "refused": [refusal.__dict__ for refusal in r.refused]} for r in results]
+    data = [asdict(result) for result in results]
     render = partial(_render_imported, results, dry_run)
     show(as_json, {"dry_run": dry_run, "workbooks": data}, render)
     return ITEMS_FAILED if any(result.refused for result in results) else 0
@@ -110,11 +116,23 @@ def _render_imported(results: list[Imported], dry_run: bool) -> None:
         "workbook", "reviewer", "rows decided", "new for files", "rows left open", "rows refused",
     ]  # fmt: skip
     table("Would be imported (dry run)" if dry_run else "Decisions imported", columns, rows)
+    covered = [
+        [e.decision, e.what, f"{e.files:,}", f"{e.overruled:,}"]
+        for result in results for e in result.covered
+    ]  # fmt: skip
+    if covered:
+        title = "One decision for many"
+        columns = ["decision", "on", "items", "decided nearer"]
+        table(title, columns, covered[:SHOWN_COVERED])
+    if (more := len(covered) - SHOWN_COVERED) > 0:
+        say(f"and {count_text(more, 'more such decision')} (all of them with --json)")
     for result in results:
         for refusal in result.refused[:SHOWN_REFUSALS]:
             place = f"{result.workbook}, “{refusal.sheet}” row {refusal.row}"
             say(f"Refused: {place}: {refusal.reason}")
             say(f"         “{refusal.decision}” for {refusal.path}")
         if (more := len(result.refused) - SHOWN_REFUSALS) > 0:
-            say(f"         and {count_text(more, 'row')} more (all of them with --json)")
-    say("Next: migrate manifest")
+            say(f"         and {count_text(more, 'row')} more")
+        if result.refused_in:
+            say(f"All refused rows with their reasons: {result.refused_in}")
+    say("Nothing was recorded." if dry_run else "Next: migrate manifest")

@@ -8,15 +8,19 @@ from __future__ import annotations
 from migrate.move import STATUSES
 from migrate.report.figures import Figures
 from migrate.report.logged import NOT_MOVED_YET
+from migrate.report.pictures import KIND_WORDS, area_map, folder_name
 from migrate.report.sections import Figure
 from migrate.report.tables import (
     Cell,
+    Column,
+    Fold,
     Section,
     Table,
     count,
     count_bar,
     day_text,
     figure,
+    fold,
     part,
     part_bar,
     percent,
@@ -114,15 +118,55 @@ def proposals(figures: Figures) -> Section:
         "by item or folder by folder, in a review workbook."
     ]
     proposed = table("What the rules propose", columns, rows, note=ITEM, total=total)
-    return Section("proposals", title, says, [proposed, _effect(effect)])
+    return Section(
+        "proposals", title, says, [proposed, _effect(effect)],
+        folds=_folds(figures, "proposal", {name: w[0] for name, w in PROPOSAL_WORDS.items()}),
+    )  # fmt: skip
+
+
+def _folds(figures: Figures, prefix: str, names: dict[str, str]) -> list[Fold]:
+    """What is behind each of some figures."""
+    opened = figures.opened or {}
+    return [
+        one
+        for name, words_for in names.items()
+        for one in fold(f"{words_for}: by folder and rule", opened.get(f"{prefix} {name}"))
+    ]
+
+
+def where(figures: Figures) -> Section:
+    """The map of the shares."""
+    title, rows = "Where it is", figures.area
+    if rows is None:
+        return Section("area", title, [NOT_FLAGGED])
+    if not rows:
+        return Section("area", title, ["There are no files with anything in them."])
+    columns = [
+        words("Folder", folder_name),
+        count("Files", "files"),
+        size(),
+        *(_of(name) for name in ("migrate", "review", "dispose", "hold")),
+    ]
+    says = ["Each rectangle is a folder directly below a share, as large as what lies in it; its "
+            "parts are what is proposed. The table below says the same."]  # fmt: skip
+    shown = table("The folders of the map, largest first", columns, rows, anchor="area-row")
+    return Section("area", title, says, [shown], pictures=[area_map(rows)])
+
+
+def _of(name: str) -> Column:
+    """What part of a folder's bytes has one proposal."""
+    return figure(
+        KIND_WORDS[name].capitalize(), lambda row: percent_text(row[name], row["size_bytes"])
+    )
 
 
 def _effect(effect: Figure) -> Table:
     now = effect["now"]
     rows = [
-        {"if": "Today", "left": now, "saved": None},
+        {"if": "Today", "left": now, "items": effect["items_now"], "saved": None},
         *(
-            {"if": what, "left": effect[name], "saved": now - effect[name]}
+            {"if": what, "left": effect[name], "items": effect[f"items_{name}"],
+             "saved": now - effect[name]}
             for what, name in (
                 ("If all that is proposed for disposal goes", "after_disposal"),
                 ("If, as well, everything goes that a person must decide on (the least there "
@@ -137,10 +181,11 @@ def _effect(effect: Figure) -> Table:
     columns = [
         words("If", "if"),
         part_bar("Left", lambda row: Cell(size_text(row["left"]), percent(row["left"], now))),
+        count("Items left to migrate", "items"),
         figure("Saved", lambda row: saved(row, size_text(row["saved"]))),
         figure("Saved, part", lambda row: saved(row, percent_text(row["saved"] or 0, now))),
     ]
-    return table("Effect on the size", columns, rows)
+    return table("Effect on the size and the number of items to migrate", columns, rows)
 
 
 def review(figures: Figures) -> Section:
@@ -246,7 +291,10 @@ def sensitive(figures: Figures) -> Section:
         tables.append(marked)
     else:
         says.append("No rule noticed anything sensitive. Rules see names and types, not the text.")
-    return Section("sensitive", title, says, tables)
+    opened = figures.opened or {}
+    folds = [*fold("On hold: by folder and rule", opened.get("held")),
+             *fold("Sensitive: by folder and rule", opened.get("sensitive"))]  # fmt: skip
+    return Section("sensitive", title, says, tables, folds)
 
 
 def _rule(row: Figure) -> str:
@@ -292,7 +340,7 @@ def rot(figures: Figures) -> Section:
     ]
     if rules and not any(row["why"] for row in rules):
         says.append("The rules have changed since they were run, so their reasons are not shown.")
-    return Section("rot", title, says, tables)
+    return Section("rot", title, says, tables, _folds(figures, "category", CATEGORY_WORDS))
 
 
 def _by_rule(category: str, found: list[Figure]) -> Table:

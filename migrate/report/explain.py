@@ -20,7 +20,7 @@ from migrate.facts import facts
 from migrate.flag.conditions import FIELDS, TIME, Leaf, leaves
 from migrate.flag.rules import Rule
 from migrate.flag.stage import day_words
-from migrate.plan import outcomes
+from migrate.plan import SCOPES, outcomes
 from migrate.smb.address import is_address, parse_address
 from migrate.wording import size_text, time_text
 
@@ -206,7 +206,7 @@ def _outcome_lines(fate: dict[str, Any] | None) -> list[str]:
 
 def _decision_line(decision: dict[str, Any]) -> str:
     comment = f": {decision['comment']}" if decision["comment"] else ""
-    how = "with its folder" if decision["scope"] == "group" else "by itself"
+    how = SCOPES[decision["scope"]]
     return (
         f"{decision['decision']} by {decision['decided_by']}, {decision['decided_at']}, {how} "
         f"({decision['workbook']}, {decision['sheet']}, row {decision['row']}){comment}"

@@ -111,6 +111,9 @@ class Figures:
     rules: list[Figure] | None
     sensitive: list[Figure] | None
     units: list[Figure] | None
+    area: list[Figure] | None  # where the bytes are, by folder and proposal
+    attention: list[Figure] | None  # what rules that look at formats noticed
+    opened: dict[str, Figure] | None  # figures by folder and by rule
     review: Figure  # workbooks exported and imported
     manifest: Figure | None
     receipts: list[Figure] | None
@@ -123,13 +126,17 @@ class Figures:
         return next((row for row in self.proposed or [] if row["proposal"] == name), None)
 
     def effect(self) -> Figure | None:
-        """Bytes now; if what is proposed for disposal goes; if all that waits for a person goes."""
+        """Bytes and items now; if what is proposed for disposal goes; if all that waits for a
+        person goes."""
         dispose, review = self.proposal("dispose"), self.proposal("review")
         if dispose is None or review is None:
             return None
-        now = self.totals["size_bytes"]
-        after = now - dispose["size_bytes"]
-        return {"now": now, "after_disposal": after, "least": after - review["size_bytes"]}
+        found: Figure = {}
+        for key, what in (("", "size_bytes"), ("items_", "items")):
+            after = self.totals[what] - dispose[what]
+            found |= {f"{key}now": self.totals[what], f"{key}after_disposal": after,
+                      f"{key}least": after - review[what]}  # fmt: skip
+        return found
 
     def headlines(self) -> list[Headline]:
         """The summary, for the console and the top of the page."""
@@ -146,12 +153,13 @@ def figures(estate: Estate, config: Config) -> Figures:
     Errors: RulesInvalid if estate.yaml's holds cannot be read."""
     _, document = load(estate.config_path)
     holds = load_holds(config, document)
-    words, warnings = logged.rules_now(estate, config, document)
+    words, about_formats, warnings = logged.rules_now(estate, config, document)
     run, day = estate.latest("flag"), _as_of(estate, config)
     with Query(estate) as query:
         ask = sections.asking(query, config, holds, words, day)
         asked = {name: question(ask) for name, question in _ALWAYS.items()}
         asked |= {name: question(ask) if run else None for name, question in _ONCE_FLAGGED.items()}
+        attention = sections.attention(ask, about_formats) if run else None
         duplicates = _duplicates(ask)
         receipts = logged.receipts(query) or None
     return Figures(
@@ -165,6 +173,7 @@ def figures(estate: Estate, config: Config) -> Figures:
         review=logged.review(estate),
         manifest=logged.manifest(estate),
         receipts=receipts,
+        attention=attention,
         scans=logged.scans(estate),
         flag={**run.settings, "run": run.run_id} if run else None,
         history=logged.history(estate),
@@ -188,6 +197,8 @@ _ONCE_FLAGGED: dict[str, Callable[[Ask], Any]] = {
     "rules": sections.rules,
     "sensitive": sections.sensitive,
     "units": sections.units,
+    "area": sections.area,
+    "opened": sections.opened,
 }
 
 

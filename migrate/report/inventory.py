@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from migrate.report.decisions import NOT_FLAGGED
 from migrate.report.figures import Figures
+from migrate.report.pictures import stacked
 from migrate.report.sections import Figure
 from migrate.report.tables import (
     Section,
@@ -14,6 +15,7 @@ from migrate.report.tables import (
     count,
     count_bar,
     day_text,
+    fold,
     part,
     size,
     size_bar,
@@ -57,7 +59,9 @@ def unreadable(figures: Figures) -> Section:
         "What could not be read is never proposed for disposal. A folder that could not be "
         "listed may hold any number of files that are in none of these figures."
     ]
-    return Section("unreadable", title, says, [table("By reason", columns, figures.unreadable)])
+    shown = table("By reason", columns, figures.unreadable)
+    folds = fold("By folder", (figures.opened or {}).get("unreadable"))
+    return Section("unreadable", title, says, [shown], folds)
 
 
 def volume(figures: Figures) -> Section:
@@ -108,7 +112,8 @@ def duplicates(figures: Figures) -> Section:
         size_bar("Size of the copies"),
     ]
     largest = table("Where copies take most space", columns, found["largest"], folded=True)
-    return Section("duplicates", "Duplicates", says, [largest])
+    folds = fold("The copies: by folder and rule", (figures.opened or {}).get("copies"))
+    return Section("duplicates", "Duplicates", says, [largest], folds)
 
 
 def age(figures: Figures) -> Section:
@@ -119,7 +124,16 @@ def age(figures: Figures) -> Section:
     whole = sum(row["size_bytes"] for row in figures.ages)
     columns = [words("Years", "band"), count_bar("Files", "files"), size_bar(),
                part("Part of the size", whole)]  # fmt: skip
-    return Section("age", "Age", says, [table("Files by age", columns, figures.ages)])
+    shown = table("Files by age", columns, figures.ages)
+    if not figures.opened:
+        return Section("age", "Age", says, [shown])
+    folds = [
+        one
+        for band in (row["band"] for row in figures.ages)
+        for one in fold(f"{band}: by folder and rule", figures.opened.get(f"age {band}"))
+    ]
+    picture = stacked("Bytes by years since the last change", figures.ages, "band")
+    return Section("age", "Age", says, [shown], folds, [picture])
 
 
 def folders(figures: Figures) -> Section:
@@ -148,7 +162,18 @@ def formats(figures: Figures) -> Section:
         tables.append(_puids(figures.puids))
     else:
         says.append("No PRONOM identifiers were taken: migrate identify has not been run.")
-    return Section("formats", "Formats", says, tables)
+    if figures.attention:
+        tables.insert(0, _attention(figures.attention))
+    elif figures.attention is not None:
+        says.append("No rule that looks at formats noticed anything, or the rules have changed.")
+    return Section("formats", "Formats and their risks", says, tables)
+
+
+def _attention(found: list[Figure]) -> Table:
+    columns = [words("What rules noticed", lambda row: f"{row['title']} ({row['rule_id']})"),
+               count_bar("Items", "items"), size()]  # fmt: skip
+    note = "Whatever else was found in them; one item may be in several rows."
+    return table("Formats that need attention before they move", columns, found, note=note)
 
 
 def _mime_text(row: Figure) -> str:
@@ -179,7 +204,13 @@ def owners(figures: Figures) -> Section:
         "The owner is who the file system names, often who copied a file last. Where only a number "
         "is left, the account has gone and there may be nobody to ask."
     ]
-    return Section("owners", "Files without a known owner", says, tables)
+    opened = figures.opened or {}
+    folds = [
+        one
+        for name in ("number", "unknown")
+        for one in fold(f"{OWNER_WORDS[name]}: by folder and rule", opened.get(f"owner {name}"))
+    ]
+    return Section("owners", "Files without a known owner", says, tables, folds)
 
 
 def sources(figures: Figures) -> Section:

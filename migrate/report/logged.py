@@ -16,6 +16,7 @@ from migrate.config import Config
 from migrate.engine.query import Query
 from migrate.errors import RulesInvalid
 from migrate.estate import Estate, Run
+from migrate.flag.conditions import leaves
 from migrate.flag.rules import Rule, load_rules
 from migrate.flag.stage import rule_set_digest
 from migrate.move import GOOD
@@ -25,6 +26,7 @@ from migrate.yamlfile import Document
 
 OUTCOMES = ["to_move", "disposed", "left", "undecided", "held", "unreadable", "not_a_file"]
 NOT_MOVED_YET = "waiting"
+FORMAT_FIELDS = {"puid", "identified", "ext_mismatch", "encrypted"}
 PLACEHOLDERS = {
     "mtime": "date", "ctime": "date", "atime": "date", "birthtime": "date", "ext": "extension",
     "dup_keeper_path": "the copy kept", "format_name": "format", "path_len": "length",
@@ -135,18 +137,26 @@ def _receipts_of(query: Query, run: Run) -> Relation:
 
 def rules_now(
     estate: Estate, config: Config, document: Document
-) -> tuple[dict[str, str], list[str]]:
-    """What the rules say of themselves (only if they are still those that were run), and what to
-    warn of."""
+) -> tuple[dict[str, str], list[str], list[str]]:
+    """What the rules say of themselves and which of them look at formats (only if they are still
+    those that were run), and what to warn of."""
     flagged = estate.latest("flag")
     try:
         rules = load_rules(config, document, estate.root)
     except RulesInvalid as invalid:
         unread = f"The rule files have {count_text(len(invalid.faults), 'fault')} now."
-        return {}, [unread, *warnings(estate, config, None)]
+        return {}, [], [unread, *warnings(estate, config, None)]
     digest = rule_set_digest(rules)
     same = flagged is not None and flagged.settings.get("rules") == digest
-    return explained(rules) if same else {}, warnings(estate, config, digest)
+    told = (explained(rules), _about_formats(rules)) if same else ({}, [])
+    return *told, warnings(estate, config, digest)
+
+
+def _about_formats(rules: list[Rule]) -> list[str]:
+    """Rules that ask what format a file has, or whether it can be opened, of what may be kept."""
+    kept = [rule for rule in rules if rule.category not in ("redundant", "trivial")]
+    asked = {rule.id: {leaf.field for leaf in leaves(rule.condition)} for rule in kept}
+    return sorted(name for name, fields in asked.items() if fields & FORMAT_FIELDS)
 
 
 def explained(rules: list[Rule]) -> dict[str, str]:

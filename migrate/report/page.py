@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,21 +19,22 @@ from markupsafe import Markup
 from migrate.paths import printable
 from migrate.report import decisions, inventory
 from migrate.report.figures import Figures
+from migrate.report.pictures import KIND_WORDS
 from migrate.report.tables import Section, day_text
 
 SECTIONS: list[Callable[[Figures], Section]] = [
-    decisions.proposals, decisions.review, decisions.manifest, decisions.sensitive,
+    decisions.where, decisions.proposals, decisions.review, decisions.manifest, decisions.sensitive,
     inventory.unreadable, decisions.rot, inventory.volume, inventory.duplicates, inventory.age,
     inventory.folders, inventory.formats, inventory.owners, inventory.sources,
 ]  # fmt: skip
 
 
-def write_page(figures: Figures, path: Path) -> Path:
-    """Write the report, complete or not at all.
+def write_text(text: str, path: Path) -> Path:
+    """Write a report, complete or not at all.
 
     Errors: OSError if it cannot be written."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    page = render(figures).encode()
+    page = text.encode()
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".report-")
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -60,11 +62,39 @@ def render(figures: Figures) -> str:
     template = environment.get_template("template.html")
     return template.render(
         figures=figures,
-        sections=[build(figures) for build in SECTIONS],
+        sections=built(figures),
+        kinds=KIND_WORDS,
+        opens=OPENS,
         headlines=figures.headlines(),
         steps=decisions.steps(figures),
         date=day_text(figures.state["last_change"]),
     )
+
+
+def built(figures: Figures) -> list[Section]:
+    """The sections, each with what its figures rest on."""
+    sections = [build(figures) for build in SECTIONS]
+    return [replace(section, basis=_basis(figures, section.anchor)) for section in sections]
+
+
+# The section in which a headline's figure can be opened.
+OPENS = {
+    "Files": "volume", "Duplicates": "duplicates", "Proposed for disposal": "proposals",
+    "For a person to decide": "proposals", "On hold": "sensitive", "Sensitive": "sensitive",
+    "Could not be read": "unreadable", "Decided": "review", "In the manifest": "move",
+    "Moved and verified": "move",
+}  # fmt: skip
+FROM_LOG = ("review", "move", "sources")  # these say themselves which runs they are about
+
+
+def _basis(figures: Figures, anchor: str) -> str:
+    """From which scans and which rule set the figures of a section are."""
+    if anchor in FROM_LOG or not figures.scans:
+        return ""
+    scans = ", ".join(f"scan {scan['run']} of {scan['share']}" for scan in figures.scans)
+    if anchor in ("volume", "folders") or figures.flag is None:
+        return f"From {scans}."
+    return f"From {scans}; rule set {figures.flag['rules'][:12]} (run {figures.flag['run']})."
 
 
 def _safe_text(value: Any) -> Any:

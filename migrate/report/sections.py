@@ -12,10 +12,10 @@ from typing import Any
 
 import ibis
 
+from migrate.ages import BANDS, ODD, age_band
 from migrate.config import Config
 from migrate.engine.query import Query
 from migrate.facts import folder_of
-from migrate.flag.conditions import days_before, nanoseconds
 from migrate.flag.rules import LADDER, Rule
 from migrate.plan import COPY_OF_HELD, outcomes
 
@@ -26,8 +26,6 @@ PROPOSALS = ["migrate", "review", "dispose", "hold", "unreadable", "not_a_file"]
 RULED = ["migrate", "review", "dispose"]  # what rules, and nothing stronger, decide
 SUMS = ["items", "files", "size_bytes"]
 DECIDED = ["to_move", "disposed", "left"]
-BANDS = [(1, "Less than 1"), (3, "1–2"), (5, "3–4"), (7, "5–6"), (10, "7–9"), (20, "10–19")]
-OLDEST, FUTURE, NO_DATE = "20 or more", "Dated later than that day", "No date known"
 BARE_NUMBER = r"^([0-9]+|S-1-[0-9-]+)$"
 
 
@@ -61,7 +59,9 @@ def asking(
         "confidence", "action", "authority",
     ]  # fmt: skip
     again = fates.decision.notnull() & (fates.outcome == "undecided")
-    items = query.stored(fates.select(*columns, again=again))
+    place = folder_of(fates.full_path).re_extract(r"^[^/]*(/[^/]*){0,2}", 0)
+    band = age_band(fates.mtime_ns, as_of)
+    items = query.stored(fates.select(*columns, again=again, place=place, band=band))
     return Ask(query, config, holds, words, as_of, items)
 
 
@@ -76,6 +76,12 @@ def sums(table: Relation) -> dict[str, Any]:
         "items": table.count(),
         "files": total(table.kind == "file"),
         "size_bytes": total(table.size_bytes),
+    }
+
+
+def _bytes_by_proposal(files: Relation) -> dict[str, Relation]:
+    return {
+        name: files.size_bytes.sum(where=files.proposal == name).fill_null(0) for name in PROPOSALS
     }
 
 
@@ -125,20 +131,12 @@ def rules(ask: Ask) -> list[Figure]:
 
 
 def ages(ask: Ask) -> list[Figure]:
-    """Files by whole years since they were last changed."""
+    """Files by whole years since they were last changed, with the bytes of each proposal."""
     files = ask.files
-    cutoffs = [
-        (files.mtime_ns >= nanoseconds(days_before(ask.as_of, f"{years}y")), label)
-        for years, label in BANDS
-    ]
-    tomorrow = nanoseconds(date.fromordinal(ask.as_of.toordinal() + 1))
-    band = ibis.cases(
-        (files.mtime_ns.isnull(), NO_DATE), (files.mtime_ns >= tomorrow, FUTURE), *cutoffs,
-        else_=OLDEST,
-    )  # fmt: skip
-    rows = ask.rows(files.group_by(band=band).aggregate(**sums(files)))
-    odd = [row for name in (FUTURE, NO_DATE) for row in rows if row["band"] == name]
-    return _filled(rows, "band", [*(label for _, label in BANDS), OLDEST]) + odd
+    by = _bytes_by_proposal(files)
+    rows = ask.rows(files.group_by("band").aggregate(**sums(files), **by))
+    odd = [row for name in ODD for row in rows if row["band"] == name]
+    return _filled(rows, "band", BANDS, *PROPOSALS) + odd
 
 
 def mime_types(ask: Ask, most: int = 12) -> list[Figure]:
@@ -168,6 +166,85 @@ def folders(ask: Ask, depth: int, most: int = 20) -> list[Figure]:
     files = ask.files.mutate(folder=folder).filter(folder != "")
     summed = files.group_by("folder").aggregate(**sums(files))
     return ask.rows(summed.order_by(ibis.desc("size_bytes"), "folder").limit(most))
+
+
+def area(ask: Ask, most: int = 24) -> list[Figure]:
+    """The folders directly below a share that hold most, with the bytes of each proposal; what is
+    in none of them is in one row for each share, with `folder` null."""
+    files = ask.files
+    files = files.mutate(folder=folder_of(files.full_path).re_extract(r"^[^/]*/[^/]*", 0))
+    by = _bytes_by_proposal(files)
+    summed = files.group_by("share", "folder").aggregate(**sums(files), **by)
+    nth = ibis.row_number().over(order_by=[ibis.desc(summed.size_bytes), summed.folder])
+    named = (nth < most) & (summed.folder != "")
+    ranked = summed.mutate(folder=ibis.ifelse(named, summed.folder, ibis.null("string")))
+    shown = ranked.group_by("share", "folder").aggregate(
+        **{name: total(ranked[name]) for name in (*SUMS, *PROPOSALS)}
+    )
+    order = ["share", shown.folder.isnull(), ibis.desc("size_bytes"), "folder"]
+    return ask.rows(shown.filter(shown.size_bytes > 0).order_by(order))
+
+
+def attention(ask: Ask, rule_ids: list[str]) -> list[Figure]:
+    """By rule, of those that look at formats: what they noticed, whether they decided or not."""
+    findings = ask.query.table("findings")
+    found = findings.filter(findings.rule_id.isin(rule_ids)).select("entry_id", "rule_id", "title")
+    table = found.rename(rule="rule_id", what="title").inner_join(ask.items, "entry_id")
+    by_rule = table.group_by(rule_id=table.rule, title=table.what).aggregate(**sums(table))
+    return ask.rows(by_rule.order_by(ibis.desc("items"), "rule_id"))
+
+
+def opened(ask: Ask, most: int = 12) -> dict[str, Figure]:
+    """Figures opened: for each, the folders (three names deep) and the deciding rules that most of
+    its items are in. A file is never named."""
+    tagged = ibis.union(*_tagged(ask))
+    folders = tagged.group_by("key", "place").aggregate(**sums(tagged))
+    ruled = tagged.filter(tagged.rule_id.notnull())
+    rules = ruled.group_by("key", "rule_id", "title").aggregate(**sums(ruled))
+    found: dict[str, Figure] = {}
+    for name, table, last in (("folders", folders, "place"), ("rules", rules, "rule_id")):
+        order = [ibis.desc(table["items"]), table[last]]
+        nth = ibis.row_number().over(group_by="key", order_by=order)
+        ranked = table.mutate(nth=nth, of=table.count().over(group_by="key"))
+        for row in ask.rows(ranked.filter(ranked.nth < most).order_by("key", "nth")):
+            key, of = row.pop("key"), row.pop("of")
+            row.pop("nth")
+            both = found.setdefault(key, {"folders": [], "folders_of": 0, "rules": [],
+                                          "rules_of": 0})  # fmt: skip
+            both[name].append(row)
+            both[f"{name}_of"] = of
+    return found
+
+
+def _tagged(ask: Ask) -> list[Relation]:
+    """The items behind each figure that can be opened."""
+    items, query = ask.items, ask.query
+    ruled = items.filter(items.proposal.isin(RULED))
+    findings = query.table("findings")
+    marked = findings.filter(findings.category == "sensitive").select("entry_id")
+    groups = query.table("groups")
+    tags = [
+        (items, "proposal " + items.proposal),
+        (ruled, "category " + ibis.coalesce(ruled.category, "none")),
+        (ask.files, "age " + ask.files.band),
+        (items.filter(items.hold.notnull()), "held"),
+        (items.semi_join(marked, "entry_id"), "sensitive"),
+        (items.semi_join(errors(query), "entry_id"), "unreadable"),
+        (items.semi_join(groups.filter(groups.role == "copy"), "entry_id"), "copies"),
+        (ask.files, "owner " + owner_state(ask.files)),
+    ]
+    columns = ["place", "rule_id", "title", "kind", "size_bytes"]
+    return [
+        table.select(*columns, key=ibis.literal(key) if isinstance(key, str) else key)
+        for table, key in tags
+    ]
+
+
+def owner_state(files: Relation) -> Relation:
+    """Whether the owner has a name, is a bare number (no account any more), or is not known."""
+    unknown = files.owner.isnull() | (files.owner == "")
+    is_number = files.owner.re_search(BARE_NUMBER)
+    return ibis.cases((unknown, "unknown"), (is_number, "number"), else_="named")
 
 
 def copies(query: Query) -> Relation:
@@ -250,13 +327,8 @@ def owners(ask: Ask, most: int = 10) -> dict[str, Any]:
     """Files whose owner has a name, is a bare number (no account any more), or is not known; and
     the numbers that own most."""
     files = ask.files
-    is_number = files.owner.re_search(BARE_NUMBER)
-    state = ibis.cases(
-        (files.owner.isnull() | (files.owner == ""), "unknown"), (is_number, "number"),
-        else_="named",
-    )  # fmt: skip
-    by_state = ask.rows(files.group_by(state=state).aggregate(**sums(files)))
-    numbers = files.filter(is_number)
+    by_state = ask.rows(files.group_by(state=owner_state(files)).aggregate(**sums(files)))
+    numbers = files.filter(files.owner.re_search(BARE_NUMBER))
     top = numbers.group_by("owner").aggregate(**sums(numbers))
     return {
         "states": _filled(by_state, "state", ["named", "number", "unknown"]),

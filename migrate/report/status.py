@@ -33,7 +33,27 @@ def stand(estate: Estate, config: Config) -> Stand:
     """The state of every stage, from the log alone."""
     crawls = [_crawl(estate, share.name) for share in config.shares]
     stages = [*crawls, *(_stage(estate, name, words, needs) for name, words, needs in _STAGES)]
+    stages = [
+        _import(estate, stage) if stage.name == "review import" else stage for stage in stages
+    ]
     return Stand(stages, _next(estate, stages))
+
+
+def _import(estate: Estate, stage: Stage) -> Stage:
+    """The import is done when something has come back of every workbook of the newest export."""
+    exported = estate.latest("review export")
+    if exported is None or stage.state == "not yet":
+        return stage
+    names = [book["file"].removesuffix(".xlsx") for book in exported.summary["workbooks"]]
+    returned = [run.settings["workbook"] for run in estate.runs("review import") if run.finished]
+    # People and programs add to a name: "Finance (1).xlsx" is Finance, "Finance-2.xlsx" is not.
+    fitting = ([name for name in names if book.startswith(name)] for book in returned)
+    back = {max(fits, key=len) for fits in fitting if fits}
+    out = [name for name in names if name not in back]
+    if not out:
+        return stage
+    words = f"{len(names) - len(out):,} of {len(names):,} workbooks have come back; still out: "
+    return Stage(stage.name, "under way", words + ", ".join(out))
 
 
 def _crawl(estate: Estate, share: str) -> Stage:
@@ -98,7 +118,8 @@ _STAGES: list[tuple[str, Any, list[str]]] = [
 
 _COMMANDS = {
     "identify": "migrate identify (or leave it out: migrate dedupe)",
-    "review import": "migrate review import WORKBOOK, for every workbook that comes back",
+    "review import": "migrate review import WORKBOOK, for every workbook that comes back; "
+    "for what is decided already, migrate manifest",
     "move": "migrate move --to file:///NEW/STORE",
 }
 

@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from migrate.report.sections import Figure
 from migrate.wording import size_text
+
+if TYPE_CHECKING:
+    from migrate.report.pictures import Picture
 
 MONTHS = [
     "January", "February", "March", "April", "May", "June", "July", "August", "September",
@@ -52,27 +55,59 @@ class Table:
     note: str = ""
     folded: bool = False
     total: bool = False  # the last row adds up the others
+    anchor: str = ""  # its rows can be linked to, as anchor-0, anchor-1 …
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A figure that opens: what it is, and the tables behind it."""
+
+    title: str
+    tables: list[Table]
 
 
 @dataclass(frozen=True)
 class Section:
-    """A chapter of the page: what it says in words, then its tables."""
+    """A chapter of the page: what it says in words, its pictures, its tables, and what is behind
+    its figures. `basis`: the runs that its figures rest on."""
 
     anchor: str
     title: str
     says: list[str]
     tables: list[Table] = field(default_factory=list)
+    folds: list[Fold] = field(default_factory=list)
+    pictures: list[Picture] = field(default_factory=list)
+    basis: str = ""
 
 
 def table(
     caption: str, columns: list[Column], rows: list[Figure], *,
     note: str = "", folded: bool = False, total: Figure | None = None, total_name: str = "All",
+    anchor: str = "",
 ) -> Table:  # fmt: skip
     """A line for each row, and one for the total of all."""
     lines = [[column.show(row, rows) for column in columns] for row in rows]
     if total is not None:
         lines.append([total_name, *(column.show(total, []) for column in columns[1:])])
-    return Table(caption, columns, lines, note, folded, total is not None)
+    return Table(caption, columns, lines, note, folded, total is not None, anchor)
+
+
+def fold(title: str, found: Figure | None) -> list[Fold]:
+    """A figure opened down to folders and rules; nothing where there is nothing behind it."""
+    if not found or not found["folders"]:
+        return []
+    folders = [words("Folder", "place"), count_bar("Items", "items"), size()]
+    rules = [words("Rule that decides", lambda row: f"{row['title']} ({row['rule_id']})"),
+             count_bar("Items", "items"), size()]  # fmt: skip
+    tables = [table(_most("By folder", "folders", found), folders, found["folders"])]
+    if found["rules"]:
+        tables.append(table(_most("By rule", "rules", found), rules, found["rules"]))
+    return [Fold(title, tables)]
+
+
+def _most(caption: str, what: str, found: Figure) -> str:
+    shown, of = len(found[what]), found[f"{what}_of"]
+    return f"{caption} (the {shown} with most of {of:,})" if of > shown else caption
 
 
 Get = str | Callable[[Figure], Any]  # the name of a figure in the row, or how to come by it

@@ -1,14 +1,16 @@
 """Room: review workbooks out, one for each business unit (and another when one gets too long).
 
-In: proposals. Out: out/review/UNIT.xlsx; the log says which, and the SHA-256 of each.
+In: proposals, decisions so far. Out: out/review/UNIT.xlsx; the log says which, and the SHA-256 of
+each. Never: an item that stands in no workbook; a workbook over the limit of estate.yaml.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
 from datetime import date
-from itertools import islice
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
 
@@ -17,35 +19,32 @@ from migrate.engine.query import Query
 from migrate.errors import MigrateError
 from migrate.estate import Writer, file_sha256
 from migrate.events import Progress
-from migrate.flag.rules import LADDER, Rule
+from migrate.flag.rules import Rule
 from migrate.plan import proposals
-from migrate.review.rows import (
-    FILE_COLUMNS,
-    FILE_ORDER,
-    GROUP_COLUMNS,
-    GROUP_ORDER,
-    INFO_COLUMNS,
-    INFO_ORDER,
-    PROPOSALS,
-    Desk,
-    file_row,
-    group_row,
-    info_row,
-    lay_out,
-    of_unit,
-    units,
-)  # fmt: skip
-from migrate.review.workbook import FILES, GROUPS, INFO, MOST_ROWS, Cover, ReviewWorkbook
+from migrate.review.columns import COPIES, FOLDERS, INFO, RULES, Row
+from migrate.review.cover import write_cover
+from migrate.review.desk import Desk, Relation, lay_out, units
+from migrate.review.links import Links
+from migrate.review.rows import copy_row, file_row, folder_row, info_row, rule_row
+from migrate.review.totals import cover_of
+from migrate.review.workbook import ReviewWorkbook
+
+Record = dict[str, Any]
+# What is written together: a line (if any) and what lies beneath it, each with the folder it opens.
+Block = tuple[tuple[Row, str] | None, Iterator[tuple[Row, str]]]
 
 
 @dataclass(frozen=True)
 class Exported:
-    """One workbook that was written."""
+    """One workbook that was written: its lines, the items they stand for, and its other rows."""
 
     file: str
     unit: str
-    files: int
-    groups: int
+    lines: int
+    items: int
+    files: int  # listed beneath their lines
+    copies: int
+    rules: int
     info: int
     sha256: str
 
@@ -59,15 +58,19 @@ def export(
     run = writer.begin("review export", {"flag": flagged.run_id if flagged else 0})
     folder = writer.estate.out / "review"
     folder.mkdir(parents=True, exist_ok=True)
-    with Query(writer.estate) as query, Progress("review export", "workbooks") as progress:
+    with Query(writer.estate) as query:
         desk = lay_out(query, proposals(query, config, holds, as_of))
-        written: list[Exported] = []
+        total = query.count(desk.items) + query.count(desk.info)
         kept = _set_aside(writer, folder)
-        for unit in units(query, desk):
-            _export_unit(query, desk, config, unit, folder, as_of, written)
-            progress.advance(now_at=unit)
+        written: list[Exported] = []
+        with Progress("review export", "items", total) as progress:
+            for unit in units(query, desk):
+                cover = cover_of(query, desk, config, unit, as_of)
+                links = Links(writer.estate, config)
+                books = _UnitBooks(folder, unit, config, written, progress)
+                books.write(query, desk, links, cover)
         _refuse_lost_rows(query, desk, written)
-    writer.finish(run, {"workbooks": [workbook.__dict__ for workbook in written]})
+    writer.finish(run, {"workbooks": [asdict(workbook) for workbook in written]})
     return written, kept
 
 
@@ -90,38 +93,127 @@ def _set_aside(writer: Writer, folder: Path) -> list[str]:
 
 def _refuse_lost_rows(query: Query, desk: Desk, written: list[Exported]) -> None:
     """What is in no workbook is decided by nobody: better no export than one with gaps."""
-    expected = tuple(query.count(rows) for rows in (desk.files, desk.groups, desk.info))
-    found = tuple(
-        sum(getattr(book, kind) for book in written) for kind in ("files", "groups", "info")
-    )
+    expected = (query.count(desk.items), query.count(desk.info))
+    found = tuple(sum(getattr(book, kind) for book in written) for kind in ("items", "info"))
     if found != expected:
         raise MigrateError(
-            f"the workbooks hold {found} files, folders and notes, the estate has {expected}",
+            f"the workbooks hold {found} items and notes, the estate has {expected}",
             "Use none of them. This is a fault in the toolkit: please report it.",
         )
 
 
-def _export_unit(
-    query: Query, desk: Desk, config: Config, unit: str, folder: Path, as_of: date,
-    written: list[Exported],
-) -> None:  # fmt: skip
-    """A unit's workbooks, added to `written`: as many as its longest list needs."""
-    files = map(file_row, of_unit(query, desk.files, unit, FILE_ORDER))
-    groups = map(group_row, of_unit(query, desk.groups, unit, GROUP_ORDER))
-    info = map(info_row, of_unit(query, desk.info, unit, INFO_ORDER))
-    kinds = (desk.files, desk.groups, desk.info)
-    longest = max(query.count(rows.filter(rows.unit == unit)) for rows in kinds)
-    cover = _cover(query, desk, config, unit, as_of)
-    for part in range(1, max(1, -(-longest // MOST_ROWS)) + 1):
-        book = ReviewWorkbook(replace(cover, part=part))
-        book.add(FILES, FILE_COLUMNS, islice(files, MOST_ROWS))
-        book.add(GROUPS, GROUP_COLUMNS, islice(groups, MOST_ROWS))
-        book.add(INFO, INFO_COLUMNS, islice(info, MOST_ROWS))
-        name = file_name(unit, part, [workbook.file for workbook in written])
-        book.save(folder / name)
-        digest = file_sha256(folder / name)
-        counts = book.counts
-        written.append(Exported(name, unit, counts[FILES], counts[GROUPS], counts[INFO], digest))
+class _UnitBooks:
+    """The workbooks of one unit: a new one is begun when the limit is reached."""
+
+    def __init__(
+        self, folder: Path, unit: str, config: Config, written: list[Exported], progress: Progress
+    ) -> None:
+        self.folder, self.unit, self.written, self.progress = folder, unit, written, progress
+        self.limit = config.review.rows_per_workbook
+        self.title = f"{config.title}: {unit}"
+        self.listed = config.review.files
+        self.part = 0
+        self.book: ReviewWorkbook | None = None
+        self.counts = dict.fromkeys(("lines", "items", "files", "copies", "rules", "info"), 0)
+        self.folders: list[str] = []  # the first and the last of the workbook under way
+
+    def write(self, query: Query, desk: Desk, links: Links, cover: Callable[[str], Any]) -> None:
+        """All sheets of all the unit's workbooks."""
+        self.cover = cover
+        for row in self._rows(query, desk.rules, ["rule_no"]):
+            self._add(RULES, rule_row(row), "rules")
+        for line, beneath in self._lines(query, desk):
+            self._add_line(line, beneath, links)
+        copies = desk.copies.filter(desk.copies.for_unit == self.unit)
+        order = ["keeper_lower", "group_id", copies.role != "keeper", "lower_path", "entry_id"]
+        rows = query.rows(copies.order_by(order))
+        for _, group in groupby(rows, lambda row: row["group_id"]):
+            self._add_group(list(group), links)
+        for row in self._rows(query, desk.info, ["proposal", "lower_path", "entry_id"]):
+            self._add(INFO, info_row(row), "info", links.to(row["folder"]))
+            self.progress.advance()
+        self._close()
+
+    def _rows(self, query: Query, relation: Relation, order: list[str]) -> Iterator[Record]:
+        return query.rows(relation.filter(relation.unit == self.unit).order_by(order))
+
+    def _lines(self, query: Query, desk: Desk) -> Iterator[tuple[Record, Iterator[Record]]]:
+        """Lines, each with the records to be listed beneath it."""
+        items = desk.items
+        if self.listed == "flagged":
+            items = items.filter((items.proposal != "migrate") | items.contested)
+        listed = self._rows(query, items, ["line_no", "lower_path", "entry_id"])
+        groups = groupby(listed, lambda row: row["line_no"])
+        number, beneath = next(groups, (None, iter(())))
+        for line in self._rows(query, desk.lines, ["line_no"]):
+            if line["line_no"] == number:
+                yield line, beneath
+                number, beneath = next(groups, (None, iter(())))
+            else:
+                yield line, iter(())
+
+    def _add_line(self, line: Record, beneath: Iterator[Record], links: Links) -> None:
+        """A line and what lies beneath it, kept together if they fit; a line that goes on in the
+        next workbook stands there again."""
+        row, link = folder_row(line), links.to(line["line_folder"])
+        first = next(beneath, None)
+        if first and self._room(FOLDERS) <= min(line["files"], self.limit - 1):
+            self._close()
+        self._add(FOLDERS, row, "lines", link)
+        self._note(line["line_folder"])
+        self.counts["items"] += line["files"]
+        self.progress.advance(line["files"], now_at=line["line_folder"])
+        for record in chain([first] if first else [], beneath):
+            if self._room(FOLDERS) < 1:
+                self._close()
+                self._add(FOLDERS, row, "lines", link)
+                self._note(line["line_folder"])
+            self._add(FOLDERS, file_row(record), "files", links.to(record["folder"]), beneath=True)
+
+    def _note(self, folder: str) -> None:
+        self.folders = [*self.folders[:1], folder]
+
+    def _add_group(self, members: list[Record], links: Links) -> None:
+        """A group of copies, in one workbook unless it is longer than any may be."""
+        if self._room(COPIES) < min(len(members), self.limit):
+            self._close()
+        for record in members:
+            beneath = record["role"] != "keeper"
+            self._add(COPIES, copy_row(record), "copies", links.to(record["folder"]), beneath)
+
+    def _room(self, sheet: str) -> int:
+        return self.limit - (self.book.sheets[sheet].rows if self.book else 0)
+
+    def _add(self, sheet: str, row: Row, kind: str, link: str = "", beneath: bool = False) -> None:
+        if self._room(sheet) < 1:
+            self._close()
+        if self.book is None:
+            self.part += 1
+            name = file_name(self.unit, self.part, [book.file for book in self.written])
+            self.book = ReviewWorkbook(self.folder / name, self.title)
+        self.counts[kind] += 1
+        self.book.add(sheet, row, link=link, beneath=beneath)
+
+    def _close(self) -> None:
+        """Write the workbook under way."""
+        if self.book is None:
+            return
+        ends = [self.folders[0], self.folders[-1]] if self.folders else []
+        write_cover(self.book, self.cover(_part_words(self.part, ends)))
+        self.book.close()
+        digest = file_sha256(self.book.path)
+        self.written.append(
+            Exported(file=self.book.path.name, unit=self.unit, sha256=digest, **self.counts)
+        )
+        self.book, self.folders = None, []
+        self.counts = dict.fromkeys(self.counts, 0)
+
+
+def _part_words(part: int, folders: list[str]) -> str:
+    if not folders:
+        return f"Part {part}." if part > 1 else ""
+    first, last = folders
+    return f"Part {part}: folders from {first} to {last}." if part > 1 or first != last else ""
 
 
 def file_name(unit: str, part: int, taken: list[str]) -> str:
@@ -132,34 +224,3 @@ def file_name(unit: str, part: int, taken: list[str]) -> str:
     while name.casefold() in [other.casefold() for other in taken]:
         name, number = f"{stem} ({number}).xlsx", number + 1
     return name
-
-
-def _cover(query: Query, desk: Desk, config: Config, unit: str, as_of: date) -> Cover:
-    """What the first sheet of each of a unit's workbooks says; `part` differs."""
-    proposed = _sums(query, [desk.files, desk.members, desk.info], "proposal", unit)
-    categories = _sums(query, [desk.files], "category", unit)
-    flagged = query.estate.latest("flag")
-    return Cover(
-        title=config.title,
-        unit=unit,
-        reviewer=next((u.reviewer for u in config.business_units if u.name == unit), ""),
-        export=f"flag run {flagged.run_id if flagged else 0} of {query.estate.root.name}",
-        part=1,
-        as_of=as_of.isoformat(),
-        totals=[(words, *proposed[name]) for name, words in PROPOSALS.items() if name in proposed],
-        categories=[(name, *categories[name]) for name in LADDER if name in categories],
-    )
-
-
-def _sums(query: Query, relations: list[Any], column: str, unit: str) -> dict[str, tuple[int, int]]:
-    """A unit's files and bytes by a column, over relations that share no entry."""
-    found: dict[str, tuple[int, int]] = {}
-    for relation in relations:
-        mine = relation.filter(relation.unit == unit)
-        summed = mine.group_by(column).aggregate(
-            files=mine.count(), size_bytes=mine.size_bytes.sum()
-        )
-        for row in query.rows(summed):
-            files, size_bytes = found.get(row[column], (0, 0))
-            found[row[column]] = (files + row["files"], size_bytes + (row["size_bytes"] or 0))
-    return found

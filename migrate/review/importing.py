@@ -1,66 +1,28 @@
-"""Room: a returned workbook read, checked row by row, its decisions recorded.
+"""Room: returned workbooks checked row by row, their decisions recorded.
 
-In: an .xlsx that was out of our hands. Out: `decisions`, and for every refused row its sheet, its
+In: workbooks that were out of our hands. Out: `decisions`, and for every refused row its sheet, its
 number and the reason. Never: a decision for a row nobody decided, for a row that says something
-else than the estate does, or against a hold.
+else than the estate does, or against a hold; one of two decisions that contradict each other.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
-import re
-import zipfile
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from itertools import islice
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
-
-import ibis
-import openpyxl
-import pyarrow as pa
 
 from migrate.engine.query import Query
-from migrate.errors import LimitReached, MigrateError, UsageError
-from migrate.estate import Run, Writer
-from migrate.log import timestamp
-from migrate.plan import DECISIONS
-from migrate.review.rows import (
-    CHECK,
-    COMMENT,
-    DECISION,
-    FILE_COLUMNS,
-    GROUP_COLUMNS,
-    KEY,
-    Desk,
-    Row,
-    canonical,
-    check,
-    file_row,
-    group_row,
-)  # fmt: skip
-from migrate.review.workbook import COVER, FILES, GROUPS, REVIEWER_LABEL
+from migrate.errors import UsageError
+from migrate.estate import Writer
+from migrate.plan import DECISIONS, WITHDRAWN
+from migrate.review.columns import COPIES, COVER, DECISION, KEEP, REVIEWER_LABEL, canonical
+from migrate.review.current import current_lines, current_rows, objection
+from migrate.review.desk import Desk
+from migrate.review.recording import Accepted, Effect, Recorder, accepted
+from migrate.review.refused import write_refused
+from migrate.review.returned import Returned, Workbook, read_workbook
 
-MOST_UNPACKED_BYTES = 4 << 30
 ROWS_AT_A_TIME = 5_000
-
-
-@dataclass(frozen=True)
-class Returned:
-    """One row as it came back."""
-
-    sheet: str
-    number: int
-    cells: dict[str, Any]
-
-    @property
-    def key(self) -> str:
-        return canonical(self.cells.get(KEY))
-
-    @property
-    def decision(self) -> str:
-        return canonical(self.cells.get(DECISION)).strip().lower()
 
 
 @dataclass(frozen=True)
@@ -76,7 +38,7 @@ class Refusal:
 
 @dataclass
 class Imported:
-    """What became of a workbook."""
+    """What became of a workbook. `covered`: what each decision on many files decided."""
 
     workbook: str
     reviewer: str
@@ -84,274 +46,137 @@ class Imported:
     decided_files: int = 0
     unchanged_files: int = 0
     undecided_rows: int = 0
+    covered: list[Effect] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
+    refused_in: str = ""  # the workbook of what was refused
 
 
-def import_workbook(
+def import_workbooks(
     writer: Writer,
     desk_of: Callable[[Query], Desk],
-    path: Path,
+    paths: list[Path],
     reviewer: str | None,
     dry_run: bool,
-) -> tuple[Run | None, Imported]:
-    """Read one workbook back. `desk_of` lays out the estate's rows as they are now.
+) -> list[Imported]:
+    """Read workbooks back, all of them together: what contradicts itself in two of them is refused
+    in both. `desk_of` lays out the estate's rows as they are now.
 
-    Errors: UsageError if it is no review workbook or names nobody; LimitReached if it would unpack
-    to more than 4 GB. Refused rows are in the result."""
-    found = _read(path)
-    who = (reviewer or found.reviewer).strip()
-    if not who:
-        raise UsageError(
-            f"{path.name} does not say who decided",
-            f"Fill in “{REVIEWER_LABEL}” on the sheet “{COVER}”, or give --reviewer.",
-        )
-    result = Imported(path.name, who)
+    Errors: UsageError if one is no review workbook or names nobody; LimitReached if one would
+    unpack to more than 4 GB. Refused rows are in the result."""
+    books: list[Workbook] = []
+    results: list[Imported] = []
+    holding: list[Accepted] = []
     with Query(writer.estate) as query:
         desk = desk_of(query)
-        accepted = _accept(query, desk, found, result)
-        result.decided_rows = len(accepted)
-        decisions = _decisions(query, desk, accepted)
-        new = query.stored(_saying_something_new(query, decisions))
-        result.decided_files = query.count(new)
-        result.unchanged_files = query.count(decisions) - result.decided_files
-        if dry_run or not result.decided_files:
-            return None, result
-        return _record(query, writer, new, result, found.sha256), result
+        for number, path in enumerate(paths):  # one at a time: the next may be long too
+            book = read_workbook(path, number)
+            result = Imported(book.name, _signed(book, reviewer), undecided_rows=book.undecided)
+            holding += _look_at(query, desk, book, result)
+            books.append(replace(book, rows=[]))
+            results.append(result)
+        holding = _without_contradictions(holding, results)
+        recorder = Recorder(query, desk, books, [result.reviewer for result in results])
+        holding = _refuse(holding, recorder.conflicts(holding), results)
+        recorder.decide(holding)
+        for number, result in enumerate(results):
+            result.decided_rows = sum(one.row.book == number for one in holding)
+            result.decided_files, result.unchanged_files = recorder.counts(number)
+            result.covered = recorder.effects(number)
+            result.refused.sort(key=lambda one: (one.sheet, one.row))
+            if not dry_run:
+                _record(writer, recorder, number, result)
+    return results
 
 
-@dataclass(frozen=True)
-class Found:
-    """What a workbook holds, read once and closed."""
-
-    reviewer: str
-    rows: dict[str, list[Returned]]
-    sha256: str
-
-
-def _read(path: Path) -> Found:
-    """Everything in a workbook that an import looks at.
-
-    Errors: UsageError, whatever is wrong with the file: openpyxl raises nearly anything for a
-    damaged one."""
-    try:
-        content = path.read_bytes()
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            size = sum(info.file_size for info in archive.infolist())
-        if size > MOST_UNPACKED_BYTES:
-            raise LimitReached(f"{path} would unpack to {size:,} bytes: no review workbook does")
-        book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
-        if COVER not in book.sheetnames or FILES not in book.sheetnames:
-            raise UsageError(
-                f"{path} is no review workbook: it has no sheets “{COVER}” and “{FILES}”",
-                "Import a workbook that `migrate review export` wrote.",
-            )
-        sheets = [sheet for sheet in (FILES, GROUPS) if sheet in book.sheetnames]
-        rows = {sheet: list(_returned(book, sheet)) for sheet in sheets}
-        return Found(_reviewer(book), rows, hashlib.sha256(content).hexdigest())
-    except MigrateError:
-        raise
-    except Exception as error:
+def _signed(book: Workbook, reviewer: str | None) -> str:
+    who = (reviewer or book.reviewer).strip()
+    if not who:
         raise UsageError(
-            f"{path} cannot be read as an .xlsx workbook: {error}",
-            "Open it in a spreadsheet program and save it as .xlsx.",
-        ) from None
-
-
-def _reviewer(book: Any) -> str:
-    for label, value, *_ in book[COVER].iter_rows(max_col=3, max_row=60, values_only=True):
-        if label == REVIEWER_LABEL:
-            return canonical(value)
-    return ""
-
-
-def _returned(book: Any, sheet: str) -> Iterator[Returned]:
-    """The rows of a sheet by column title, wherever the columns are now."""
-    rows = book[sheet].iter_rows(values_only=True)
-    titles = [canonical(title).strip() for title in next(rows, ())]
-    missing = [title for title in (DECISION, KEY, CHECK) if title not in titles]
-    if missing:
-        raise UsageError(
-            f"the sheet “{sheet}” has lost its column {' and '.join(missing)}",
-            "Export the workbook again and copy the decisions into it.",
+            f"{book.name} does not say who decided",
+            f"Fill in “{REVIEWER_LABEL}” on the sheet “{COVER}”, or give --reviewer.",
         )
-    for number, values in enumerate(rows, 2):
-        if any(value is not None for value in values):
-            yield Returned(sheet, number, dict(zip(titles, values, strict=False)))
+    return who
 
 
-@dataclass(frozen=True)
-class Current:
-    """What the estate says now of a row: the row it would write, or why nobody may decide on it."""
-
-    row: Row | None
-    barred: str = ""
-    decides_on: dict[str, Any] = field(default_factory=dict)  # columns that name the entries
-
-
-Accepted = list[tuple[Returned, Current]]
-
-
-def _accept(query: Query, desk: Desk, found: Found, result: Imported) -> Accepted:
-    """The rows that hold; the others go into `result.refused`."""
-    accepted: Accepted = []
-    for sheet, current in ((FILES, _current_files), (GROUPS, _current_groups)):
-        decided = iter(_decided(found.rows.get(sheet, []), result))
-        done: set[str] = set()
-        while rows := list(islice(decided, ROWS_AT_A_TIME)):
-            known = current(query, desk, rows)
-            for row in rows:
-                now = known.get(row.key)
-                reason = _objection(row, now)
-                if reason or now is None:
-                    result.refused.append(_refusal(row, reason))
-                elif row.key not in done:
-                    done.add(row.key)
-                    accepted.append((row, now))
-    result.refused.sort(key=lambda refusal: (refusal.sheet, refusal.row))
-    return accepted
-
-
-def _decided(rows: list[Returned], result: Imported) -> list[Returned]:
-    """Rows with a decision that can be one: known, and not contradicted further down."""
-    by_key: dict[str, set[str]] = {}
-    for row in rows:
-        if row.decision:
-            by_key.setdefault(row.key, set()).add(row.decision)
-    decided = []
-    for row in rows:
-        if not row.decision:
-            result.undecided_rows += row.key not in by_key
-        elif row.decision not in DECISIONS:
-            reason = f"unknown decision; use {', '.join(DECISIONS)} or leave the cell empty"
-            result.refused.append(_refusal(row, reason))
-        elif len(by_key[row.key]) > 1:
-            reason = "this row stands in the sheet more than once, with different decisions"
-            result.refused.append(_refusal(row, reason))
-        else:
-            decided.append(row)
-    return decided
+def _record(writer: Writer, recorder: Recorder, number: int, result: Imported) -> None:
+    """One run for each workbook, none where nothing is new; and a workbook of what was refused."""
+    if result.refused:
+        folder = writer.estate.out / "review" / "refused"
+        result.refused_in = str(write_refused(folder, result))
+    if not result.decided_files:
+        return
+    book = recorder.books[number]
+    settings = {"workbook": book.name, "sha256": book.sha256, "reviewer": result.reviewer}
+    run = writer.begin("review import", settings)
+    writer.commit(run, recorder.parts(run, number))
+    refused = [one.__dict__ for one in result.refused[:1000]]
+    writer.finish(run, {"files": result.decided_files, "refused": refused})
 
 
 def _refusal(row: Returned, reason: str) -> Refusal:
-    path = canonical(row.cells.get("Path") or row.cells.get("Folder"))
-    return Refusal(row.sheet, row.number, path, canonical(row.cells.get(DECISION)), reason)
+    """A row and what is wrong with it."""
+    written = canonical(row.cells.get(DECISION))
+    return Refusal(row.sheet, row.number, row.place, written, reason)
 
 
-def _current_files(query: Query, desk: Desk, rows: Iterable[Returned]) -> dict[str, Current]:
-    keys = [row.key for row in rows]
-    ids = [int(key[1:]) for key in keys if re.fullmatch("F[0-9]{1,19}", key)]
-    ids = [number for number in ids if number < 1 << 63]
-    wanted = query.stored(ibis.memtable(pa.table({"entry_id": pa.array(ids, pa.int64())})))
-    found = {}
-    for record in query.rows(desk.info.semi_join(wanted, "entry_id")):
-        reason = f"on hold: {record['hold']}" if record["hold"] else _BARRED[record["proposal"]]
-        found[f"F{record['entry_id']}"] = Current(None, reason)
-    for record in query.rows(desk.files.semi_join(wanted, "entry_id")):
-        decides_on = {"entry_id": record["entry_id"]}
-        found[f"F{record['entry_id']}"] = Current(file_row(record), "", decides_on)
-    return found
+def _look_at(query: Query, desk: Desk, book: Workbook, result: Imported) -> list[Accepted]:
+    """The rows of a workbook that hold by themselves; the others go into `refused`."""
+    known = current_lines(query, desk, book.rows)
+    holding: list[Accepted] = []
+    for start in range(0, len(book.rows), ROWS_AT_A_TIME):
+        rows = book.rows[start : start + ROWS_AT_A_TIME]
+        files = current_rows(query, desk, rows)
+        for row in rows:
+            place = (row.sheet, row.key)
+            now = known.get(place) or files.get(place)
+            reason = _unknown_word(row) or objection(row, now)
+            if reason or now is None:
+                result.refused.append(_refusal(row, reason))
+            else:
+                holding.append(accepted(row, now))
+    return holding
 
 
-_BARRED = {"unreadable": "it cannot be read", "not_a_file": "it is a link, or no file at all"}
+def _unknown_word(row: Returned) -> str:
+    words = [KEEP, WITHDRAWN] if row.sheet == COPIES else [*DECISIONS, WITHDRAWN]
+    if row.decision in words:
+        return ""
+    return f"unknown decision; use {', '.join(words)} or leave the cell empty"
 
 
-def _current_groups(query: Query, desk: Desk, rows: Iterable[Returned]) -> dict[str, Current]:
-    keys = {row.key for row in rows}
-    found = {}
-    for record in query.rows(desk.groups):
-        row = group_row(record)
-        if row[KEY] in keys:
-            decides_on = {name: record[name] for name in GROUP_NAMES}
-            found[str(row[KEY])] = Current(row, "", decides_on)
-    return found
+def _without_contradictions(holding: list[Accepted], results: list[Imported]) -> list[Accepted]:
+    """Without rows that stand more than once, or in two workbooks, with different decisions. A copy
+    that is kept on one sheet is a file that migrates on the other. Of equal ones, one is left."""
+    by_key: dict[str, dict[str, Returned]] = {}
+    for one in holding:
+        by_key.setdefault(one.row.key, {}).setdefault(_meant(one.row), one.row)
+
+    def contradicted() -> Iterator[tuple[Returned, str]]:
+        for one in holding:
+            said = by_key[one.row.key]
+            other = next((row for word, row in said.items() if word != _meant(one.row)), None)
+            if other:
+                where = "" if other.book == one.row.book else "another workbook, "
+                where += f"“{other.sheet}” row {other.number} says {other.decision}"
+                yield one.row, f"decided more than once, and differently: {where}"
+
+    left = _refuse(holding, contradicted(), results)
+    once: dict[tuple[int, str, str], Accepted] = {}
+    for one in left:
+        once.setdefault((one.row.book, one.row.sheet, one.row.key), one)
+    return list(once.values())
 
 
-GROUP_NAMES = ["unit", "group_folder", "rule_id"]
+def _refuse(
+    holding: list[Accepted], reasons: Iterable[tuple[Returned, str]], results: list[Imported]
+) -> list[Accepted]:
+    """Put rows among the refused; gives the others."""
+    gone = set()
+    for row, reason in reasons:
+        gone.add(id(row))
+        results[row.book].refused.append(_refusal(row, reason))
+    return [one for one in holding if id(one.row) not in gone]
 
 
-def _objection(row: Returned, now: Current | None) -> str:
-    """Why a row cannot be accepted; '' if it can."""
-    columns = FILE_COLUMNS if row.sheet == FILES else GROUP_COLUMNS
-    written = {column.title: row.cells.get(column.title) for column in columns}
-    intact = check(written) == canonical(row.cells.get(CHECK))
-    if now and now.row is None:
-        return now.barred
-    if now is None or now.row is None:
-        if intact:
-            return "the estate has changed since the export; export again and decide again"
-        return "altered since the export: its hidden key names nothing in this estate"
-    different = [
-        name
-        for name, value in now.row.items()
-        if name != CHECK and canonical(value) != canonical(row.cells.get(name))
-    ]
-    if not intact:
-        return f"altered since the export: {', '.join(different) or CHECK}"
-    if different:
-        return f"the estate has changed since the export ({', '.join(different)}); decide again"
-    return ""
-
-
-_ACCEPTED = pa.schema(
-    [
-        ("entry_id", pa.int64()), ("unit", pa.string()), ("group_folder", pa.string()),
-        ("rule_id", pa.string()), ("decision", pa.string()), ("comment", pa.string()),
-        ("sheet", pa.string()), ("row", pa.int32()),
-    ]
-)  # fmt: skip
-
-
-def _decisions(query: Query, desk: Desk, accepted: Accepted) -> Any:
-    """A row for every entry that an accepted row decides on."""
-    rows = [
-        {
-            **now.decides_on,
-            "decision": row.decision,
-            "comment": canonical(row.cells.get(COMMENT)).strip() or None,
-            "sheet": row.sheet,
-            "row": row.number,
-        }
-        for row, now in accepted
-    ]
-    table = query.stored(ibis.memtable(pa.Table.from_pylist(rows, _ACCEPTED)))
-    said = ["decision", "comment", "sheet", "row"]
-    entry = ["scan_id", "entry_id", "rule_id", "proposal", "size_bytes", "mtime_ns"]
-    singles = table.filter(table.sheet == FILES).select("entry_id", *said)
-    files = desk.files.inner_join(singles, "entry_id").select(
-        *entry, *said, scope=ibis.literal("file")
-    )
-    covering = table.filter(table.sheet == GROUPS).select(*GROUP_NAMES, *said)
-    same = [desk.members[name].identical_to(covering[name]) for name in GROUP_NAMES]
-    members = desk.members.inner_join(covering, same).select(
-        *entry, *said, scope=ibis.literal("group")
-    )
-    return query.stored(files.union(members))
-
-
-def _saying_something_new(query: Query, decisions: Any) -> Any:
-    """Without those that repeat what stands, on the same state of the same file."""
-    every = query.all_decisions()
-    newest = ibis.row_number().over(
-        group_by=["entry_id", "scope"], order_by=ibis.desc(every.decision_seq)
-    )
-    standing = every.mutate(nth=newest).filter(ibis._.nth == 0)
-    columns = ["entry_id", "decision", "comment", "scope", "size_bytes", "mtime_ns"]
-    same = [decisions[name].identical_to(standing[name]) for name in columns]
-    return decisions.anti_join(standing, same)
-
-
-def _record(query: Query, writer: Writer, new: Any, result: Imported, digest: str) -> Run:
-    settings = {"workbook": result.workbook, "sha256": digest, "reviewer": result.reviewer}
-    run = writer.begin("review import", settings)
-    numbered = new.mutate(
-        decided_by=ibis.literal(result.reviewer),
-        decided_at=ibis.literal(timestamp()),
-        workbook=ibis.literal(result.workbook),
-        workbook_sha256=ibis.literal(digest),
-        decision_seq=ibis.literal(run.run_id << 32)
-        + ibis.row_number().over(order_by=[new.sheet, new.row, new.entry_id]),
-    ).order_by("decision_seq")
-    writer.commit(run, query.write("decisions", numbered))
-    refused = [refusal.__dict__ for refusal in result.refused]
-    writer.finish(run, {"files": result.decided_files, "refused": refused[:1000]})
-    return run
+def _meant(row: Returned) -> str:
+    return "migrate" if row.decision == KEEP else row.decision

@@ -1,211 +1,234 @@
-"""Room: what stands in a workbook's rows, made the same way on the way out and back in.
+"""Room: the rows of a workbook, made the same way on the way out and back in.
 
-In: proposals. Out: rows as plain values by column title. A row's `Check` is a digest of everything
-else the toolkit wrote in it: with it, an altered cell and a changed estate can be told apart.
+In: records of the desk. Out: rows as plain values by column title. A row's `Check` is a digest of
+what the toolkit says in it: with it, a mangled cell and a changed estate can be told apart.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-import ibis
 import xxhash
 
-from migrate.engine.query import Query
-from migrate.paths import printable
-from migrate.wording import moment
+from migrate.plan import SCOPES
+from migrate.review.columns import (
+    CHECK,
+    COMMENT,
+    CONTESTED,
+    COPIES,
+    DECISION,
+    DIGEST,
+    KEEP,
+    KEY,
+    MODIFIED,
+    PROPOSALS,
+    SIZE,
+    STANDS,
+    Row,
+    Value,
+    check,
+    day,
+    kilobytes,
+    text,
+)
+from migrate.wording import count_text
 
-Value = str | int | datetime | None
-Row = dict[str, Value]
-
-PROPOSALS = {
-    "dispose": "Dispose", "review": "Please decide", "migrate": "Migrate", "hold": "On hold",
-    "unreadable": "Cannot be read", "not_a_file": "Not a file",
-}  # fmt: skip
-LONGEST_TEXT = 32_000  # Excel: 32,767 characters in a cell
-
-
-@dataclass(frozen=True)
-class Column:
-    title: str
-    width: int
-    wrap: bool = False
-    hidden: bool = False
-
-
-DECISION, COMMENT, KEY, CHECK = "Decision", "Comment", "Key", "Check"
-_DECIDE = [Column(DECISION, 12), Column(COMMENT, 28, wrap=True)]
-_KEYS = [Column(KEY, 24, hidden=True), Column(CHECK, 20, hidden=True)]
-
-FILE_COLUMNS = [
-    *_DECIDE,
-    Column("Proposal", 14),
-    Column("Why", 64, wrap=True),
-    Column("Path", 56, wrap=True),
-    Column("Size (bytes)", 13),
-    Column("Modified", 12),
-    Column("Owner", 14),
-    Column("Duplicate of", 40, wrap=True),
-    Column("Also found", 32, wrap=True),
-    Column("How sure", 10),
-    Column("Rule", 30, wrap=True),
-    Column("Authority", 32, wrap=True),
-    *_KEYS,
-]
-GROUP_COLUMNS = [
-    *_DECIDE,
-    Column("Proposal", 14),
-    Column("Folder", 56, wrap=True),
-    Column("What", 44, wrap=True),
-    Column("Files", 10),
-    Column("Size (bytes)", 15),
-    Column("Oldest", 12),
-    Column("Newest", 12),
-    *_KEYS,
-]
-INFO_COLUMNS = [
-    Column("State", 16),
-    Column("Why", 64, wrap=True),
-    Column("Path", 64, wrap=True),
-    Column("Size (bytes)", 13),
-    Column("Modified", 12),
-    Column("Owner", 14),
-]
+Record = dict[str, Any]
+FOLDER, FILE, KEPT, COPY = "Folder", "File", "Kept", "Copy"
 
 
-def text(value: str | None) -> str | None:
-    """A text that a cell can hold and that shows everything it contains; None for none."""
-    if not value:
-        return None
-    # _x0041_ is an A to spreadsheet programs; a name that holds such a thing keeps its letters.
-    safe = re.sub(r"_(?=x[0-9A-Fa-f]{4}_)", r"\\x5f", printable(value))
-    return safe[:LONGEST_TEXT]
+def file_key(record: Record) -> str:
+    return f"F{record['entry_id']}"
 
 
-def _day(time_ns: int | None) -> datetime | None:
-    when = None if time_ns is None else moment(time_ns)
-    # Excel knows no days before 1900.
-    return when.replace(tzinfo=None) if when and when.year >= 1900 else None
+def line_key(record: Record, scope: str) -> str:
+    """Names a line and its members: with one file more or less it is another line."""
+    place = record["line_folder"] if scope == "folder" else record["rule_id"] or ""
+    words = [record["unit"], place, record["proposal"], str(record["contested"])]
+    words += [str(record["files"]), str(record["members"])]
+    digest = xxhash.xxh3_64_hexdigest("\0".join(words).encode("utf-8", "surrogatepass"))
+    return ("L" if scope == "folder" else "R") + digest
 
 
-def canonical(value: Any) -> str:
-    """A cell's value in the form that survives a spreadsheet program: 12.0 is 12, and a time is
-    good to the minute (programs keep it as a fraction of a day)."""
-    if value is None:
-        return ""
-    if isinstance(value, datetime):
-        return value.strftime("%Y-%m-%d")
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value).replace("\r\n", "\n")
+def proposal_words(record: Record) -> str:
+    return CONTESTED if record["contested"] else PROPOSALS[record["proposal"]]
 
 
-def check(row: Row) -> str:
-    """Digest of what the toolkit wrote in a row: every column but the person's two and itself."""
-    words = [f"{name}={canonical(row[name])}" for name in sorted(row) if name not in PERSONS]
-    return xxhash.xxh3_64_hexdigest("\0".join(words).encode("utf-8", "surrogatepass"))
-
-
-PERSONS = (DECISION, COMMENT, CHECK)
-
-
-def file_row(record: dict[str, Any]) -> Row:
-    """The row of one file (or empty folder) that a person decides on by itself."""
+def folder_row(record: Record) -> Row:
+    """The line of all items of a folder that have one proposal."""
     row: Row = {
-        "Proposal": PROPOSALS[record["proposal"]],
-        "Why": text(record["reason"]),
+        "Line": FOLDER,
+        "Proposal": proposal_words(record),
+        "Path": text(record["line_folder"]),
+        "Why": text(f"{_how_much(record)} {record['why']}.{_all_copies(record)}"),
+        "Files": record["files"],
+        SIZE: kilobytes(record["size_bytes"]),
+        MODIFIED: day(record["newest_ns"]),
+        "How sure": _one_of(record["sure_low"], record["sure_high"]),
+        "Authority": text(record["authorities"]),
+        "Owner": text(_one_of(record["owner_low"], record["owner_high"])),
+        "Duplicate of": None,
+        "Hold": _held(record),
+        "Also found": None,
+        "Rule": count_text(record["rule_count"], "rule"),
+        KEY: line_key(record, "folder"),
+    }
+    exact = f"{record['size_bytes']} {record['oldest_ns']} {record['newest_ns']}"
+    return {**_said(record, record["line_low"] if _all_decided(record) else None), **row,
+            CHECK: check(row, exact)}  # fmt: skip
+
+
+def _how_much(record: Record) -> str:
+    count, of = record["files"], record["folder_items"]
+    if record["whole"]:
+        return f"The whole folder, {count_text(count, 'item')}:"
+    return f"{count:,} of the {of:,} items here:"
+
+
+def _all_copies(record: Record) -> str:
+    """Whether the line is a replica of what is kept elsewhere."""
+    if record["copies"] != record["files"]:
+        return ""
+    kept = record["kept_low"]
+    where = kept if kept == record["kept_high"] else "several folders"
+    return f" Every one is an identical copy of a file that is kept in {where}."
+
+
+def _held(record: Record) -> str | None:
+    if not record["folder_held"]:
+        return None
+    verb = "is" if record["folder_held"] == 1 else "are"
+    return f"{record['folder_held']:,} here {verb} on hold and not covered"
+
+
+def _one_of(low: str | None, high: str | None) -> str | None:
+    """What all have in common."""
+    return low if low == high else "various"
+
+
+def _all_decided(record: Record) -> bool:
+    """Whether every item of a line was decided on with the line, and alike."""
+    same = record["line_low"] == record["line_high"]
+    return bool(same and record["line_decided"] == record["files"])
+
+
+def _said(record: Record, decision: str | None) -> Row:
+    """What was decided on a line so far: prefilled where it was decided as a whole."""
+    done, of = record["decided"], record["files"]
+    stands = None
+    if decision:
+        stands = text(f"{decision}, by {record['line_by']}")
+    elif done:
+        stands = f"{done:,} of {of:,} are decided on by other lines"
+    comment = text(record["line_comment"]) if decision else None
+    return {DECISION: decision, COMMENT: comment, STANDS: stands}
+
+
+def file_row(record: Record) -> Row:
+    """One file (or empty folder) beneath its folder's line."""
+    row: Row = {
+        "Line": FILE,
+        "Proposal": proposal_words(record),
         "Path": text(record["full_path"]),
-        "Size (bytes)": record["size_bytes"],
-        "Modified": _day(record["mtime_ns"]),
+        "Why": text(record["reason"] or "No rule matched: nothing speaks against moving it."),
+        "Files": None,
+        SIZE: kilobytes(record["size_bytes"]),
+        MODIFIED: day(record["mtime_ns"]),
+        "How sure": record["confidence"],
+        "Authority": text(record["authority"]),
         "Owner": text(record["owner"]),
         "Duplicate of": text(record["dup_keeper_path"]),
+        "Hold": None,
         "Also found": text(record["also"]),
-        "How sure": record["confidence"],
-        "Rule": text(f"{record['rule_id']} {record['title']}"),
-        "Authority": text(record["authority"]),
-        KEY: f"F{record['entry_id']}",
+        "Rule": text(f"{record['rule_id']} {record['title']}") if record["rule_id"] else None,
+        DIGEST: _digest(record),
+        KEY: file_key(record),
     }
-    return {**row, CHECK: check(row)}
+    mine = record["own_decision"] is not None and record["own_sheet"] != COPIES
+    said = _own(record, record["own_decision"] if mine else None)
+    return {**said, **row, CHECK: check(row, _state(record))}
 
 
-def group_row(record: dict[str, Any]) -> Row:
-    """The row of all files of a folder that one rule (or none) proposes to migrate."""
-    what = f"{record['rule_id']} {record['title']}" if record["rule_id"] else "No rule matched"
+def _own(record: Record, decision: str | None) -> Row:
+    """A file's decision by itself, prefilled where it was taken; and which decision is in force."""
+    comment = text(record["own_comment"]) if decision else None
+    return {DECISION: decision, COMMENT: comment, STANDS: stands(record)}
+
+
+def stands(record: Record) -> str | None:
+    """The decision in force, in words."""
+    if not record["stands"]:
+        return None
+    if not record["stands_fits"]:
+        return f"was {record['stands']}; changed since, decide again"
+    how = SCOPES[record["stands_scope"]]
+    return text(f"{record['stands']}, {how}, by {record['stands_by']}")
+
+
+def _state(record: Record) -> str:
+    return f"{record['size_bytes']} {record['mtime_ns']}"
+
+
+def _digest(record: Record) -> Value:
+    return record["digest"].hex() if record["digest"] else None
+
+
+def copy_row(record: Record) -> Row:
+    """One of the files of a group of identical ones."""
+    barred = None
+    if record["hold"]:
+        barred = text(record["hold"])
+    elif not record["here"]:
+        barred = text(record["read_error"] or f"it belongs to {record['unit']}")
     row: Row = {
-        "Proposal": PROPOSALS["migrate"],
-        "Folder": text(record["group_folder"]),
-        "What": text(what),
-        "Files": record["files"],
-        "Size (bytes)": record["size_bytes"],
-        "Oldest": _day(record["oldest_ns"]),
-        "Newest": _day(record["newest_ns"]),
-        KEY: group_key(record),
+        "Group": text(f"{record['keeper_name']} × {record['group_files']:,}"),
+        "Line": KEPT if record["role"] == "keeper" else COPY,
+        "Path": text(record["full_path"]),
+        "Proposal": proposal_words(record),
+        "Not decided here because": barred,
+        SIZE: kilobytes(record["size_bytes"]),
+        MODIFIED: day(record["mtime_ns"]),
+        "Owner": text(record["owner"]),
+        "Group key": f"D{record['group_id']}",
+        DIGEST: _digest(record),
+        KEY: file_key(record),
     }
-    return {**row, CHECK: check(row)}
+    kept = record["own_decision"] is not None and record["own_sheet"] == COPIES
+    return {**_own(record, KEEP if kept else None), **row, CHECK: check(row, _state(record))}
 
 
-def group_key(record: dict[str, Any]) -> str:
-    """Names a group and its members: with one file more or less it is another group."""
-    name = f"{record['unit']}\0{record['group_folder']}\0{record['rule_id'] or ''}"
-    members = f"\0{record['files']}\0{record['members']}"
-    return "G" + xxhash.xxh3_64_hexdigest((name + members).encode("utf-8", "surrogatepass"))
+def rule_row(record: Record) -> Row:
+    """The line of all items that one rule decides, with one proposal."""
+    rule = f"{record['rule_id']} {record['title']}" if record["rule_id"] else "No rule matched"
+    row: Row = {
+        "Proposal": proposal_words(record),
+        "Rule": text(rule),
+        "Category": record["category"],
+        "How sure": record["confidence"],
+        "Why, for example": text(record["example"] or "Nothing speaks against moving these."),
+        "Authority": text(record["authority"]),
+        "Files": record["files"],
+        SIZE: kilobytes(record["size_bytes"]),
+        "Oldest": day(record["oldest_ns"]),
+        "Newest": day(record["newest_ns"]),
+        KEY: line_key(record, "rule"),
+    }
+    exact = f"{record['size_bytes']} {record['oldest_ns']} {record['newest_ns']}"
+    return {**_said(record, record["line_low"] if _all_decided(record) else None), **row,
+            CHECK: check(row, exact)}  # fmt: skip
 
 
-def info_row(record: dict[str, Any]) -> Row:
+def info_row(record: Record) -> Row:
+    """What nobody decides on here, and why."""
     why = record["hold"] if record["proposal"] == "hold" else record["read_error"]
     return {
         "State": PROPOSALS[record["proposal"]],
-        "Why": text(why or f"a {record['kind']}; recorded, never followed or moved"),
+        "Why": text(why or f"{_KINDS[record['kind']]}; recorded, never followed or moved"),
         "Path": text(record["full_path"]),
-        "Size (bytes)": record["size_bytes"],
-        "Modified": _day(record["mtime_ns"]),
+        SIZE: kilobytes(record["size_bytes"]),
+        MODIFIED: day(record["mtime_ns"]),
         "Owner": text(record["owner"]),
     }
 
 
-@dataclass(frozen=True)
-class Desk:
-    """The three kinds of rows, as relations kept in the query."""
-
-    files: Any
-    groups: Any
-    info: Any
-    members: Any  # of the groups: entry_id with the group it belongs to
-
-
-def lay_out(query: Query, proposals: Any) -> Desk:
-    """Sort proposals into rows for single decisions, rows for groups, and information."""
-    everything = query.stored(proposals)
-    single = everything.proposal.isin(["dispose", "review"]) | everything.contested
-    files = everything.filter(single)
-    info = everything.filter(everything.proposal.isin(["hold", "unreadable", "not_a_file"]))
-    members = everything.filter(everything.proposal == "migrate", ~everything.contested)
-    groups = members.group_by(["unit", "group_folder", "rule_id", "title"]).aggregate(
-        files=members.count(),
-        size_bytes=members.size_bytes.sum(),
-        oldest_ns=members.mtime_ns.min(),
-        newest_ns=members.mtime_ns.max(),
-        members=members.entry_id.bit_xor(),
-    )
-    return Desk(files, query.stored(groups), info, members)
-
-
-def of_unit(query: Query, relation: Any, unit: str, order: list[str]) -> Iterator[dict[str, Any]]:
-    """A unit's records, in an order that does not depend on how the engine works."""
-    return query.rows(relation.filter(relation.unit == unit).order_by(order))
-
-
-FILE_ORDER = ["proposal", "lower_path", "entry_id"]
-GROUP_ORDER = ["group_folder", "rule_id"]
-INFO_ORDER = ["proposal", "lower_path", "entry_id"]
-
-
-def units(query: Query, desk: Desk) -> list[str]:
-    """Every business unit with at least one row."""
-    names = [relation.select("unit") for relation in (desk.files, desk.groups, desk.info)]
-    every = ibis.union(*names, distinct=True)
-    return sorted(record["unit"] for record in query.rows(every))
+_KINDS = {"symlink": "a link", "other": "a pipe, socket or device"}

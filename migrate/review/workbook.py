@@ -1,271 +1,202 @@
 """Room: a review workbook written, so that a person can work with it and no cell can do harm.
 
-In: rows. Out: one .xlsx. Never: a value from a file name that a spreadsheet could run as a formula;
-two different files for the same rows.
+In: rows. Out: one .xlsx, written row by row in flat memory. Never: a value from a file name that a
+spreadsheet could run as a formula, or a link that leads anywhere but to a share; two different
+files for the same rows; a merged cell; a colour that says something no word says.
 """
 
 from __future__ import annotations
 
-import re
-import zipfile
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from openpyxl import Workbook
-from openpyxl.cell import WriteOnlyCell
-from openpyxl.chart import BarChart, Reference
-from openpyxl.styles import Alignment, Font, PatternFill
-from openpyxl.utils import get_column_letter
-from openpyxl.worksheet.datavalidation import DataValidation
-from openpyxl.worksheet.properties import PageSetupProperties
+import xlsxwriter
+from xlsxwriter.url import Url
+from xlsxwriter.utility import xl_col_to_name
 
-from migrate.plan import DECISIONS
-from migrate.review.rows import (
-    COMMENT,
+from migrate.plan import DECISIONS, WITHDRAWN
+from migrate.review.columns import (
+    BLUE,
+    COPIES,
+    COVER,
     DECISION,
-    FILE_COLUMNS,
-    GROUP_COLUMNS,
-    INFO_COLUMNS,
+    FILLS,
+    FOLDERS,
+    INPUT,
+    KEEP,
+    PALE,
+    SHEETS,
+    STANDS,
     Column,
     Row,
+    Value,
 )
-from migrate.wording import count_text, size_text
+from migrate.review.streamed import StreamedSheet, cell
 
-COVER, FILES, GROUPS, INFO = (
-    "Start here",
-    "Files to decide",
-    "Folders to migrate",
-    "For information",
-)
-REVIEWER_LABEL = "Your name"
-MOST_ROWS = 100_000  # files in one workbook; far below Excel's 1,048,576
-
-_HEADER = {
-    "font": Font(name="Calibri", bold=True, color="FFFFFF"),
-    "fill": PatternFill("solid", "1D4F7C"),
-}
-_INPUT = PatternFill("solid", "FFF4CC")
-_TOP = Alignment(vertical="top")
-_WRAPPED = Alignment(vertical="top", wrap_text=True)
+CHOICES = {COPIES: [KEEP, WITHDRAWN]}
+INPUT_TITLES = (DECISION, "Comment")
 POINTS_PER_LINE, MOST_LINES = 15.0, 25  # Excel: at most 409 points
+MOST_LINKS = 65_000  # Excel: 65,530 on a sheet
+PRINTED_COLUMNS = 9  # the rest stays readable on the screen
+
 _RISKY_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_BASE = {"font_name": "Calibri", "font_size": 11, "valign": "top"}
+_HEADER = {**_BASE, "bold": True, "font_color": "#FFFFFF", "bg_color": BLUE, "text_wrap": True}
 
 
-@dataclass(frozen=True)
-class Cover:
-    """What the first sheet says."""
+@dataclass
+class Sheet:
+    """One sheet under way."""
 
-    title: str
-    unit: str
-    reviewer: str
-    export: str
-    part: int
-    as_of: str
-    totals: list[tuple[str, int, int]]  # what, files, bytes
-    categories: list[tuple[str, int, int]]
+    page: Any
+    columns: list[Column]
+    path: int  # the column whose cells are links
+    widths: list[tuple[str, int]]  # of wrapped columns
+    rows: int = 0
+    links: int = 0
+    files: int = 0  # rows beneath others
 
 
 class ReviewWorkbook:
-    """One workbook, written row by row in flat memory."""
+    """One workbook. Rows are to be added sheet by sheet, then it is closed."""
 
-    def __init__(self, cover: Cover) -> None:
-        self.book = Workbook(write_only=True)
-        self.styles: dict[tuple[Column, type, bool], Any] = {}
-        self._write_cover(cover)
-        self.files = self._sheet(FILES, FILE_COLUMNS)
-        self.groups = self._sheet(GROUPS, GROUP_COLUMNS)
-        self.info = self._sheet(INFO, INFO_COLUMNS)
-        self.counts = {FILES: 0, GROUPS: 0, INFO: 0}
-
-    def add(self, sheet: str, columns: list[Column], rows: Iterable[Row]) -> None:
-        """Append rows to one of the sheets."""
-        page = self.book[sheet]
-        for row in rows:
-            self.counts[sheet] += 1
-            number = self.counts[sheet] + 1
-            page.row_dimensions[number].height = _height(columns, row)
-            page.append([self._cell(page, column, row.get(column.title)) for column in columns])
-            del page.row_dimensions[number]  # it is written: memory stays flat
-
-    def save(self, path: Path) -> None:
-        """Close the sheets and write the file, with no trace of when it was written."""
-        for sheet, columns in (
-            (FILES, FILE_COLUMNS),
-            (GROUPS, GROUP_COLUMNS),
-            (INFO, INFO_COLUMNS),
-        ):
-            self._finish(sheet, columns)
-        self.book.properties.created = datetime(2000, 1, 1)
-        self.book.properties.creator = "migrate"
-        temporary = path.with_suffix(".part")
-        self.book.save(temporary)
-        _without_times(temporary, path)
-
-    def _sheet(self, title: str, columns: list[Column]) -> Any:
-        page = self.book.create_sheet(title)
-        page.freeze_panes = "C2" if columns[0].title == DECISION else "A2"
-        for number, column in enumerate(columns, 1):
-            dimension = page.column_dimensions[get_column_letter(number)]
-            dimension.width, dimension.hidden = column.width, column.hidden
-        _fit_to_page_width(page, "landscape", pages_high=0)
-        page.print_title_rows = "1:1"
-        page.append(
-            [_styled(page, column.title, **_HEADER, alignment=_WRAPPED) for column in columns]
+    def __init__(self, path: Path, title: str) -> None:
+        self.path = path
+        self.temporary = path.with_suffix(".part")
+        self.book = xlsxwriter.Workbook(
+            str(self.temporary),
+            {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False},
         )
-        return page
+        # No trace of when it was written: the same rows give the same bytes.
+        self.book.set_properties(
+            {"title": title, "author": "migrate", "created": datetime(2000, 1, 1)}
+        )
+        self.formats: dict[Any, Any] = {}
+        self.styles: dict[Any, int] = {}
+        self.last_link, self.last_url = "", None
+        self.cover = self.book.add_worksheet(COVER)
+        self.sheets = {name: self._sheet(name, columns) for name, columns in SHEETS.items()}
 
-    def _finish(self, sheet: str, columns: list[Column]) -> None:
-        page, last = self.book[sheet], self.counts[sheet] + 1
-        page.auto_filter.ref = f"A1:{get_column_letter(len(columns))}{last}"
-        if columns[0].title == DECISION and last > 1:
-            choices = DataValidation(type="list", formula1=f'"{",".join(DECISIONS)}"')
-            choices.errorTitle = "Not a decision"
-            choices.error = "Choose migrate, dispose or leave, or clear the cell."
-            choices.showErrorMessage = True
-            choices.add(f"A2:A{last}")
-            page.data_validations.append(choices)
+    def format(self, **settings: Any) -> Any:
+        """A cell format, made once."""
+        key = tuple(sorted(settings.items()))
+        if key not in self.formats:
+            self.formats[key] = self.book.add_format({**_BASE, **settings})
+        return self.formats[key]
 
-    def _cell(self, page: Any, column: Column, value: Any) -> Any:
-        cell: Any = WriteOnlyCell(page, value)
-        risky = isinstance(value, str) and value.startswith(_RISKY_STARTS)
-        kind = (column, type(value), risky)
-        if kind not in self.styles:
-            self.styles[kind] = _style_of(page, column, value, risky)
-        # openpyxl looks a style up for each attribute that is set: set all of them at once.
-        cell._style = self.styles[kind]
-        if isinstance(value, str):
-            cell.data_type = "s"  # never a formula, whatever it begins with
-        return cell
+    def _sheet(self, name: str, columns: list[Column]) -> Sheet:
+        page = self.book.add_worksheet(name, worksheet_class=StreamedSheet)
+        for number, column in enumerate(columns):
+            page.set_column(number, number, column.width, None, {"hidden": column.hidden})
+        page.freeze_panes(1, 2 if columns[0].title == DECISION else 0)
+        page.outline_settings(symbols_below=False)
+        page.set_landscape()
+        page.set_paper(9)  # A4
+        page.fit_to_pages(1, 0)
+        page.repeat_rows(0)
+        page.set_row(0, 2 * POINTS_PER_LINE)
+        for number, column in enumerate(columns):
+            page.write_string(0, number, column.title, self.format(**_HEADER))
+        wrapped = [(c.title, c.width) for c in columns if c.wrap and not c.hidden]
+        titles = [column.title for column in columns]
+        return Sheet(page, columns, titles.index("Path") if "Path" in titles else 0, wrapped)
 
-    def _write_cover(self, cover: Cover) -> None:
-        page = self.book.create_sheet(COVER)
-        _fit_to_page_width(page, "portrait", pages_high=1)
-        for letter, width in zip("ABCD", (34, 26, 20, 40), strict=True):
-            page.column_dimensions[letter].width = width
-        part = f", part {cover.part}" if cover.part > 1 else ""
-        title = f"{cover.title}: {cover.unit}{part}"
-        bold = Font(name="Calibri", bold=True)
-        lines: list[list[Any]] = [
-            [_styled(page, title, font=Font(name="Calibri", bold=True, size=16))],
-            [],
+    def add(self, name: str, row: Row, *, link: str = "", beneath: bool = False) -> None:
+        """Append a row. `link` opens its folder; `beneath`: it belongs to the line above, and can
+        be folded away. Texts are as `columns.text` makes them."""
+        sheet = self.sheets[name]
+        sheet.rows += 1
+        sheet.files += beneath
+        number = sheet.rows
+        barred = bool(row.get("Not decided here because"))
+        cells = [
+            cell(number, place, value, self._style(name, column, value, beneath, barred))
+            for place, column in enumerate(sheet.columns)
+            if (value := row.get(column.title)) is not None or column.title in INPUT_TITLES
         ]
-        lines += [[_styled(page, line)] for line in _INSTRUCTIONS]
-        lines += [
-            [],
-            [_styled(page, REVIEWER_LABEL, font=bold), _styled(page, cover.reviewer, fill=_INPUT)],
-            [_styled(page, "Export"), _styled(page, cover.export)],
-            [_styled(page, "Ages count back from"), _styled(page, cover.as_of)],
-            [],
-            *_totals(page, "What is proposed", cover.totals),
-            [],
-        ]
-        first = len(lines) + 1
-        lines += _totals(page, "Why, by the category that decides", cover.categories)
-        for line in lines:
-            page.append(line)
-        if cover.categories:
-            _add_chart(page, first, len(cover.categories))
+        folded = beneath and name == FOLDERS
+        sheet.page.row(number, cells, _height(sheet, row), int(beneath), folded)
+        if link and sheet.links < MOST_LINKS:
+            sheet.links += 1
+            sheet.page.link(number, sheet.path, self._url(link))
+
+    def _url(self, link: str) -> Url:
+        """A link, kept for the next row: many stand in the same folder."""
+        if link != self.last_link:
+            self.last_link, self.last_url = link, Url(link)
+        return self.last_url
+
+    def _style(self, name: str, column: Column, value: Value, beneath: bool, barred: bool) -> int:
+        """The number of a cell's format; the same few again and again."""
+        key = (
+            name, column.title, type(value), beneath, barred,
+            column.title == "Proposal" and value,
+            isinstance(value, str) and value.startswith(_RISKY_STARTS),
+        )  # fmt: skip
+        if key not in self.styles:
+            made = self.format(**_look(name, column, value, beneath, barred))
+            self.styles[key] = made._get_xf_index()
+        return self.styles[key]
+
+    def close(self) -> None:
+        """Finish the sheets and write the file."""
+        for name, sheet in self.sheets.items():
+            self._finish(name, sheet)
+        self.book.close()
+        self.temporary.replace(self.path)
+
+    def _finish(self, name: str, sheet: Sheet) -> None:
+        page, last = sheet.page, sheet.rows
+        width = len(sheet.columns) - 1
+        page.autofilter(0, 0, last, width)
+        if name == FOLDERS and sheet.files:
+            line = [column.title for column in sheet.columns].index("Line")
+            page.filter_column_list(line, ["Folder"])
+        visible = [number for number, column in enumerate(sheet.columns) if not column.hidden]
+        page.print_area(0, 0, last, min(visible[-1], PRINTED_COLUMNS - 1))
+        # Screen readers look for a name like this to read the header with each cell.
+        reference = f"'{name}'!$A$1:${xl_col_to_name(width)}$1"
+        self.book.define_name(f"'{name}'!ColumnTitle", f"={reference}")
+        page.protect("", {"autofilter": True, "sort": True, "format_columns": True,
+                          "format_rows": True})  # fmt: skip
+        if last and sheet.columns[0].title == DECISION:
+            words = CHOICES.get(name, [*DECISIONS, WITHDRAWN])
+            page.data_validation(
+                1, 0, last, 0,
+                {
+                    "validate": "list", "source": words, "error_title": "Not a decision",
+                    "error_message": f"Choose {', '.join(words)}, or clear the cell.",
+                },
+            )  # fmt: skip
 
 
-def _fit_to_page_width(page: Any, orientation: str, pages_high: int) -> None:
-    """For printing; to be called before the first row, with which the sheet's head is written."""
-    page.page_setup.orientation = orientation
-    page.page_setup.paperSize = "9"  # A4
-    page.page_setup.fitToHeight = pages_high
-    page.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
-
-
-def _totals(page: Any, title: str, lines: list[tuple[str, int, int]]) -> list[list[Any]]:
-    """A small table: what, files, bytes, and the same in words."""
-    rows = [[_styled(page, word, **_HEADER) for word in (title, "Files", "Bytes", "In words")]]
-    for cell in rows[0][1:3]:
-        cell.alignment = Alignment(horizontal="right")
-    for what, files, size in lines:
-        numbers = [WriteOnlyCell(page, files), WriteOnlyCell(page, size)]
-        for cell in numbers:
-            cell.number_format = "#,##0"
-        words = f"{count_text(files, 'file')}, {size_text(size)}"
-        words_cell = _styled(page, words, alignment=Alignment(indent=1))
-        rows.append([_styled(page, what), *numbers, words_cell])
-    return rows
-
-
-def _style_of(page: Any, column: Column, value: Any, risky: bool) -> Any:
-    """How cells of a column with this type of value look."""
-    cell: Any = WriteOnlyCell(page, value)
-    cell.alignment = _WRAPPED if column.wrap else _TOP
-    cell.quotePrefix = risky
+def _look(name: str, column: Column, value: Value, beneath: bool, barred: bool) -> dict[str, Any]:
+    look: dict[str, Any] = {"text_wrap": column.wrap} if column.wrap else {}
+    if isinstance(value, str) and value.startswith(_RISKY_STARTS):
+        look["quote_prefix"] = True  # stays a text when somebody edits it
     if isinstance(value, datetime):
-        cell.number_format = "yyyy-mm-dd"
-    elif isinstance(value, int):
-        cell.number_format = "#,##0"
-    if column.title in (DECISION, COMMENT):
-        cell.fill = _INPUT
-    return cell._style
+        look["num_format"] = "yyyy-mm-dd"
+    elif isinstance(value, int | float):
+        look["num_format"] = "#,##0" if isinstance(value, int) else "#,##0.0"
+    if column.title in INPUT_TITLES and not barred:
+        return {**look, "bg_color": INPUT, "locked": False, "border": 1, "border_color": "#D8C98A"}
+    if name in (FOLDERS, COPIES) and not beneath:
+        look |= {"bg_color": PALE, "top": 1, "top_color": "#9FB3C6"}
+        look |= {"bold": True} if column.title in ("Line", "Path", "Proposal") else {}
+    if column.title == "Proposal" and value in FILLS:
+        look["bg_color"] = FILLS[str(value)]
+    if column.title == "Path":
+        look |= {"font_color": "#1D4F7C", "underline": 1, "indent": 1 if beneath else 0}
+    return look
 
 
-def _height(columns: list[Column], row: Row) -> float:
+def _height(sheet: Sheet, row: Row) -> float:
     """High enough for its longest wrapped text: not every program works that out by itself."""
-    texts = [(str(row.get(column.title) or ""), column.width) for column in columns if column.wrap]
-    lines = max((-(-len(text) * 1.15 // width) for text, width in texts), default=1)
-    return POINTS_PER_LINE * min(max(lines, 1), MOST_LINES)
-
-
-def _add_chart(page: Any, first: int, lines: int) -> None:
-    chart = BarChart()
-    chart.type, chart.style, chart.legend = "bar", 10, None
-    chart.title = "Files by the category that decides"
-    chart.add_data(
-        Reference(page, min_col=2, min_row=first, max_row=first + lines), titles_from_data=True
-    )
-    chart.set_categories(Reference(page, min_col=1, min_row=first + 1, max_row=first + lines))
-    chart.x_axis.delete = chart.y_axis.delete = False
-    chart.height, chart.width = 7, 20
-    page.add_chart(chart, f"A{first + lines + 3}")
-
-
-def _styled(page: Any, value: str, **style: Any) -> Any:
-    cell = WriteOnlyCell(page, value)
-    cell.data_type = "s"
-    for name, setting in style.items():
-        setattr(cell, name, setting)
-    return cell
-
-
-# openpyxl writes the time of saving here, whatever the properties say.
-_SAVED = re.compile(rb"(<dcterms:modified[^>]*>)[^<]*")
-
-
-def _without_times(source: Path, target: Path) -> None:
-    """The same zip with every member dated 1980: same rows, same bytes."""
-    with (
-        zipfile.ZipFile(source) as old,
-        zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as new,
-    ):
-        for info in old.infolist():
-            member = zipfile.ZipInfo(info.filename, (1980, 1, 1, 0, 0, 0))
-            member.compress_type = zipfile.ZIP_DEFLATED
-            with old.open(info) as content, new.open(member, "w", force_zip64=True) as copy:
-                if info.filename == "docProps/core.xml":
-                    copy.write(_SAVED.sub(rb"\g<1>2000-01-01T00:00:00Z", content.read()))
-                while block := content.read(1 << 20):
-                    copy.write(block)
-    source.unlink()
-
-
-_INSTRUCTIONS = [
-    "This workbook lists what was found on your shared drive and what is proposed for it.",
-    f"1. Write your name beside “{REVIEWER_LABEL}” below.",
-    f"2. On “{FILES}”, each line is one file. Read why it is listed and choose a decision:",
-    "     migrate = goes into the new records system.",
-    "     dispose = is not needed; may be destroyed, by the authority named.",
-    "     leave = stays where it is for now.   Empty = nobody has decided; nothing will be done.",
-    f"3. On “{GROUPS}”, each line stands for the files of a folder that may simply move.",
-    "     One decision there covers them all, except files that you decided on by themselves.",
-    f"4. “{INFO}” lists what nobody may decide here: on hold, unreadable, or no file.",
-    "5. Change nothing but the yellow columns. You may sort, filter and save; send the file back.",
-    "Nothing is deleted by this workbook: a disposal is carried out later, and checked again.",
-]
+    lines = 1.0
+    for title, width in sheet.widths:
+        value = row.get(title)
+        if value and title != STANDS:
+            lines = max(lines, -(-len(str(value)) * 1.15 // width))
+    return POINTS_PER_LINE * min(lines, MOST_LINES)

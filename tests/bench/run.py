@@ -106,6 +106,17 @@ def main(files: int, work: Path) -> None:
             "report": stage(estate, "report"),
         },
     )
+    books = work / "workbooks"
+    books.mkdir(exist_ok=True)
+    script = [sys.executable, str(Path(__file__).with_name("workbooks.py"))]
+    for title, names in (
+        ("Review workbooks written: 50,000 rows", ("openpyxl", "ours")),
+        ("One of them read", ("read-openpyxl", "read-ours")),
+    ):
+        race(
+            title,
+            {name: lambda name=name: timed([*script, name, "50000", str(books)]) for name in names},
+        )
     race("Start-up", {"python -c pass": lambda: timed([sys.executable, "-c", "pass"]),
                       "migrate --help": lambda: timed([*MIGRATE, "--help"])})  # fmt: skip
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024

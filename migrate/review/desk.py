@@ -1,0 +1,231 @@
+"""Room: what lies on the records manager's desk, as relations: lines, and the items beneath them.
+
+In: proposals and the decisions in force. Out: `Desk`. A line stands for many items that one
+decision can cover: the items of a folder with one proposal, or the hits of one rule. The desk is
+laid out the same way for the way out and for the way back in.
+Never: one line for items with different proposals, or of different business units.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import ibis
+
+from migrate.engine.query import Query
+from migrate.facts import folder_of
+from migrate.plan import standing_decisions
+
+Relation = Any  # an Ibis relation
+
+DECIDABLE = ["dispose", "review", "migrate"]
+# How deep (in names, the share's included) a folder is a line if it is not wholly of one proposal;
+# and how many items one further down must have to be a line of its own.
+LINE_DEPTH = 3
+DEEPER_NEEDS = 10
+SHOWN = [
+    "scan_id", "entry_id", "unit", "kind", "name", "full_path", "lower_path", "size_bytes",
+    "mtime_ns", "owner", "digest", "group_id", "role", "dup", "dup_keeper_path", "read_error",
+    "hold", "proposal", "contested", "rule_id", "title", "category", "confidence", "reason",
+    "authority", "also",
+]  # fmt: skip
+LINE = ["unit", "line_folder", "proposal", "contested"]
+RULE = ["unit", "rule_id", "proposal", "contested"]
+MEMBERSHIP = {"folder": LINE, "rule": RULE}  # the scope of a decision -> what names its line
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Relations, stored or nearly so. `items`: what can be decided on, with `line_no`, `rule_no` and what stands
+    so far. `lines` and `rules`: one row per line. `copies`: the members of groups of identical
+    files. `info`: what nobody decides here."""
+
+    items: Relation
+    lines: Relation
+    rules: Relation
+    copies: Relation
+    info: Relation
+    standing: Relation
+
+
+def lay_out(query: Query, proposals: Relation) -> Desk:
+    """Sort proposals into lines, the items beneath them, groups of copies, and information."""
+    everything = query.stored(proposals.select(*SHOWN, folder=folder_of(proposals.full_path)))
+    everything = query.stored(_with_line_folder(query, everything))
+    decidable = everything.filter(everything.proposal.isin(DECIDABLE))
+    standing = query.stored(standing_decisions(query))
+    items = query.stored(_with_standing(decidable, standing))
+    lines = query.stored(_lines(items))
+    rules = query.stored(_rule_lines(items))
+    for number, table, name in (("line_no", lines, LINE), ("rule_no", rules, RULE)):
+        same = [items[column].identical_to(table[column]) for column in name]
+        items = items.inner_join(table.select(number, *name), same)
+        items = items.drop(*(column for column in items.columns if column.endswith("_right")))
+    info = everything.filter(~everything.proposal.isin(DECIDABLE))
+    copies = query.stored(_copies(everything, items))
+    return Desk(items, lines, rules, copies, info, standing)
+
+
+def _with_line_folder(query: Query, everything: Relation) -> Relation:
+    """Everything with the folder whose line it belongs to: the highest folder in which all has one
+    proposal, else the folder at LINE_DEPTH. `folder_items` and `folder_held` count what is in
+    it."""
+    fate = everything.proposal + ibis.ifelse(everything.contested, "?", "")
+    told = everything.mutate(fate=ibis.ifelse(everything.proposal.isin(DECIDABLE), fate, "closed"))
+    folders = told.group_by("folder").aggregate(
+        items=told.count(), low=told.fate.min(), high=told.fate.max(),
+        first_unit=told.unit.min(), last_unit=told.unit.max(),
+        held=told.hold.count(),
+    )  # fmt: skip
+    names = folders.folder.split("/")
+    above = folders.mutate(names=names, depth=ibis.range(1, names.length() + 1).unnest())
+    above = query.stored(above.mutate(above=above.names[: above.depth].join("/")).drop("names"))
+    whole = above.group_by("above", "depth").aggregate(
+        items=above["items"].sum(), low=above.low.min(), high=above.high.max(),
+        first_unit=above.first_unit.min(), last_unit=above.last_unit.max(), held=above.held.sum(),
+    )  # fmt: skip
+    alike = (whole.low == whole.high) & (whole.low != "closed")
+    alike &= whole.first_unit == whole.last_unit
+    alike &= (whole.depth <= LINE_DEPTH) | (whole["items"] >= DEEPER_NEEDS)
+    whole = query.stored(whole.mutate(whole=alike & (whole.depth > 1)))
+    candidates = above.select("folder", "depth", "above").inner_join(
+        whole.select("above", "whole"), "above"
+    )
+    place = ibis.ifelse(candidates.whole, candidates.depth, 1000 - candidates.depth)
+    # The highest whole folder first; else the deepest that LINE_DEPTH allows.
+    allowed = candidates.filter(candidates.whole | (candidates.depth <= LINE_DEPTH))
+    nth = ibis.row_number().over(group_by="folder", order_by=place)
+    chosen = allowed.mutate(nth=nth).filter(ibis._.nth == 0)
+    chosen = chosen.select("folder", line_folder="above", line_whole="whole")
+    counts = whole.select(line_folder="above", folder_items="items", folder_held="held")
+    chosen = chosen.inner_join(counts, "line_folder")
+    return _left_join(everything, chosen, "folder")
+
+
+def _with_standing(items: Relation, standing: Relation) -> Relation:
+    """Items with the decision in force by each scope that a line can prefill, and in all."""
+    fits = standing.filter(standing.fits)
+    for scope, prefix in (("file", "own"), ("folder", "folder"), ("rule", "rule")):
+        of_scope = fits.filter(fits.scope == scope)
+        names = {f"{prefix}_decision": "decision", f"{prefix}_comment": "comment",
+                 f"{prefix}_by": "decided_by", f"{prefix}_sheet": "sheet"}  # fmt: skip
+        of_scope = of_scope.select("entry_id", **names)
+        items = _left_join(items, of_scope, "entry_id")
+    nearest = standing.filter(standing.nearest).select(
+        "entry_id", stands="decision", stands_by="decided_by", stands_at="decided_at",
+        stands_scope="scope", stands_fits="fits",
+    )  # fmt: skip
+    return _left_join(items, nearest, "entry_id")
+
+
+def _left_join(left: Relation, right: Relation, key: str) -> Relation:
+    return left.left_join(right, key).drop(f"{key}_right")
+
+
+def _summed(items: Relation, scope: str) -> dict[str, Relation]:
+    """What every line counts, and what has been decided on it as a line so far."""
+    decision, by = items[f"{scope}_decision"], items[f"{scope}_by"]
+    return {
+        "files": items.count(),
+        "size_bytes": items.size_bytes.sum(),
+        "oldest_ns": items.mtime_ns.min(),
+        "newest_ns": items.mtime_ns.max(),
+        "members": items.entry_id.bit_xor(),
+        "decided": items.stands.count(where=items.stands_fits),
+        "line_decided": decision.count(),
+        "line_low": decision.min(),
+        "line_high": decision.max(),
+        "line_comment": items[f"{scope}_comment"].max(),
+        "line_by": by.max(),
+    }
+
+
+def _lines(items: Relation) -> Relation:
+    """One row per folder and proposal, with how often which rule decides (`why`)."""
+    copies = items.dup == "not_keeper"
+    kept_in = folder_of(items.dup_keeper_path)
+    lines = items.group_by(LINE).aggregate(
+        **_summed(items, "folder"),
+        whole=items.line_whole.any(),
+        folder_items=items.folder_items.max(),
+        folder_held=items.folder_held.max(),
+        copies=copies.sum(),
+        kept_low=kept_in.min(),
+        kept_high=kept_in.max(),
+        sure_low=items.confidence.min(),
+        sure_high=items.confidence.max(),
+        owner_low=items.owner.min(),
+        owner_high=items.owner.max(),
+    )
+    by_rule = items.group_by([*LINE, "rule_id", "title", "authority"]).aggregate(n=items.count())
+    phrase = ibis.coalesce(by_rule.title + " (" + by_rule.rule_id + ")", "No rule matched")
+    by_rule = by_rule.mutate(phrase=by_rule.n.cast("string") + " × " + phrase)
+    why = by_rule.group_by(LINE).aggregate(
+        why=by_rule.phrase.group_concat(
+            "; ", order_by=[ibis.desc(by_rule.n), by_rule.rule_id.isnull(), by_rule.rule_id]
+        ),
+        rule_count=by_rule.count(),
+    )
+    named = by_rule.filter(by_rule.authority.length() > 0).select(*LINE, "authority").distinct()
+    authorities = named.group_by(LINE).aggregate(
+        authorities=named.authority.group_concat("; ", order_by=named.authority)
+    )
+    lines = lines.inner_join(why, LINE)
+    lines = lines.left_join(authorities, LINE)
+    lines = lines.drop(*(column for column in lines.columns if column.endswith("_right")))
+    order = [lines.unit, lines.line_folder, _rank(lines)]
+    return lines.mutate(line_no=ibis.row_number().over(order_by=order))
+
+
+def _rule_lines(items: Relation) -> Relation:
+    """One row per rule and proposal."""
+    rules = items.group_by(RULE).aggregate(
+        **_summed(items, "rule"),
+        title=items.title.min(),
+        category=items.category.min(),
+        confidence=items.confidence.min(),
+        example=items.reason.min(),
+        authority=items.authority.min(),
+    )
+    order = [rules.unit, _rank(rules), rules.rule_id.isnull(), rules.rule_id]
+    return rules.mutate(rule_no=ibis.row_number().over(order_by=order))
+
+
+def _rank(table: Relation) -> Relation:
+    """Proposals in the order in which people should look at them."""
+    return ibis.cases(
+        (table.proposal == "dispose", 0), (table.proposal == "review", 1), (table.contested, 2),
+        else_=3,
+    )  # fmt: skip
+
+
+def _copies(everything: Relation, items: Relation) -> Relation:
+    """For each unit with a copy to decide on in a group of identical files: its own members, and
+    the keeper wherever it is. `here` says whether it can be decided on in that unit's workbook."""
+    grouped = everything.filter(everything.group_id.notnull(), everything.role != "hard_link")
+    size = grouped.group_by("group_id").aggregate(group_files=grouped.count())
+    grouped = grouped.inner_join(size, "group_id")
+    here = grouped.filter(grouped.proposal.isin(DECIDABLE), grouped.role == "copy")
+    units = here.select("group_id", for_unit="unit").distinct()
+    members = grouped.inner_join(units, "group_id")
+    mine = members.unit == members.for_unit
+    members = members.filter(mine | (members.role == "keeper"))
+    names = grouped.filter(grouped.role == "keeper")
+    names = names.select("group_id", keeper_name="name", keeper_lower="lower_path")
+    members = _left_join(members, names, "group_id")
+    stands = items.select(
+        "entry_id", "own_decision", "own_comment", "own_sheet", "stands", "stands_by", "stands_at",
+        "stands_scope", "stands_fits",
+    )  # fmt: skip
+    members = _left_join(members, stands, "entry_id")
+    return members.mutate(
+        here=(members.unit == members.for_unit) & members.proposal.isin(DECIDABLE)
+    )
+
+
+def units(query: Query, desk: Desk) -> list[str]:
+    """Every business unit with at least one row."""
+    names = [relation.select("unit") for relation in (desk.items, desk.info)]
+    every = ibis.union(*names, distinct=True)
+    return sorted(record["unit"] for record in query.rows(every))

@@ -1,0 +1,42 @@
+"""Room: links that open a folder of a share on the machine of whoever reads a workbook.
+
+In: estate.yaml's shares. Out: file URLs. Never: another scheme, or a user's name or password.
+"""
+
+from __future__ import annotations
+
+from pathlib import PureWindowsPath
+from urllib.parse import quote
+
+from migrate.config import Config, share_root
+from migrate.estate import Estate
+
+LONGEST = 2_000  # Excel: 2,079 characters
+
+
+class Links:
+    """The folders of an estate's shares as URLs."""
+
+    def __init__(self, estate: Estate, config: Config) -> None:
+        self.bases = {
+            share.name: base_url(share.link or share_root(config, estate.root, share.name))
+            for share in config.shares
+        }
+
+    def to(self, full_folder: str) -> str:
+        """share/folder/folder as a link; '' for one that Excel could not hold."""
+        share, _, below = full_folder.partition("/")
+        url = self.bases[share] + "/" + quote(below, safe="/", errors="surrogatepass")
+        return url.rstrip("/") if len(url) < LONGEST else ""
+
+
+def base_url(place: str) -> str:
+    """A path, UNC path or smb:// URL as a file URL. The scheme has a capital letter: xlsxwriter
+    takes file:// for a path of Windows and turns its slashes."""
+    if "://" in place:
+        place = "//" + place.split("://", 1)[1].rpartition("@")[2]
+    elif PureWindowsPath(place).drive and not place.startswith("/"):
+        place = place.replace("\\", "/")
+    if place.startswith("//"):
+        return "File:" + quote(place.rstrip("/"), safe="/")
+    return "File:///" + quote(place.strip("/"), safe="/:")

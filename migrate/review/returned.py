@@ -1,0 +1,209 @@
+"""Room: a returned workbook read, whoever has had it in hand and with whatever program.
+
+In: an .xlsx. Out: its decided rows by column title, who signed, and what it was made from. Nothing
+in it is believed here. Never: a file that unpacks, or a sheet that spreads, to more than memory
+can hold; a row whose decision is read as something it does not say.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import unicodedata
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from python_calamine import CalamineWorkbook
+
+from migrate.errors import LimitReached, MigrateError, UsageError
+from migrate.review.columns import (
+    CHECK,
+    COMMENT,
+    COPIES,
+    COVER,
+    DECISION,
+    FOLDERS,
+    KEY,
+    REVIEWER_LABEL,
+    RULES,
+    STATE_LABEL,
+    canonical,
+)
+
+DECIDED_SHEETS = [FOLDERS, COPIES, RULES]
+MOST_UNPACKED_BYTES = 4 << 30
+MOST_CELLS = 60_000_000  # the reader lays a sheet out as a rectangle
+COVER_ROWS = 60
+MOST_ROWS_ABOVE = 50  # the titles
+
+
+@dataclass(frozen=True)
+class Returned:
+    """One decided row as it came back."""
+
+    book: int  # which of the workbooks given
+    sheet: str
+    number: int
+    cells: dict[str, Any]
+    decision: str
+
+    @property
+    def key(self) -> str:
+        return canonical(self.cells.get(KEY)).strip()
+
+    @property
+    def place(self) -> str:
+        return canonical(self.cells.get("Path") or self.cells.get("Rule"))
+
+    def lighter(self) -> Returned:
+        """The same without what is not needed any more once the row has been looked at."""
+        kept = {name: self.cells.get(name) for name in (DECISION, COMMENT, KEY, "Path", "Rule")}
+        return replace(self, cells=kept)
+
+
+@dataclass(frozen=True)
+class Workbook:
+    """What a workbook holds, read once and closed."""
+
+    name: str
+    reviewer: str
+    seen_run: int  # decisions up to this run were in it
+    rows: list[Returned]
+    undecided: int
+    sha256: str
+
+
+def read_workbook(path: Path, book: int) -> Workbook:
+    """Everything in a workbook that an import looks at.
+
+    Errors: UsageError, whatever is wrong with the file: readers raise nearly anything for a damaged
+    one; LimitReached if it would unpack to more than 4 GB."""
+    try:
+        content = path.read_bytes()
+        _look_into(path, content)
+        found = CalamineWorkbook.from_filelike(io.BytesIO(content))
+        if COVER not in found.sheet_names or FOLDERS not in found.sheet_names:
+            raise UsageError(
+                f"{path} is no review workbook: it has no sheets “{COVER}” and “{FOLDERS}”",
+                "Import a workbook that `migrate review export` wrote.",
+            )
+        cover = _cover(found)
+        rows: list[Returned] = []
+        undecided = 0
+        for sheet in DECIDED_SHEETS:
+            for row in _rows(found, sheet, book):
+                if row.decision:
+                    rows.append(row)
+                else:
+                    undecided += 1
+        seen = re.search(r"decisions up to run (\d{1,9})", cover.get(STATE_LABEL, ""))
+        digest = hashlib.sha256(content).hexdigest()
+        reviewer = cover.get(REVIEWER_LABEL, "")
+        seen_run = int(seen[1]) if seen else 0
+        return Workbook(path.name, reviewer, seen_run, rows, undecided, digest)
+    except MigrateError:
+        raise
+    except Exception as error:
+        raise UsageError(
+            f"{path} cannot be read as an .xlsx workbook: {error}",
+            "Open it in a spreadsheet program and save it as .xlsx.",
+        ) from None
+
+
+def _look_into(path: Path, content: bytes) -> None:
+    """Refuse what would fill the memory: by its size unpacked, or by a cell far away."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        size = sum(info.file_size for info in archive.infolist())
+        if size > MOST_UNPACKED_BYTES:
+            raise LimitReached(f"{path} would unpack to {size:,} bytes: no review workbook does")
+        for info in archive.infolist():
+            sheet = info.filename.startswith("xl/worksheets/") and info.filename.endswith(".xml")
+            if b"<!DOCTYPE" in archive.open(info).read(4096):
+                raise UsageError(f"{path} holds a document type in {info.filename}: no spreadsheet")
+            if sheet:
+                _refuse_far_cells(path, archive, info)
+
+
+_FAR = re.compile(rb'\br="([A-Z]{2,3})(\d{1,7})"')
+_ROW = re.compile(rb'<(?:\w+:)?row\b[^>]*?\br="(\d{1,9})"')
+
+
+def _refuse_far_cells(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
+    """A sheet is as wide as its last column and as long as its last row; our own have neither a
+    second letter in a column nor more rows than Excel."""
+    columns, rows, tail = 26, 0, b""
+    with archive.open(info) as file:
+        while block := file.read(1 << 20):
+            text = tail + block
+            columns = max([columns, *(_column(match[1]) for match in _FAR.finditer(text))])
+            rows = max([rows, *(int(number) for number in _ROW.findall(text))])
+            tail = text[-200:]
+    if columns * rows > MOST_CELLS:
+        raise LimitReached(
+            f"{path}: a sheet has a value far outside its table, in row {rows:,} or in column "
+            f"number {columns:,}",
+            "Copy the decisions into a workbook as it was exported.",
+        )
+
+
+def _column(letters: bytes) -> int:
+    number = 0
+    for letter in letters:
+        number = number * 26 + letter - 64
+    return number
+
+
+def _cover(found: CalamineWorkbook) -> dict[str, str]:
+    """The labels of the first sheet and what stands beside them."""
+    rows = found.get_sheet_by_name(COVER).to_python(nrows=COVER_ROWS)
+    pairs = ([*map(canonical, row), "", ""][:2] for row in rows)
+    return {label.strip(): value.strip() for label, value in pairs}
+
+
+def _rows(found: CalamineWorkbook, sheet: str, book: int) -> Iterator[Returned]:
+    """The rows of a sheet by column title, wherever the columns are now. Blank ones are none."""
+    if sheet not in found.sheet_names:
+        return
+    rows = found.get_sheet_by_name(sheet).iter_rows()
+    first, titles = _titles(rows)
+    wanted = (DECISION, KEY, CHECK)
+    missing = [title for title in wanted if title not in titles]
+    if missing:
+        raise UsageError(
+            f"the sheet “{sheet}” has lost its column {' and '.join(missing)}",
+            "Export the workbook again and copy the decisions into it.",
+        )
+    if twice := [title for title in wanted if titles.count(title) > 1]:
+        raise UsageError(
+            f"the sheet “{sheet}” has more than one column {' and '.join(twice)}",
+            "Rename the one that was added.",
+        )
+    at = titles.index(DECISION)
+    for number, values in enumerate(rows, first + 1):
+        if any(value not in ("", None) for value in values):
+            decision = as_decision(values[at])
+            yield Returned(book, sheet, number, dict(zip(titles, values, strict=False)), decision)
+
+
+def _titles(rows: Iterator[list[Any]]) -> tuple[int, list[str]]:
+    """The number of the row of titles, and the titles; rows may have been put above it."""
+    for number, values in enumerate(rows, 1):
+        titles = [canonical(title).strip() for title in values]
+        if KEY in titles or DECISION in titles:
+            return number, titles
+        if number == MOST_ROWS_ABOVE:
+            break
+    return 1, []
+
+
+def as_decision(value: Any) -> str:
+    """A decision as people write it: case, spaces, quotes and a full stop say nothing."""
+    plain = unicodedata.normalize("NFKC", canonical(value))
+    return plain.strip(_SAYS_NOTHING).casefold()
+
+
+_SAYS_NOTHING = " \t\r\n\"'“”‘’.,;:!\u00a0\u200b\ufeff"

@@ -1,0 +1,82 @@
+"""Progress: what a person waiting for a long stage is told."""
+
+from __future__ import annotations
+
+import pytest
+
+from migrate import events
+from migrate.events import Progress
+
+
+class Clock:
+    """A clock that stands still until it is told to go on."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 100.0
+        monkeypatch.setattr(events.time, "monotonic", lambda: self.now)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+def test_a_line_tells_done_rate_time_left_and_failures(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every ten seconds a plain line; nothing before; then one line that sums up."""
+    with Progress("crawl s", total=4_000) as progress:
+        for _ in range(20):
+            clock.now += 1
+            progress.advance(100, 1 << 20, failed=1, now_at="s/folder")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [
+        "crawl s: 1,000 of 4,000 files, 10.0 MB read, 100 files/s, about 30 s left, 10 failed",
+        "crawl s: 2,000 of 4,000 files, 20.0 MB read, 100 files/s, about 20 s left, 20 failed",
+        "crawl s: 2,000 files in 20 s, 20.0 MB read, 100 files/s, 20 failed",
+    ]
+
+
+def test_the_time_left_is_reckoned_from_how_it_goes_lately(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """After a fast beginning a slow share is not promised to be done soon."""
+    with Progress("crawl s", total=10_000) as progress:
+        clock.now += 20
+        progress.advance(8_000)
+        for _ in range(30):
+            clock.now += 10
+            progress.advance(10)
+    last = capsys.readouterr().err.splitlines()[-2]
+    assert "1 files/s, about 28 min left" in last
+
+
+def test_what_is_slow_is_named(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    """The longest pause is told with what ended it; a name cannot move the cursor."""
+    with Progress("crawl s") as progress:
+        progress.advance(now_at="s/fast")
+        clock.now += 45
+        progress.advance(now_at="s/slow\x1b[2J")
+        clock.now += 10
+        progress.advance(now_at="s/other")
+    lines = capsys.readouterr().err.splitlines()
+    assert all("slowest: 45 s at s/slow\\x1b[2J" in line for line in lines)
+    assert len(lines) == 3
+
+
+def test_a_short_stage_says_nothing(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is over before anything was shown is not summed up either."""
+    with Progress("flag") as progress:
+        clock.now += 3
+        progress.advance(5)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_stage_that_was_cut_off_says_so(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    """The last line of an interrupted stage does not look like an end."""
+    with pytest.raises(KeyboardInterrupt), Progress("move", "lines") as progress:
+        clock.now += 11
+        progress.advance(7)
+        raise KeyboardInterrupt
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == "move: 7 lines stopped after 11 s, 1 lines/s, slowest: 11 s"
