@@ -11,9 +11,26 @@ from typing import Any
 
 import duckdb
 import ibis
+import pyarrow as pa
 
 from migrate.config import Config
 from migrate.engine.query import Query
+
+# What facts say of an entry, beside what an example's name and path give (see examples.py).
+FACTS = pa.schema(
+    [
+        ("name", pa.string()), ("full_path", pa.string()), ("kind", pa.string()),
+        ("unit", pa.string()), ("size_bytes", pa.int64()), ("mtime_ns", pa.int64()),
+        ("ctime_ns", pa.int64()), ("atime_ns", pa.int64()), ("birthtime_ns", pa.int64()),
+        ("owner", pa.string()), ("mime", pa.string()), ("puid", pa.string()),
+        ("format_name", pa.string()), ("identified", pa.bool_()), ("encrypted", pa.bool_()),
+        ("ext_mismatch", pa.bool_()), ("digest_sha256", pa.binary()), ("dup", pa.string()),
+        ("dup_keeper_path", pa.string()), ("member_count", pa.int64()),
+        ("child_count", pa.int64()), ("path_len", pa.int64()), ("link_count", pa.int64()),
+        ("retention_class", pa.string()),
+    ]
+)  # fmt: skip
+UNASSIGNED = "Unassigned"  # what lies in no business unit's folders
 
 
 @ibis.udf.scalar.builtin  # type: ignore[untyped-decorator]
@@ -104,22 +121,28 @@ def content_key(table: Any) -> Any:
 def facts(query: Query, config: Config) -> Any:
     """A row for every entry, with the fields that rules know (see flag/conditions.py)."""
     table = _joined(query)
-    full = full_path(table)
-    lower = folded(full)
+    table = from_path(table.mutate(full_path=full_path(table)))
     unread = ibis.coalesce(table.read_error, table.error, table.listing_error)
-    is_folder = table.kind == "folder"
     dup = _place_among_copies(query, table, unread)
     keeper = ibis.ifelse(dup == "not_keeper", table.dup_keeper_path, ibis.null("string"))
     return table.mutate(
-        full_path=full,
         read_error=unread,
+        path_len=table.full_path.length(),
+        dup=dup,
+        retention_class=retention_class(table.lower_path, config),
+        unit=business_unit(table.lower_path, config),
+        dup_keeper_path=keeper,
+    )
+
+
+def from_path(table: Any) -> Any:
+    """The facts that a full path gives by itself."""
+    lower = folded(table.full_path)
+    is_folder = table.kind == "folder"
+    return table.mutate(
         lower_path=lower,
         lower_folder=ibis.ifelse(is_folder, lower, folder_of(lower)),
         ext=ibis.ifelse(is_folder, "", extension_of(table.name)),
-        path_len=full.length(),
-        dup=dup,
-        retention_class=retention_class(lower, config),
-        dup_keeper_path=keeper,
     )
 
 
@@ -140,7 +163,7 @@ def _joined(query: Query) -> Any:
         identified=ibis.ifelse(looked_at, formats.puid.notnull(), ibis.null("boolean")),
     ).distinct(on="content_key")  # fmt: skip
     # Groups of an earlier scan say nothing about the files of this one.
-    groups = query.table("groups").select("scan_id", "entry_id", "group_id", "role", "keeper_id")
+    groups = query.table("groups").drop("size_bytes")
     keepers = entries.select(keeper_id="entry_id", dup_keeper_path=full_path(entries))
     table = entries
     for other, key in (
@@ -150,6 +173,14 @@ def _joined(query: Query) -> Any:
         table = table.left_join(other, key)
         table = table.drop(*(name for name in table.columns if name.endswith("_right")))
     return table
+
+
+def business_unit(lower_path: Any, config: Config) -> Any:
+    """The unit whose folder is the longest that a path lies under."""
+    lines = [(folder, unit.name) for unit in config.business_units for folder in unit.folders]
+    lines.sort(key=lambda line: -len(line[0]))
+    branches = [(is_under(lower_path, folder), name) for folder, name in lines]
+    return ibis.cases(*branches, else_=UNASSIGNED) if branches else ibis.literal(UNASSIGNED)
 
 
 def _place_among_copies(query: Query, table: Any, unread: Any) -> Any:

@@ -14,11 +14,10 @@ import ibis
 
 from migrate.config import Config
 from migrate.engine.query import Query
-from migrate.facts import facts, folder_of, is_under
+from migrate.facts import facts, folder_of
 from migrate.flag.rules import Rule
 
 DECISIONS = ["migrate", "dispose", "leave"]
-UNASSIGNED = "Unassigned"
 COPY_OF_HELD = "a copy of a held file: "
 
 
@@ -37,14 +36,6 @@ def held(facts: Any, holds: list[Rule], as_of: date) -> Any:
     copies = copies.select("entry_id", hold=COPY_OF_HELD + copies.group_hold)
     union = direct.select("entry_id", "hold").union(copies)
     return union.group_by("entry_id").aggregate(hold=union.hold.max())
-
-
-def business_unit(lower_path: Any, config: Config) -> Any:
-    """The unit whose folder is the longest that a path lies under."""
-    lines = [(folder, unit.name) for unit in config.business_units for folder in unit.folders]
-    lines.sort(key=lambda line: -len(line[0]))
-    branches = [(is_under(lower_path, folder), name) for folder, name in lines]
-    return ibis.cases(*branches, else_=UNASSIGNED) if branches else ibis.literal(UNASSIGNED)
 
 
 def latest_decisions(query: Query) -> Any:
@@ -91,7 +82,6 @@ def proposals(query: Query, config: Config, holds: list[Rule], as_of: date) -> A
     return table.mutate(
         proposal=proposal,
         contested=(proposal == "migrate") & table.also_dispose.fill_null(False),
-        unit=business_unit(table.lower_path, config),
         group_folder=folder_of(table.full_path).re_extract(r"^[^/]*(/[^/]*){0,2}", 0),
     )
 

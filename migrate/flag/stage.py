@@ -21,7 +21,8 @@ from migrate.estate import Run, Writer
 from migrate.facts import facts
 from migrate.flag.conditions import FIELDS, TIME
 from migrate.flag.examples import failing_examples
-from migrate.flag.rules import TEMPLATE, Rule
+from migrate.flag.rules import Rule
+from migrate.flag.written import TEMPLATE
 from migrate.wording import NANOSECOND
 
 
@@ -47,7 +48,8 @@ def flag(writer: Writer, config: Config, rules: list[Rule], as_of: date) -> tupl
             "rules": rule_set_digest(rules),
             "count": len(rules),
         }
-        settings["file_plan"] = [line.model_dump() for line in config.file_plan]
+        for name in ("file_plan", "business_units", "retention"):
+            settings[name] = [line.model_dump(mode="json") for line in getattr(config, name)]
         inputs = writer.estate.fact_runs()
         done = writer.estate.done("flag", settings, inputs)
         if done:
@@ -63,7 +65,7 @@ def flag(writer: Writer, config: Config, rules: list[Rule], as_of: date) -> tupl
 def rule_set_digest(rules: list[Rule]) -> str:
     """Which rules, word for word: SHA-256 over all of them, holds included."""
     text = "\n".join(
-        f"{rule.id} {rule.rank} {rule.condition} {rule.explain} {rule.authority}" for rule in rules
+        f"{rule.id} {rule.rank} {rule.condition!r} {rule.explain} {rule.authority}" for rule in rules
     )
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -119,7 +121,7 @@ def reason(template: str, facts: Any) -> Any:
 def _value(name: str, facts: Any) -> Any:
     if name == "size":
         return ibis.coalesce(size_words(facts.size_bytes), "of unknown size")
-    if name in ("name", "owner", "retention_class"):
+    if name in ("name", "owner", "retention_class", "unit"):
         value = facts[name]
     elif name in FIELDS and FIELDS[name].modifiers is TIME:
         value = day_words(FIELDS[name].column(facts))

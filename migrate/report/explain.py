@@ -17,7 +17,8 @@ from migrate.engine.query import Query
 from migrate.errors import UsageError
 from migrate.estate import Estate
 from migrate.facts import facts
-from migrate.flag.conditions import FIELDS, TIME, Leaf, leaves
+from migrate.flag.conditions import FIELDS, TIME
+from migrate.flag.language import Leaf, leaves
 from migrate.flag.rules import Rule
 from migrate.flag.stage import day_words
 from migrate.plan import outcomes

@@ -152,7 +152,7 @@ def figures(estate: Estate, config: Config) -> Figures:
 
     Errors: RulesInvalid if estate.yaml's holds cannot be read."""
     _, document = load(estate.config_path)
-    holds = load_holds(config, document)
+    holds = load_holds(config, document, estate.root)
     words, warnings = logged.rules_now(estate, config, document)
     run, day = estate.latest("flag"), _as_of(estate, config)
     with Query(estate) as query:

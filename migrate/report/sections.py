@@ -15,8 +15,8 @@ import ibis
 from migrate.config import Config
 from migrate.engine.query import Query
 from migrate.facts import folder_of
-from migrate.flag.conditions import days_before, nanoseconds
 from migrate.flag.rules import LADDER, Rule
+from migrate.flag.values import days_before, nanoseconds
 from migrate.plan import COPY_OF_HELD, outcomes
 
 Figure = dict[str, Any]
