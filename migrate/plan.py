@@ -53,12 +53,15 @@ def latest_decisions(query: Query) -> Any:
     return table.mutate(nth=nth).filter(ibis._.nth == 0).drop("nth")
 
 
-def proposals(query: Query, config: Config, holds: list[Rule], as_of: date) -> Any:
+def proposals(
+    query: Query, config: Config, holds: list[Rule], as_of: date, findings: Any = None
+) -> Any:
     """Every entry that has a fate of its own (all but folders that hold something), with facts, the
     deciding finding and `proposal`: migrate | review | dispose | hold | unreadable | not_a_file.
-    `contested`: proposed to migrate, though a weaker finding would dispose of it."""
+    `contested`: proposed to migrate, though a weaker finding would dispose of it. `findings` are
+    those of the last flag unless others are given."""
     all_facts = query.stored(facts(query, config))
-    findings = query.table("findings")
+    findings = query.table("findings") if findings is None else findings
     deciding = findings.filter(findings.deciding).select(
         "entry_id", "rule_id", "title", "category", "confidence", "action", "reason", "authority"
     )

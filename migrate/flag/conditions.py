@@ -153,6 +153,15 @@ def extension_is(column: Any, texts: list[str], as_of: date) -> Any:
     return column.isin(texts)
 
 
+@modifier(
+    "", values.DIGESTS, f"sha256: {'ab' * 32}", f"{{name: a, sha256: {'ab' * 32}}}",
+    f"{{name: a, sha256: {'cd' * 32}}}",
+)  # fmt: skip
+def digest_is(column: Any, texts: list[str], as_of: date) -> Any:
+    """Is this digest, or one of these."""
+    return column.isin(texts)
+
+
 @modifier("", values.NUMBER, "size: 0", "{name: a, size: 0}", "{name: a, size: 1}")
 def number_is(column: Any, value: int, as_of: date) -> Any:
     """Is this number."""
@@ -254,10 +263,9 @@ NUMBER = _table(number_is, more_than, at_least, less_than, at_most, between, exi
 TIME = _table(older_than, newer_than, before, since, until, exists)
 FLAG = _table(flag_is, exists)
 PATH = TEXT | _table(under, under_list, has_folder)
-DIGEST = {
-    word: replace(TEXT[word], value=values.DIGESTS) for word in ("", "in", "in_list")
-} | _table(exists)
-DIGEST[""] = replace(extension_is, value=values.DIGESTS)
+DIGEST = {word: replace(TEXT[word], value=values.DIGESTS) for word in ("in", "in_list")} | _table(
+    digest_is, exists
+)
 
 
 def _choice(*choices: str) -> dict[str, Modifier]:

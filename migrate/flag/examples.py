@@ -7,7 +7,11 @@ path (share/name).
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import ibis
@@ -15,6 +19,7 @@ import pyarrow as pa
 
 from migrate.engine.query import Query
 from migrate.errors import Fault
+from migrate.estate import create
 from migrate.facts import FACTS, UNASSIGNED, from_path
 from migrate.flag.conditions import FIELDS, TIME
 from migrate.flag.rules import Rule
@@ -81,6 +86,14 @@ def failing_examples(query: Query, rules: list[Rule]) -> list[Fault]:
             rows.append({**facts, "rule": index, "must_hit": must_hit})
     wrong = _wrong(query, rules, rows) if rows else []
     return faults + [_fault(rules[row["rule"]], _complaint(row)) for row in wrong]
+
+
+@contextmanager
+def scratch_query() -> Iterator[Query]:
+    """Somewhere to try examples where there is no estate."""
+    folder = tempfile.TemporaryDirectory(prefix="migrate-")
+    with folder as path, Query(create(Path(path) / "estate", "")) as query:
+        yield query
 
 
 def _wrong(query: Query, rules: list[Rule], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

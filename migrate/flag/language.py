@@ -66,22 +66,28 @@ Condition = Leaf | Branch
 
 def leaves(condition: Condition) -> Iterator[Leaf]:
     """Every leaf, in the order in which they are written."""
+    for leaf, _ in signed_leaves(condition):
+        yield leaf
+
+
+def signed_leaves(condition: Condition, turned: bool = False) -> Iterator[tuple[Leaf, bool]]:
+    """Every leaf, and whether a `not` around it asks for its contrary."""
     if isinstance(condition, Leaf):
-        yield condition
+        yield condition, turned
     else:
         for part in condition.parts:
-            yield from leaves(part)
+            yield from signed_leaves(part, turned != (condition.word == "not"))
 
 
-def asks_for_unknown(condition: Condition, turned: bool = False) -> Leaf | None:
+def asks_for_unknown(condition: Condition) -> Leaf | None:
     """A leaf that is true just because something is not known: `exists: false`, or `exists: true`
     under a `not`."""
-    if isinstance(condition, Leaf):
-        asks = condition.modifier == "exists" and condition.value is turned
-        return condition if asks else None
-    inner = turned != (condition.word == "not")
-    found = (asks_for_unknown(part, inner) for part in condition.parts)
-    return next((leaf for leaf in found if leaf), None)
+    found = (
+        leaf
+        for leaf, turned in signed_leaves(condition)
+        if leaf.modifier == "exists" and leaf.value is turned
+    )
+    return next(found, None)
 
 
 def parse(

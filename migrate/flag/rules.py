@@ -7,7 +7,7 @@ once, with file, line and column; while there is one, nothing runs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -77,12 +77,19 @@ def written_rules(config: Config, estate_root: Path, faults: list[Fault]) -> lis
     return written
 
 
-def load_rules(config: Config, estate_document: Document, estate_root: Path) -> list[Rule]:
-    """Every rule that is switched on, in the order of their rank; holds among them.
+def load_rules(
+    config: Config, estate_document: Document, estate_root: Path, instead: Path | None = None
+) -> list[Rule]:
+    """Every rule that is switched on, in the order of their rank; holds among them. The rules of
+    the file `instead` take the place of those with the same id.
 
     Errors: RulesInvalid with the faults of all files."""
     faults: list[Fault] = []
     written = written_rules(config, estate_root, faults)
+    if instead:
+        others = read_rules(instead, str(instead), faults)
+        ids = {one.text.id for one in others}
+        written = [one for one in written if one.text.id not in ids] + others
     lists = read_lists(config, estate_document, estate_root, faults)
     faults += _wrong_changes(config, estate_document, written)
     rules = make_rules(config, written, lists, faults)
@@ -149,7 +156,7 @@ def make_rules(
     return rules
 
 
-def waits_for(one: Written, lists: Lists) -> list[str]:
+def waits_for(one: Written, lists: Container[str]) -> list[str]:
     """The lists that a rule needs and estate.yaml does not name: until then it does not run."""
     return [name for name in one.text.lists if name not in lists]
 

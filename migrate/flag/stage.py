@@ -65,7 +65,8 @@ def flag(writer: Writer, config: Config, rules: list[Rule], as_of: date) -> tupl
 def rule_set_digest(rules: list[Rule]) -> str:
     """Which rules, word for word: SHA-256 over all of them, holds included."""
     text = "\n".join(
-        f"{rule.id} {rule.rank} {rule.condition!r} {rule.explain} {rule.authority}" for rule in rules
+        f"{rule.id} {rule.rank} {rule.condition!r} {rule.explain} {rule.authority}"
+        for rule in rules
     )
     return hashlib.sha256(text.encode()).hexdigest()
 
