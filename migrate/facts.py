@@ -151,7 +151,8 @@ def _joined(query: Query) -> Any:
     entries = query.table("entries")
     files = contents(query)
     extra = files.select(
-        "entry_id", "digest", "digest_sha256", "mime", "encrypted", "was_read", "read_error",
+        "entry_id", "sample_xxh3", "digest", "digest_sha256", "mime", "encrypted", "was_read",
+        "read_error",
         content_key=content_key(files),
     )  # fmt: skip
     listings = query.table("listings")

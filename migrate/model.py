@@ -154,6 +154,19 @@ _TABLES = [
             ]
         ),
     ),
+    Table(  # content that was in the scope of a hold: it stays held where it is moved or renamed
+        "held",
+        "flag",
+        "always",
+        pa.schema(
+            [
+                *_KEY,
+                ("hold", pa.string()),  # the hold's words, see holds.wording
+                ("size_bytes", pa.int64()),
+                ("sample_xxh3", pa.binary()),
+            ]
+        ),
+    ),
     Table(
         "decisions",
         "review",

@@ -16,26 +16,9 @@ from migrate.config import Config
 from migrate.engine.query import Query
 from migrate.facts import facts, folder_of
 from migrate.flag.rules import Rule
+from migrate.holds import held
 
 DECISIONS = ["migrate", "dispose", "leave"]
-COPY_OF_HELD = "a copy of a held file: "
-
-
-def held(facts: Any, holds: list[Rule], as_of: date) -> Any:
-    """entry_id and hold of everything that is held, copies of held content included.
-
-    A hold that cannot be told (NULL: a fact it asks for is not known) holds."""
-    if not holds:
-        return facts.filter(ibis.literal(False)).select("entry_id", hold=ibis.literal(""))
-    matches = [(hold.condition.ask(facts, as_of).fill_null(True), hold.explain) for hold in holds]
-    marked = facts.mutate(hold=ibis.cases(*matches))
-    direct = marked.filter(marked.hold.notnull())
-    groups = direct.filter(direct.group_id.notnull()).group_by("group_id")
-    by_group = groups.aggregate(group_hold=ibis._.hold.min())
-    copies = facts.inner_join(by_group, "group_id")
-    copies = copies.select("entry_id", hold=COPY_OF_HELD + copies.group_hold)
-    union = direct.select("entry_id", "hold").union(copies)
-    return union.group_by("entry_id").aggregate(hold=union.hold.max())
 
 
 def latest_decisions(query: Query) -> Any:
@@ -73,7 +56,7 @@ def proposals(
     # A folder that holds something shares its fate with what it holds.
     inside = (all_facts.kind == "folder") & (all_facts.child_count > 0)
     table = all_facts.filter(~inside.fill_null(False))
-    for other in (deciding, also, held(all_facts, holds, as_of)):
+    for other in (deciding, also, held(query, all_facts, holds, as_of)):
         table = table.left_join(other, "entry_id").drop("entry_id_right")
     proposal = ibis.cases(
         (table.hold.notnull(), "hold"),

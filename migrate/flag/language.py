@@ -147,8 +147,7 @@ def _parse_leaf(key: str, value: Any, document: Document, place: Place, lists: L
     if word not in modifiers:
         known = [word or "no modifier" for word in modifiers]
         raise Malformed(f"{name!r} has no modifier {word!r}{suggestion(word, known)}")
-    line = document.places.get(place, (1, 1))[0]
-    return Leaf(name, word, _read(modifiers[word], value, lists), value, f"{document.file}:{line}")
+    return Leaf(name, word, _read(modifiers[word], value, lists), value, document.where(place))
 
 
 def _read(modifier: Modifier, value: Any, lists: Lists) -> Any:

@@ -285,7 +285,7 @@ def _folders_on_no_share(
     shares = {fold(share.name): share.name for share in config.shares}
     return [
         document.fault(
-            (*place, "match"),
+            _place_of(document, (*place, "match"), leaf),
             f"{folder!r} is on no share{suggestion(folder.split('/')[0], [*shares.values()])}",
         )
         for leaf in leaves(condition)
@@ -293,6 +293,13 @@ def _folders_on_no_share(
         for folder in leaf.value
         if folder.split("/")[0] not in shares
     ]
+
+
+def _place_of(document: Document, place: Place, leaf: Leaf) -> Place:
+    """Where a leaf stands; several alike in one hold are one place."""
+    key = f"{leaf.field}|{leaf.modifier}"
+    inside = (at for at in document.places if at[: len(place)] == place and at[-1] == key)
+    return next((at for at in inside if document.where(at) == leaf.where), place)
 
 
 def as_of_date(config: Config, given: date | None, crawled: str) -> date:

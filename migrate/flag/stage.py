@@ -23,6 +23,7 @@ from migrate.flag.conditions import FIELDS, TIME
 from migrate.flag.examples import failing_examples
 from migrate.flag.rules import Rule
 from migrate.flag.written import TEMPLATE
+from migrate.holds import to_remember
 from migrate.wording import NANOSECOND
 
 
@@ -54,9 +55,13 @@ def flag(writer: Writer, config: Config, rules: list[Rule], as_of: date) -> tupl
         done = writer.estate.done("flag", settings, inputs)
         if done:
             return done, Flagged(**done.summary)
-        found = query.stored(findings(facts(query, config), rules, as_of))
+        every = facts(query, config)
+        found = query.stored(findings(every, rules, as_of))
         run = writer.begin("flag", settings, inputs)
         writer.commit(run, query.write("findings", found.order_by("entry_id", "rank")))
+        if holds := [rule for rule in rules if rule.category == "hold"]:
+            remembered = to_remember(every, holds, as_of)
+            writer.commit(run, query.write("held", remembered.order_by("entry_id", "hold")))
         summary = _summary(query, found)
     writer.finish(run, summary.__dict__)
     return run, summary
