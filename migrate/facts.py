@@ -6,15 +6,15 @@ What is not known is NULL, and stays unknown.
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
-import duckdb
 import ibis
 import pyarrow as pa
 
 from migrate.config import Config
 from migrate.engine.query import Query
+from migrate.expressions import extension_of, folded, folder_of, full_path, hex, is_under
+from migrate.retention import with_retention
 
 # What facts say of an entry, beside what an example's name and path give (see examples.py).
 FACTS = pa.schema(
@@ -27,67 +27,13 @@ FACTS = pa.schema(
         ("ext_mismatch", pa.bool_()), ("digest_sha256", pa.binary()), ("dup", pa.string()),
         ("dup_keeper_path", pa.string()), ("member_count", pa.int64()),
         ("child_count", pa.int64()), ("path_len", pa.int64()), ("link_count", pa.int64()),
-        ("retention_class", pa.string()),
+        ("retention_class", pa.string()), ("retention_due_ns", pa.int64()),
+        ("retention_basis", pa.string()), ("retention_certain", pa.bool_()),
+        ("retention_action", pa.string()), ("retention_authority", pa.string()),
+        ("retention_period", pa.string()),
     ]
 )  # fmt: skip
 UNASSIGNED = "Unassigned"  # what lies in no business unit's folders
-
-
-@ibis.udf.scalar.builtin  # type: ignore[untyped-decorator]
-def hex(value: bytes) -> str:  # type: ignore[empty-body]
-    """The engine's own function (DuckDB and Spark have it): bytes as upper-case digits."""
-
-
-@ibis.udf.scalar.builtin  # type: ignore[untyped-decorator]
-def nfc_normalize(value: str) -> str:  # type: ignore[empty-body]
-    """The engine's own function: one spelling for each accented letter."""
-
-
-def folded(text: Any) -> Any:
-    """Text as it is compared: lower case, accents composed (one name has two spellings on disks
-    that Macs have written to)."""
-    return nfc_normalize(text).lower()
-
-
-@cache
-def fold(text: str) -> str:
-    """What `folded` makes of one text, by the same engine: Python's lower() differs in places."""
-    answer = duckdb.execute("select lower(nfc_normalize(?))", [text]).fetchone()
-    return str(answer[0]) if answer else text
-
-
-def full_path(table: Any) -> Any:
-    """share/folder/name, as people write paths in rules and file plans."""
-    return ibis.ifelse(table.path == "", table.share, table.share + "/" + table.path)
-
-
-def folder_of(full: Any) -> Any:
-    """The part of a full path before its last name."""
-    return full.re_replace("/[^/]*$", "")
-
-
-def extension_of(name: Any) -> Any:
-    return name.lower().re_extract(r"(?s)^.+\.([^.]*)$", 1)
-
-
-def glob_pattern(glob: str) -> str:
-    """A glob over one name as a regular expression; * and ? never cross a '/'."""
-    import re
-
-    return "".join(
-        "[^/]*" if char == "*" else "[^/]" if char == "?" else re.escape(char) for char in glob
-    )
-
-
-def folder_pattern(globs: list[str]) -> str:
-    """Whole folder names, anywhere in a lower-cased path of folders."""
-    return "(^|/)(" + "|".join(glob_pattern(fold(glob)) for glob in globs) + ")(/|$)"
-
-
-def is_under(full: Any, folder: str) -> Any:
-    """Whether a lower-cased full path is a folder or lies below it."""
-    folder = fold(folder)
-    return (full == folder) | full.startswith(folder + "/")
 
 
 def contents(query: Query) -> Any:
@@ -125,14 +71,14 @@ def facts(query: Query, config: Config) -> Any:
     unread = ibis.coalesce(table.read_error, table.error, table.listing_error)
     dup = _place_among_copies(query, table, unread)
     keeper = ibis.ifelse(dup == "not_keeper", table.dup_keeper_path, ibis.null("string"))
-    return table.mutate(
+    table = table.mutate(
         read_error=unread,
         path_len=table.full_path.length(),
         dup=dup,
-        retention_class=retention_class(table.lower_path, config),
         unit=business_unit(table.lower_path, config),
         dup_keeper_path=keeper,
     )
+    return with_retention(query, table, config)
 
 
 def from_path(table: Any) -> Any:
@@ -192,14 +138,3 @@ def _place_among_copies(query: Query, table: Any, unread: Any) -> Any:
         (table.role.notnull(), table.role),
         (ibis.and_(readable, query.estate.groups_are_current()), "none"),
     )
-
-
-def retention_class(lower_path: Any, config: Config) -> Any:
-    """The class of the longest file plan line that a path lies under; NULL if none has one."""
-    lines = sorted(config.file_plan, key=lambda line: -len(line.folder))
-    branches = [
-        (is_under(lower_path, line.folder), line.retention_class)
-        for line in lines
-        if line.retention_class
-    ]
-    return ibis.cases(*branches) if branches else ibis.null("string")

@@ -23,7 +23,8 @@ from migrate.config import Config, load
 from migrate.engine.query import Query
 from migrate.errors import Fault, RulesInvalid
 from migrate.estate import Estate, create
-from migrate.facts import FACTS, fold
+from migrate.expressions import fold
+from migrate.facts import FACTS
 from migrate.flag.conditions import FIELDS
 from migrate.flag.examples import AS_OF, facts_of, failing_examples
 from migrate.flag.language import parse
@@ -703,7 +704,7 @@ def test_every_field_knows_unknown():
         for word in field.modifiers:
             for wanted in value.get(
                 word,
-                ["x", "1", "7y", "1KB", "today", "0" * 64, ["x"], ["1", "2"], ["file"], ["none"]],
+                ["x", "1", "7y", "1KB", "today", "0" * 64, ["x"], ["1", "2"], ["file"], ["none"], ["keep"]],
             ):
                 key = f"{name}|{word}" if word else name
                 faults: list[Fault] = []

@@ -17,7 +17,7 @@ from typing import Any
 
 import ibis
 
-from migrate.facts import folded, folder_pattern, glob_pattern, hex, is_under
+from migrate.expressions import folded, folder_pattern, glob_pattern, hex, is_under
 from migrate.flag import values
 from migrate.flag.values import Kind, days_before, nanoseconds
 from migrate.wording import NANOSECOND
@@ -335,5 +335,17 @@ FIELDS: dict[str, Field] = {
     ),
     "retention_class": Field(
         lambda t: folded(t.retention_class), TEXT, "from the file plan", "retention_class"
+    ),
+    "retention_due": Field(
+        lambda t: t.retention_due_ns, TIME, "when its class's schedule ends", "retention_due_ns"
+    ),
+    "retention_action": Field(
+        lambda t: t.retention_action, _choice("destroy", "review", "transfer", "keep"),
+        "what its schedule says happens then", "retention_action",
+    ),
+    "retention_certain": Field(
+        lambda t: t.retention_certain, FLAG,
+        "its due date counts from a closing date in the file plan, not from an inferred one or a "
+        "proxy", "retention_certain",
     ),
 }  # fmt: skip

@@ -23,14 +23,14 @@ from migrate.estate import create
 from migrate.facts import FACTS, UNASSIGNED, from_path
 from migrate.flag.conditions import FIELDS, TIME
 from migrate.flag.rules import Rule
-from migrate.flag.values import AGE, NUMBER, YES_NO, Malformed, days_before, nanoseconds
+from migrate.flag.values import AGE, DAY, NUMBER, YES_NO, Malformed, days_before, nanoseconds
 from migrate.yamlfile import suggestion
 
 AS_OF = date(2026, 1, 1)
 _NUMBERED = pa.schema([("rule", pa.int32()), ("must_hit", pa.bool_()), *FACTS])
 _AGES = {
     "age": "mtime_ns", "ctime_age": "ctime_ns", "atime_age": "atime_ns",
-    "birth_age": "birthtime_ns",
+    "birth_age": "birthtime_ns", "due_age": "retention_due_ns",
 }  # fmt: skip
 KNOWN = {
     **{name: field.fact for name, field in FIELDS.items()
@@ -62,6 +62,8 @@ def _plain_text(value: Any) -> str:
 def _fact(key: str, value: Any) -> dict[str, Any]:
     if key in _AGES:
         return {_AGES[key]: nanoseconds(days_before(AS_OF, AGE.read(value)))}
+    if key == "retention_due":
+        return {"retention_due_ns": nanoseconds(DAY.read(value) or AS_OF)}
     if key not in KNOWN:
         raise Malformed(f"there is no fact {key!r}{suggestion(key, [*KNOWN, *_AGES])}")
     kind = FIELDS[key].modifiers[""].value

@@ -15,7 +15,7 @@ from typing import Any
 
 from migrate.config import Config, RuleChanges, base_folder
 from migrate.errors import Fault, RulesInvalid
-from migrate.facts import fold
+from migrate.expressions import fold
 from migrate.flag.language import Branch, Condition, Leaf, Lists, leaves, parse
 from migrate.flag.parameters import fill_in
 from migrate.flag.written import RuleText, Written, read_rules, text_faults

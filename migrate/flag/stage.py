@@ -91,11 +91,16 @@ def findings(facts: Any, rules: list[Rule], as_of: date) -> Any:
     columns |= {
         "rule_id": "id",
         "action": "action",
-        "authority": "authority",
         "rule_source": "where",
     }
+    authorities = [
+        (hits.rule == index, reason(rule.authority, hits))
+        for index, rule in enumerate(rules)
+        if rule.authority
+    ]
     hits = hits.mutate(
         reason=ibis.cases(*reasons, else_=""),
+        authority=ibis.cases(*authorities, else_="") if authorities else ibis.literal(""),
         **{
             column: ibis.cases(
                 *[(hits.rule == index, getattr(rule, of)) for index, rule in enumerate(rules)]
@@ -127,7 +132,7 @@ def reason(template: str, facts: Any) -> Any:
 def _value(name: str, facts: Any) -> Any:
     if name == "size":
         return ibis.coalesce(size_words(facts.size_bytes), "of unknown size")
-    if name in ("name", "owner", "retention_class", "unit"):
+    if name in ("name", "owner", "unit", "retention_class"):
         value = facts[name]
     elif name in FIELDS and FIELDS[name].modifiers is TIME:
         value = day_words(FIELDS[name].column(facts))

@@ -21,7 +21,10 @@ from migrate.yamlfile import Document, Place, Strict, read_yaml, suggestion, val
 
 # What an explanation may have in braces.
 TEMPLATE = re.compile(r"(\{\w+\})")
-TEMPLATE_FIELDS = sorted([*FIELDS, "dup_keeper_path", "format_name"])
+TEMPLATE_FIELDS = sorted(
+    [*FIELDS, "dup_keeper_path", "format_name", "retention_authority", "retention_basis",
+     "retention_period"]
+)  # fmt: skip
 
 
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
@@ -96,7 +99,8 @@ def text_faults(one: Written, condition: Condition | None) -> list[Fault]:
     `match`, with its own parameters."""
     text = one.text
     found = [*_parameter_faults(text), *_disposal_faults(text, condition)]
-    found += [("explain", message) for message in _template_faults(text.explain)]
+    for key, shown in (("explain", text.explain), ("authority", str(text.authority or ""))):
+        found += [(key, message) for message in _template_faults(key, shown)]
     return [one.fault(key, message) for key, message in found]
 
 
@@ -129,9 +133,9 @@ def _disposal_faults(text: RuleText, condition: Condition | None) -> Iterator[tu
         )
 
 
-def _template_faults(explain: str) -> Iterator[str]:
-    for piece in TEMPLATE.findall(explain):
+def _template_faults(key: str, shown: str) -> Iterator[str]:
+    for piece in TEMPLATE.findall(shown):
         if piece[1:-1] not in TEMPLATE_FIELDS:
-            yield f"explain: there is no {piece}{suggestion(piece[1:-1], TEMPLATE_FIELDS)}"
-    if brace := re.search(r"[{}]", TEMPLATE.sub("", explain)):
-        yield f"explain: a {brace[0]!r} that belongs to no {{field}}"
+            yield f"{key}: there is no {piece}{suggestion(piece[1:-1], TEMPLATE_FIELDS)}"
+    if brace := re.search(r"[{}]", TEMPLATE.sub("", shown)):
+        yield f"{key}: a {brace[0]!r} that belongs to no {{field}}"

@@ -18,7 +18,8 @@ import ibis
 from migrate.config import Config, load
 from migrate.engine.query import Query
 from migrate.estate import Estate
-from migrate.facts import content_key, contents, full_path
+from migrate.expressions import full_path
+from migrate.facts import content_key, contents
 from migrate.flag.rules import LADDER, as_of_date, load_holds
 from migrate.report import logged, sections
 from migrate.report.headlines import Headline, headlines
