@@ -14,7 +14,9 @@ import pyarrow as pa
 from migrate.config import Config
 from migrate.engine.query import Query
 from migrate.expressions import extension_of, folded, folder_of, full_path, hex, is_under
+from migrate.paths import pack_folder
 from migrate.retention import with_retention
+from migrate.risk import with_risk
 
 # What facts say of an entry, beside what an example's name and path give (see examples.py).
 FACTS = pa.schema(
@@ -27,6 +29,7 @@ FACTS = pa.schema(
         ("ext_mismatch", pa.bool_()), ("digest_sha256", pa.binary()), ("dup", pa.string()),
         ("dup_keeper_path", pa.string()), ("member_count", pa.int64()),
         ("child_count", pa.int64()), ("path_len", pa.int64()), ("link_count", pa.int64()),
+        ("format_risk", pa.string()), ("format_action", pa.string()), ("format_plan", pa.string()),
         ("retention_class", pa.string()), ("retention_due_ns", pa.int64()),
         ("retention_basis", pa.string()), ("retention_certain", pa.bool_()),
         ("retention_action", pa.string()), ("retention_authority", pa.string()),
@@ -78,6 +81,7 @@ def facts(query: Query, config: Config) -> Any:
         unit=business_unit(table.lower_path, config),
         dup_keeper_path=keeper,
     )
+    table = with_risk(query, table, pack_folder() / "format-risk.csv")
     return with_retention(query, table, config)
 
 
@@ -106,7 +110,7 @@ def _joined(query: Query) -> Any:
     formats = query.table("formats")
     looked_at = formats.error.isnull()
     formats = formats.select(
-        "content_key", "puid", "format_name", "ext_mismatch",
+        "content_key", "puid", "format_name", "ext_mismatch", format_error=formats.error,
         identified=ibis.ifelse(looked_at, formats.puid.notnull(), ibis.null("boolean")),
     ).distinct(on="content_key")  # fmt: skip
     # Groups of an earlier scan say nothing about the files of this one.

@@ -151,6 +151,7 @@ _TABLES = [
                 ("authority", pa.string()),
                 ("rule_source", pa.string()),  # file:line of the rule
                 ("deciding", pa.bool_()),
+                ("needs_keeper", pa.bool_()),  # true only as long as another copy stays
             ]
         ),
     ),

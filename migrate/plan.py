@@ -54,22 +54,39 @@ def proposals(
         also=findings.title.group_concat("; ", order_by=findings.rule_id),
         also_dispose=(findings.action == "dispose").any(),
     )
+    alone = findings.filter(findings.action == "dispose", ~findings.needs_keeper)
+    alone = alone.select("entry_id").distinct().mutate(disposable_alone=True)
+    going = deciding.filter(deciding.action == "dispose")
+    going = going.select(keeper_id="entry_id", keeper_goes=ibis.literal(True))
     # A folder that holds something shares its fate with what it holds.
     inside = (all_facts.kind == "folder") & (all_facts.child_count > 0)
     table = all_facts.filter(~inside.fill_null(False))
-    for other in (deciding, also, held(query, all_facts, holds, as_of)):
+    for other in (deciding, also, alone, held(query, all_facts, holds, as_of)):
         table = table.left_join(other, "entry_id").drop("entry_id_right")
+    table = table.left_join(going, "keeper_id").drop("keeper_id_right")
+    doubt = ibis.ifelse(table.action == "dispose", _doubt(table), ibis.null("string"))
     proposal = ibis.cases(
         (table.hold.notnull(), "hold"),
         (table.kind.isin(["symlink", "other"]), "not_a_file"),
         (table.read_error.notnull(), "unreadable"),
+        (doubt.notnull(), "review"),
         (table.action.isin(["review", "dispose"]), table.action),
         else_="migrate",
     )
     return table.mutate(
         proposal=proposal,
+        reason=ibis.ifelse(doubt.isnull(), table.reason, table.reason + doubt),
         contested=(proposal == "migrate") & table.also_dispose.fill_null(False),
         group_folder=folder_of(table.full_path).re_extract(r"^[^/]*(/[^/]*){0,2}", 0),
+    )
+
+
+def _doubt(table: Any) -> Any:
+    """Why what a rule would dispose of is for review all the same; NULL if there is no doubt."""
+    last_copy = (table.dup == "not_keeper") & table.keeper_goes & table.disposable_alone.isnull()
+    return ibis.cases(
+        (last_copy, " But the copy that would stay is proposed for disposal as well: keep one."),
+        (table.format_error.notnull(), " But its format could not be looked at: open it first."),
     )
 
 

@@ -28,9 +28,10 @@ from migrate.facts import FACTS
 from migrate.flag.conditions import FIELDS
 from migrate.flag.examples import AS_OF, facts_of, failing_examples
 from migrate.flag.language import parse
-from migrate.flag.rules import LADDER, Rule, load_holds, load_rules, pack_folder
+from migrate.flag.rules import LADDER, Rule, load_holds, load_rules
 from migrate.flag.stage import reason, size_words
 from migrate.flag.values import days_before, nanoseconds
+from migrate.paths import pack_folder
 from migrate.wording import size_text
 from migrate.yamlfile import Document, parse_yaml
 
@@ -704,7 +705,21 @@ def test_every_field_knows_unknown():
         for word in field.modifiers:
             for wanted in value.get(
                 word,
-                ["x", "1", "7y", "1KB", "today", "0" * 64, ["x"], ["1", "2"], ["file"], ["none"], ["keep"]],
+                [
+                    "x",
+                    "1",
+                    "7y",
+                    "1KB",
+                    "today",
+                    "0" * 64,
+                    ["x"],
+                    ["1", "2"],
+                    ["file"],
+                    ["none"],
+                    ["keep"],
+                    ["low"],
+                    ["retain"],
+                ],
             ):
                 key = f"{name}|{word}" if word else name
                 faults: list[Fault] = []

@@ -13,7 +13,7 @@ import yaml
 from conftest import rows, run, run_json
 
 from migrate.flag.conditions import FIELDS
-from migrate.flag.rules import pack_folder
+from migrate.paths import pack_folder
 
 RULE = """\
 format: 1

@@ -314,6 +314,14 @@ FIELDS: dict[str, Field] = {
         lambda t: t.identified, FLAG, "whether PRONOM knows the format; unknown until it was asked",
         "identified",
     ),
+    "format_risk": Field(
+        lambda t: t.format_risk, _choice("high", "moderate", "low"),
+        "how NARA rates the format (plan of 2026-03-20)", "format_risk",
+    ),
+    "format_action": Field(
+        lambda t: t.format_action, _choice("retain", "transform", "assess", "identify_version"),
+        "what NARA does with the format", "format_action",
+    ),
     "encrypted": Field(lambda t: t.encrypted, FLAG, "locked with a password", "encrypted"),
     "ext_mismatch": Field(
         lambda t: t.ext_mismatch, FLAG, "the extension is not the content's", "ext_mismatch"

@@ -20,6 +20,7 @@ from migrate.flag.language import Branch, Condition, Leaf, Lists, leaves, parse
 from migrate.flag.parameters import fill_in
 from migrate.flag.written import RuleText, Written, read_rules, text_faults
 from migrate.log import timestamp
+from migrate.paths import pack_folder
 from migrate.yamlfile import Document, Place, suggestion
 
 # What wins when several rules hit one file: what protects comes before what disposes.
@@ -47,6 +48,11 @@ class Rule:
     as_written: Condition | None = None  # what its examples are tried on: no unit, no change
 
     @property
+    def needs_keeper(self) -> bool:
+        """Whether it says what it says because another copy stays."""
+        return any(leaf.field in ("dup", "dup_count") for leaf in leaves(self.condition))
+
+    @property
     def rank(self) -> tuple[int, int, int, int, str]:
         """Smaller decides. What protects comes first, in the ladder's order. Among what may go
         (redundant, obsolete, trivial) the surer finding comes before the ladder: or "unchanged for
@@ -59,12 +65,6 @@ class Rule:
             ACTIONS.index(self.action),
             self.id,
         )
-
-
-def pack_folder() -> Path:
-    """The rules that come with the package: beside the code in a wheel, beside it in a checkout."""
-    inside = Path(__file__).parent.parent / "rules"
-    return inside if inside.is_dir() else Path(__file__).parent.parent.parent / "rules"
 
 
 def written_rules(config: Config, estate_root: Path, faults: list[Fault]) -> list[Written]:

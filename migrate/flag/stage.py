@@ -91,6 +91,7 @@ def findings(facts: Any, rules: list[Rule], as_of: date) -> Any:
     columns |= {
         "rule_id": "id",
         "action": "action",
+        "needs_keeper": "needs_keeper",
         "rule_source": "where",
     }
     authorities = [
@@ -112,7 +113,7 @@ def findings(facts: Any, rules: list[Rule], as_of: date) -> Any:
     hits = hits.mutate(rank=ibis.row_number().over(group_by="entry_id", order_by=hits.rule))
     return hits.mutate(deciding=hits["rank"] == 0).select(
         "scan_id", "entry_id", "rule_id", "title", "category", "confidence", "action", "reason",
-        "authority", "rule_source", "deciding", "rank",
+        "authority", "rule_source", "deciding", "needs_keeper", "rank",
     )  # fmt: skip
 
 

@@ -22,8 +22,8 @@ from migrate.yamlfile import Document, Place, Strict, read_yaml, suggestion, val
 # What an explanation may have in braces.
 TEMPLATE = re.compile(r"(\{\w+\})")
 TEMPLATE_FIELDS = sorted(
-    [*FIELDS, "dup_keeper_path", "format_name", "retention_authority", "retention_basis",
-     "retention_period"]
+    [*FIELDS, "dup_keeper_path", "format_name", "format_plan", "retention_authority",
+     "retention_basis", "retention_period"]
 )  # fmt: skip
 
 
