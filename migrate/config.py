@@ -14,8 +14,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from migrate.errors import RulesInvalid
+from migrate.errors import Fault, RulesInvalid
 from migrate.hours import Hours
+from migrate.registers import read_register
 from migrate.smb.address import is_address, parse_address
 from migrate.yamlfile import Document, Strict, read_yaml, suggestion, validate
 
@@ -63,6 +64,7 @@ class Share(Strict):
     name: Annotated[str, AfterValidator(_share_name)]
     path: str  # where it is mounted; relative to estate.yaml
     link: str | None = None  # how reviewers' machines reach it (\\\\server\\share), if otherwise
+    known_as: list[str] = []  # what shortcuts call it: S: or \\\\server\\dept
 
 
 class Server(Strict):
@@ -100,6 +102,9 @@ class FilePlanLine(Strict):
     folder: Folder
     container: Annotated[str, AfterValidator(_container)]
     retention_class: str | None = None
+    closed: Day | None = (
+        None  # when the folder was closed; without it that day can only be inferred
+    )
 
 
 class Keeper(Strict):
@@ -117,16 +122,26 @@ class Keeper(Strict):
     ]  # fmt: skip
 
 
-class Rules(Strict):
-    files: list[str] = []  # more rule files, relative to estate.yaml
+class RuleChanges(Strict):
     off: dict[str, str] = {}  # rule id -> why it is switched off
+    set: dict[str, dict[str, str]] = {}  # rule id -> parameter -> value, and `reason`
+
+
+class Rules(RuleChanges):
+    files: list[str] = []  # more rule files, relative to estate.yaml
+    units: dict[str, RuleChanges] = {}  # what is different in one business unit
 
 
 class Hold(Strict):
+    """One hold. It is in force from the moment it is written here until the day it is released;
+    `issued` and `effective` are for the record."""
+
     reference: Annotated[str, Field(min_length=1)]
     title: str
     authority: Annotated[str, Field(min_length=1)]
+    contact: str = ""
     issued: Day
+    effective: Day | None = None
     released: Day | None = None
     match: dict[str, Any]
 
@@ -135,6 +150,21 @@ class Review(Strict):
     due: Day | None = None  # by when workbooks are to come back
     rows_per_workbook: Annotated[int, Field(ge=1, le=1_000_000)] = 20_000  # Excel holds 1,048,576
     files: Literal["flagged", "all"] = "flagged"  # which are listed beneath their folder's line
+
+
+Period = Annotated[str, Field(pattern=r"^[1-9]\d{0,2}(d|w|mo|y)$")]
+Trigger = Literal["folder_closed", "last_correspondence", "document_date", "last_modified"]
+
+
+class Schedule(Strict):
+    """How long a retention class is kept, counted from what, and what happens then."""
+
+    retention_class: Annotated[str, Field(min_length=1)]
+    title: str = ""
+    trigger: Trigger
+    period: Period | None = None  # none: only for what is kept for good
+    action: Literal["destroy", "review", "transfer", "keep"]
+    authority: Annotated[str, Field(min_length=1)]
 
 
 class Target(Strict):
@@ -154,8 +184,12 @@ class Config(Strict):
     file_plan: list[FilePlanLine] = []
     keeper: Keeper = Keeper()
     rules: Rules = Rules()
+    lists: dict[str, str] = {}  # name -> file with one value a line, for |in_list and |under_list
     holds: list[Hold] = []
     review: Review = Review()
+    hold_files: list[str] = []  # more of the hold register: .yaml, .xlsx or .csv
+    retention: list[Schedule] = []
+    retention_files: list[str] = []  # more retention schedules: .yaml, .xlsx or .csv
     target: Target = Target()
 
     def share(self, name: str) -> Share:
@@ -163,11 +197,44 @@ class Config(Strict):
 
 
 def load(path: Path) -> tuple[Config, Document]:
-    """Read estate.yaml.
+    """Read estate.yaml and the registers it names.
 
     Errors: RulesInvalid."""
     document = read_yaml(path)
-    return checked(document), document
+    document.name = path.name
+    config = checked(document)
+    base = base_folder(config, path.parent)
+    for key, names in (("holds", config.hold_files), ("retention", config.retention_files)):
+        for name in names:
+            document.include(key, read_register(base / name, name, key))
+    if config.hold_files or config.retention_files:
+        config = checked(document)
+    if faults := _class_faults(config, document):
+        raise RulesInvalid(faults)
+    return config, document
+
+
+def _class_faults(config: Config, document: Document) -> list[Fault]:
+    """Classes without a schedule (nobody could say how long such a folder is kept, nor what
+    happens then), or with two."""
+    known = [schedule.retention_class for schedule in config.retention]
+    faults = [
+        document.fault(
+            ("file_plan", number, "retention_class"),
+            f"the class {line.retention_class!r} has no schedule"
+            + (suggestion(line.retention_class, known) if known else "; add it under `retention`"),
+        )
+        for number, line in enumerate(config.file_plan)
+        if line.retention_class is not None and line.retention_class not in known
+    ]
+    for number, schedule in enumerate(config.retention):
+        place = ("retention", number)
+        if schedule.retention_class in known[:number]:
+            message = f"the class {schedule.retention_class!r} has two schedules"
+            faults.append(document.fault((*place, "retention_class"), message))
+        if schedule.period is None and schedule.action != "keep":
+            faults.append(document.fault(place, f"to {schedule.action} needs a period, such as 7y"))
+    return faults
 
 
 def checked(document: Document) -> Config:
@@ -206,6 +273,14 @@ def _cross_faults(config: Config) -> list[tuple[tuple[str | int, ...], str]]:
     for number, reference in enumerate(references):
         if reference in references[:number]:
             faults.append((("holds", number, "reference"), f"two holds are called {reference!r}"))
+        hold = config.holds[number]
+        if hold.released is not None and hold.released < hold.issued:
+            faults.append((("holds", number, "released"), "a hold cannot end before it is issued"))
+    units = [unit.name for unit in config.business_units]
+    for name in config.rules.units:
+        if name not in units:
+            known = suggestion(name, units) if units else "; estate.yaml has no business units"
+            faults.append((("rules", "units", name), f"there is no business unit {name!r}{known}"))
     unit_names = [unit.name.casefold() for unit in config.business_units]
     for number, unit_name in enumerate(unit_names):
         if unit_name in unit_names[:number]:
@@ -247,6 +322,9 @@ shares:
 #   - {{name: Finance, reviewer: Finance records manager, folders: [{first}/Finance]}}
 # file_plan:               # where folders go in the new store, and under which retention class
 #   - {{folder: {first}/Finance/Invoices, container: Finance/Invoices, retention_class: FIN-03}}
+# retention:               # one schedule for every class above
+#   - {{retention_class: FIN-03, trigger: folder_closed, period: 6y, action: destroy,
+#      authority: Finance schedule 3}}
 # holds:                   # nothing that matches is moved or disposed of
 #   - reference: INQ-1
 #     title: Public inquiry

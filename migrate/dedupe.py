@@ -17,7 +17,8 @@ from migrate.digest import COLUMNS, digest_wholly, visit_again
 from migrate.engine.query import Query
 from migrate.errors import MigrateError
 from migrate.estate import Run, Writer
-from migrate.facts import contents, folded, folder_of, folder_pattern, full_path, is_under
+from migrate.expressions import folded, folder_of, folder_pattern, full_path, is_under
+from migrate.facts import contents
 
 SAME_FILE = ["device_id", "file_id"]
 

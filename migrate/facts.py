@@ -6,71 +6,37 @@ What is not known is NULL, and stays unknown.
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
-import duckdb
 import ibis
+import pyarrow as pa
 
 from migrate.config import Config
 from migrate.engine.query import Query
+from migrate.expressions import extension_of, folded, folder_of, full_path, hex, is_under
+from migrate.paths import pack_folder
+from migrate.retention import with_retention
+from migrate.risk import with_risk
 
-
-@ibis.udf.scalar.builtin  # type: ignore[untyped-decorator]
-def hex(value: bytes) -> str:  # type: ignore[empty-body]
-    """The engine's own function (DuckDB and Spark have it): bytes as upper-case digits."""
-
-
-@ibis.udf.scalar.builtin  # type: ignore[untyped-decorator]
-def nfc_normalize(value: str) -> str:  # type: ignore[empty-body]
-    """The engine's own function: one spelling for each accented letter."""
-
-
-def folded(text: Any) -> Any:
-    """Text as it is compared: lower case, accents composed (one name has two spellings on disks
-    that Macs have written to)."""
-    return nfc_normalize(text).lower()
-
-
-@cache
-def fold(text: str) -> str:
-    """What `folded` makes of one text, by the same engine: Python's lower() differs in places."""
-    answer = duckdb.execute("select lower(nfc_normalize(?))", [text]).fetchone()
-    return str(answer[0]) if answer else text
-
-
-def full_path(table: Any) -> Any:
-    """share/folder/name, as people write paths in rules and file plans."""
-    return ibis.ifelse(table.path == "", table.share, table.share + "/" + table.path)
-
-
-def folder_of(full: Any) -> Any:
-    """The part of a full path before its last name."""
-    return full.re_replace("/[^/]*$", "")
-
-
-def extension_of(name: Any) -> Any:
-    return name.lower().re_extract(r"(?s)^.+\.([^.]*)$", 1)
-
-
-def glob_pattern(glob: str) -> str:
-    """A glob over one name as a regular expression; * and ? never cross a '/'."""
-    import re
-
-    return "".join(
-        "[^/]*" if char == "*" else "[^/]" if char == "?" else re.escape(char) for char in glob
-    )
-
-
-def folder_pattern(globs: list[str]) -> str:
-    """Whole folder names, anywhere in a lower-cased path of folders."""
-    return "(^|/)(" + "|".join(glob_pattern(fold(glob)) for glob in globs) + ")(/|$)"
-
-
-def is_under(full: Any, folder: str) -> Any:
-    """Whether a lower-cased full path is a folder or lies below it."""
-    folder = fold(folder)
-    return (full == folder) | full.startswith(folder + "/")
+# What facts say of an entry, beside what an example's name and path give (see examples.py).
+FACTS = pa.schema(
+    [
+        ("name", pa.string()), ("full_path", pa.string()), ("kind", pa.string()),
+        ("unit", pa.string()), ("size_bytes", pa.int64()), ("mtime_ns", pa.int64()),
+        ("ctime_ns", pa.int64()), ("atime_ns", pa.int64()), ("birthtime_ns", pa.int64()),
+        ("owner", pa.string()), ("mime", pa.string()), ("puid", pa.string()),
+        ("format_name", pa.string()), ("identified", pa.bool_()), ("encrypted", pa.bool_()),
+        ("ext_mismatch", pa.bool_()), ("digest_sha256", pa.binary()), ("dup", pa.string()),
+        ("dup_keeper_path", pa.string()), ("member_count", pa.int64()),
+        ("child_count", pa.int64()), ("path_len", pa.int64()), ("link_count", pa.int64()),
+        ("format_risk", pa.string()), ("format_action", pa.string()), ("format_plan", pa.string()),
+        ("retention_class", pa.string()), ("retention_due_ns", pa.int64()),
+        ("retention_basis", pa.string()), ("retention_certain", pa.bool_()),
+        ("retention_action", pa.string()), ("retention_authority", pa.string()),
+        ("retention_period", pa.string()),
+    ]
+)  # fmt: skip
+UNASSIGNED = "Unassigned"  # what lies in no business unit's folders
 
 
 def contents(query: Query) -> Any:
@@ -104,22 +70,29 @@ def content_key(table: Any) -> Any:
 def facts(query: Query, config: Config) -> Any:
     """A row for every entry, with the fields that rules know (see flag/conditions.py)."""
     table = _joined(query)
-    full = full_path(table)
-    lower = folded(full)
+    table = from_path(table.mutate(full_path=full_path(table)))
     unread = ibis.coalesce(table.read_error, table.error, table.listing_error)
-    is_folder = table.kind == "folder"
     dup = _place_among_copies(query, table, unread)
     keeper = ibis.ifelse(dup == "not_keeper", table.dup_keeper_path, ibis.null("string"))
-    return table.mutate(
-        full_path=full,
+    table = table.mutate(
         read_error=unread,
+        path_len=table.full_path.length(),
+        dup=dup,
+        unit=business_unit(table.lower_path, config),
+        dup_keeper_path=keeper,
+    )
+    table = with_risk(query, table, pack_folder() / "format-risk.csv")
+    return with_retention(query, table, config)
+
+
+def from_path(table: Any) -> Any:
+    """The facts that a full path gives by itself."""
+    lower = folded(table.full_path)
+    is_folder = table.kind == "folder"
+    return table.mutate(
         lower_path=lower,
         lower_folder=ibis.ifelse(is_folder, lower, folder_of(lower)),
         ext=ibis.ifelse(is_folder, "", extension_of(table.name)),
-        path_len=full.length(),
-        dup=dup,
-        retention_class=retention_class(lower, config),
-        dup_keeper_path=keeper,
     )
 
 
@@ -128,7 +101,8 @@ def _joined(query: Query) -> Any:
     entries = query.table("entries")
     files = contents(query)
     extra = files.select(
-        "entry_id", "digest", "digest_sha256", "mime", "encrypted", "was_read", "read_error",
+        "entry_id", "sample_xxh3", "digest", "digest_sha256", "mime", "encrypted", "was_read",
+        "read_error",
         content_key=content_key(files),
     )  # fmt: skip
     listings = query.table("listings")
@@ -136,11 +110,11 @@ def _joined(query: Query) -> Any:
     formats = query.table("formats")
     looked_at = formats.error.isnull()
     formats = formats.select(
-        "content_key", "puid", "format_name", "ext_mismatch",
+        "content_key", "puid", "format_name", "ext_mismatch", format_error=formats.error,
         identified=ibis.ifelse(looked_at, formats.puid.notnull(), ibis.null("boolean")),
     ).distinct(on="content_key")  # fmt: skip
     # Groups of an earlier scan say nothing about the files of this one.
-    groups = query.table("groups").select("scan_id", "entry_id", "group_id", "role", "keeper_id")
+    groups = query.table("groups").drop("size_bytes")
     keepers = entries.select(keeper_id="entry_id", dup_keeper_path=full_path(entries))
     table = with_owner_names(query, entries)
     for other, key in (
@@ -160,6 +134,14 @@ def with_owner_names(query: Query, entries: Any) -> Any:
     return named.mutate(owner=ibis.coalesce(named.owner_name, named.owner)).select(entries.columns)
 
 
+def business_unit(lower_path: Any, config: Config) -> Any:
+    """The unit whose folder is the longest that a path lies under."""
+    lines = [(folder, unit.name) for unit in config.business_units for folder in unit.folders]
+    lines.sort(key=lambda line: -len(line[0]))
+    branches = [(is_under(lower_path, folder), name) for folder, name in lines]
+    return ibis.cases(*branches, else_=UNASSIGNED) if branches else ibis.literal(UNASSIGNED)
+
+
 def _place_among_copies(query: Query, table: Any, unread: Any) -> Any:
     """keeper, not_keeper, hard_link or none; NULL for what was not read or not compared."""
     readable = (table.kind == "file") & unread.isnull() & table.was_read
@@ -168,14 +150,3 @@ def _place_among_copies(query: Query, table: Any, unread: Any) -> Any:
         (table.role.notnull(), table.role),
         (ibis.and_(readable, query.estate.groups_are_current()), "none"),
     )
-
-
-def retention_class(lower_path: Any, config: Config) -> Any:
-    """The class of the longest file plan line that a path lies under; NULL if none has one."""
-    lines = sorted(config.file_plan, key=lambda line: -len(line.folder))
-    branches = [
-        (is_under(lower_path, line.folder), line.retention_class)
-        for line in lines
-        if line.retention_class
-    ]
-    return ibis.cases(*branches) if branches else ibis.null("string")

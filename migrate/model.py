@@ -179,6 +179,20 @@ _TABLES = [
                 ("authority", pa.string()),
                 ("rule_source", pa.string()),  # file:line of the rule
                 ("deciding", pa.bool_()),
+                ("needs_keeper", pa.bool_()),  # true only as long as another copy stays
+            ]
+        ),
+    ),
+    Table(  # content that was in the scope of a hold: it stays held where it is moved or renamed
+        "held",
+        "flag",
+        "always",
+        pa.schema(
+            [
+                *_KEY,
+                ("hold", pa.string()),  # the hold's words, see holds.wording
+                ("size_bytes", pa.int64()),
+                ("sample_xxh3", pa.binary()),
             ]
         ),
     ),

@@ -26,9 +26,9 @@ from migrate.errors import MigrateError
 from migrate.estate import Estate, Run, Writer
 from migrate.facts import facts
 from migrate.flag.rules import Rule
+from migrate.holds import held
 from migrate.log import timestamp
 from migrate.paths import PathEscapes
-from migrate.plan import held
 from migrate.sources import Found, OpenFile, error_code
 from migrate.targets import (
     AlreadyThere,
@@ -175,7 +175,7 @@ def move(
         return lines.anti_join(done, same)
 
     def to_do(query: Query) -> Any:
-        on_hold = held(facts(query, config), holds, as_of)
+        on_hold = held(query, query.stored(facts(query, config)), holds, as_of)
         left = undone(query).left_join(on_hold, "entry_id").drop("entry_id_right")
         return left.mutate(manifest_run=ibis.literal(manifest.run_id)).order_by("target_path")
 

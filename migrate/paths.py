@@ -189,3 +189,9 @@ def shorten(name: str, limit: int, suffix: str = "") -> str:
 def collision_key(target_path: str) -> str:
     """Two paths with the same key are one path to a target that ignores case and Unicode form."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", target_path).casefold())
+
+
+def pack_folder() -> Path:
+    """The rules that come with the package: inside it in a wheel, beside it in a checkout."""
+    inside = Path(__file__).parent / "rules"
+    return inside if inside.is_dir() else Path(__file__).parent.parent / "rules"

@@ -14,37 +14,12 @@ import ibis
 
 from migrate.config import Config
 from migrate.engine.query import Query
-from migrate.facts import facts, is_under
+from migrate.expressions import folder_of
+from migrate.facts import facts
 from migrate.flag.rules import Rule
+from migrate.holds import held
 
 DECISIONS = ["migrate", "dispose", "leave"]
-UNASSIGNED = "Unassigned"
-COPY_OF_HELD = "a copy of a held file: "
-
-
-def held(facts: Any, holds: list[Rule], as_of: date) -> Any:
-    """entry_id and hold of everything that is held, copies of held content included.
-
-    A hold that cannot be told (NULL: a fact it asks for is not known) holds."""
-    if not holds:
-        return facts.filter(ibis.literal(False)).select("entry_id", hold=ibis.literal(""))
-    matches = [(hold.condition.ask(facts, as_of).fill_null(True), hold.explain) for hold in holds]
-    marked = facts.mutate(hold=ibis.cases(*matches))
-    direct = marked.filter(marked.hold.notnull())
-    groups = direct.filter(direct.group_id.notnull()).group_by("group_id")
-    by_group = groups.aggregate(group_hold=ibis._.hold.min())
-    copies = facts.inner_join(by_group, "group_id")
-    copies = copies.select("entry_id", hold=COPY_OF_HELD + copies.group_hold)
-    union = direct.select("entry_id", "hold").union(copies)
-    return union.group_by("entry_id").aggregate(hold=union.hold.max())
-
-
-def business_unit(lower_path: Any, config: Config) -> Any:
-    """The unit whose folder is the longest that a path lies under."""
-    lines = [(folder, unit.name) for unit in config.business_units for folder in unit.folders]
-    lines.sort(key=lambda line: -len(line[0]))
-    branches = [(is_under(lower_path, folder), name) for folder, name in lines]
-    return ibis.cases(*branches, else_=UNASSIGNED) if branches else ibis.literal(UNASSIGNED)
 
 
 # The nearest decision counts, whichever came first: on the file, with its copies, its folder, rule.
@@ -78,12 +53,15 @@ def latest_decisions(query: Query) -> Any:
     return standing.filter(standing.nearest)
 
 
-def proposals(query: Query, config: Config, holds: list[Rule], as_of: date) -> Any:
+def proposals(
+    query: Query, config: Config, holds: list[Rule], as_of: date, findings: Any = None
+) -> Any:
     """Every entry that has a fate of its own (all but folders that hold something), with facts, the
     deciding finding and `proposal`: migrate | review | dispose | hold | unreadable | not_a_file.
-    `contested`: proposed to migrate, though a weaker finding would dispose of it."""
+    `contested`: proposed to migrate, though a weaker finding would dispose of it. `findings` are
+    those of the last flag unless others are given."""
     all_facts = query.stored(facts(query, config))
-    findings = query.table("findings")
+    findings = query.table("findings") if findings is None else findings
     deciding = findings.filter(findings.deciding).select(
         "entry_id", "rule_id", "title", "category", "confidence", "action", "reason", "authority"
     )
@@ -92,22 +70,38 @@ def proposals(query: Query, config: Config, holds: list[Rule], as_of: date) -> A
         also=findings.title.group_concat("; ", order_by=findings.rule_id),
         also_dispose=(findings.action == "dispose").any(),
     )
+    alone = findings.filter(findings.action == "dispose", ~findings.needs_keeper)
+    alone = alone.select("entry_id").distinct().mutate(disposable_alone=True)
+    going = deciding.filter(deciding.action == "dispose")
+    going = going.select(keeper_id="entry_id", keeper_goes=ibis.literal(True))
     # A folder that holds something shares its fate with what it holds.
     inside = (all_facts.kind == "folder") & (all_facts.child_count > 0)
     table = all_facts.filter(~inside.fill_null(False))
-    for other in (deciding, also, held(all_facts, holds, as_of)):
+    for other in (deciding, also, alone, held(query, all_facts, holds, as_of)):
         table = table.left_join(other, "entry_id").drop("entry_id_right")
+    table = table.left_join(going, "keeper_id").drop("keeper_id_right")
+    doubt = ibis.ifelse(table.action == "dispose", _doubt(table), ibis.null("string"))
     proposal = ibis.cases(
         (table.hold.notnull(), "hold"),
         (table.kind.isin(["symlink", "other"]), "not_a_file"),
         (table.read_error.notnull(), "unreadable"),
+        (doubt.notnull(), "review"),
         (table.action.isin(["review", "dispose"]), table.action),
         else_="migrate",
     )
     return table.mutate(
         proposal=proposal,
+        reason=ibis.ifelse(doubt.isnull(), table.reason, table.reason + doubt),
         contested=(proposal == "migrate") & table.also_dispose.fill_null(False),
-        unit=business_unit(table.lower_path, config),
+    )
+
+
+def _doubt(table: Any) -> Any:
+    """Why what a rule would dispose of is for review all the same; NULL if there is no doubt."""
+    last_copy = (table.dup == "not_keeper") & table.keeper_goes & table.disposable_alone.isnull()
+    return ibis.cases(
+        (last_copy, " But the copy that would stay is proposed for disposal as well: keep one."),
+        (table.format_error.notnull(), " But its format could not be looked at: open it first."),
     )
 
 

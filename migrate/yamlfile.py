@@ -30,17 +30,46 @@ class Strict(BaseModel):
 class Document:
     """What a file says, and where it says it."""
 
-    file: str
+    file: str  # as errors name it
     value: Any = None
     places: dict[Place, tuple[int, int]] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
+    files: dict[Place, str] = field(default_factory=dict)  # what was included from other files
+    name: str = ""  # as evidence names it, if errors name it with folders of this machine
 
     def fault(self, place: Place, message: str) -> Fault:
         """A fault at a value, or at the nearest thing around it that has a position."""
         while place and place not in self.places:
             place = place[:-1]
         line, column = self.places.get(place, (1, 1))
-        return Fault(self.file, line, column, message)
+        return Fault(self.file_of(place), line, column, message)
+
+    def file_of(self, place: Place) -> str:
+        """The file that a value stands in."""
+        return next((file for at, file in self.files.items() if place[: len(at)] == at), self.file)
+
+    def where(self, place: Place) -> str:
+        """file:line of a value, for evidence."""
+        fault = self.fault(place, "")
+        file = self.name if self.name and fault.file == self.file else fault.file
+        return f"{file}:{fault.line}"
+
+    def include(self, key: str, other: Document) -> None:
+        """Add the list under `key` of another document to the one here."""
+        self.faults += other.faults
+        items = (other.value or {}).get(key) if isinstance(other.value, dict) else None
+        if not isinstance(items, list) or not isinstance(self.value, dict):
+            return
+        mine = self.value.setdefault(key, [])
+        if not isinstance(mine, list):
+            return
+        shift = len(mine)
+        mine += items
+        for number in range(len(items)):
+            self.files[(key, shift + number)] = other.file
+        for place, position in other.places.items():
+            if len(place) > 1 and place[0] == key and isinstance(place[1], int):
+                self.places[(key, shift + place[1], *place[2:])] = position
 
 
 def read_yaml(path: Path, shown_as: str = "") -> Document:

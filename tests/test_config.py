@@ -65,6 +65,7 @@ def test_yaml_traps_everywhere(tmp_path):
         BASE
         + "business_units: [{name: Norway, reviewer: no, folders: [dept/1998, dept/010]}]\n"
         + "file_plan: [{folder: dept/2024-03-01, container: 007/1_000, retention_class: 0123}]\n"
+        + "retention: [{retention_class: 0123, trigger: last_modified, period: 7y, action: review, authority: no}]\n"
         + "rules: {off: {RED-013: yes}}\n"
         + "holds: [{reference: 1e3, title: y, authority: 012, issued: 2024-03-01, match: {name: no}}]\n",
     )
@@ -73,6 +74,7 @@ def test_yaml_traps_everywhere(tmp_path):
     assert config.file_plan[0].folder == "dept/2024-03-01"
     assert config.file_plan[0].container == "007/1_000"
     assert config.file_plan[0].retention_class == "0123"
+    assert config.retention[0].authority == "no"
     assert config.rules.off == {"RED-013": "yes"}
     assert config.holds[0].reference == "1e3"
     assert config.holds[0].issued == date(2024, 3, 1)

@@ -148,7 +148,7 @@ def test_two_streams_at_once(tmp_path: Path) -> None:
 
 def test_the_same_day_means_the_same_findings(tmp_path: Path) -> None:
     """Ages count from --as-of, never from the clock."""
-    from migrate.flag.conditions import days_before
+    from migrate.flag.values import days_before
 
     assert days_before(date(2024, 2, 29), "1y") == date(2023, 2, 28)
     assert days_before(date(2024, 3, 31), "1mo") == date(2024, 2, 29)

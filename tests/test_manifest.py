@@ -41,6 +41,8 @@ BIG = BODY.encode() * 4_000  # more than a visit reads whole
 CONFIG = """\
 file_plan:
   - {folder: dept/Finance, container: Corporate/Finance, retention_class: FIN-03}
+retention:
+  - {retention_class: FIN-03, trigger: last_modified, period: 7y, action: review, authority: Schedule 3}
 holds:
   - reference: INQ-1
     title: First inquiry

@@ -121,7 +121,7 @@ def test_extension_is_the_one_that_rules_see():
     """The extension in Python and the one in queries are the same for all kinds of names."""
     import ibis
 
-    from migrate.facts import extension_of
+    from migrate.expressions import extension_of
 
     names = [
         "a.PDF",

@@ -23,11 +23,15 @@ from migrate.config import Config, load
 from migrate.engine.query import Query
 from migrate.errors import Fault, RulesInvalid
 from migrate.estate import Estate, create
-from migrate.facts import fold
-from migrate.flag.conditions import FIELDS, days_before, nanoseconds, parse
+from migrate.expressions import fold
+from migrate.facts import FACTS
+from migrate.flag.conditions import FIELDS
 from migrate.flag.examples import AS_OF, facts_of, failing_examples
-from migrate.flag.rules import LADDER, Rule, load_holds, load_rules, pack_folder
+from migrate.flag.language import parse
+from migrate.flag.rules import LADDER, Rule, load_holds, load_rules
 from migrate.flag.stage import reason, size_words
+from migrate.flag.values import days_before, nanoseconds
+from migrate.paths import pack_folder
 from migrate.wording import size_text
 from migrate.yamlfile import Document, parse_yaml
 
@@ -35,17 +39,8 @@ BASE = "format: 1\nshares: [{name: dept, path: share}]\n"
 CONNECTION = ibis.duckdb.connect()
 
 COLUMNS = pa.schema(
-    [
-        ("n", pa.int64()), ("name", pa.string()), ("full_path", pa.string()),
-        ("lower_path", pa.string()), ("lower_folder", pa.string()), ("ext", pa.string()),
-        ("kind", pa.string()), ("size_bytes", pa.int64()), ("mtime_ns", pa.int64()),
-        ("ctime_ns", pa.int64()), ("atime_ns", pa.int64()), ("birthtime_ns", pa.int64()),
-        ("owner", pa.string()), ("mime", pa.string()), ("puid", pa.string()),
-        ("identified", pa.bool_()), ("encrypted", pa.bool_()), ("ext_mismatch", pa.bool_()),
-        ("dup", pa.string()), ("child_count", pa.int64()), ("path_len", pa.int64()),
-        ("link_count", pa.int64()), ("retention_class", pa.string()),
-        ("dup_keeper_path", pa.string()), ("format_name", pa.string()),
-    ]
+    [("n", pa.int64()), *FACTS, ("lower_path", pa.string()), ("lower_folder", pa.string()),
+     ("ext", pa.string())]
 )  # fmt: skip
 
 
@@ -180,7 +175,7 @@ def test_pack_explains_in_whole_sentences(pack):
 
 def test_every_template_field_renders():
     """Each field an explanation may use shows its value, and a word where it is not known."""
-    from migrate.flag.rules import TEMPLATE_FIELDS
+    from migrate.flag.written import TEMPLATE_FIELDS
 
     facts = table([FULL, {"name": "x"}])
     columns = {name: reason("[{" + name + "}]", facts) for name in TEMPLATE_FIELDS}
@@ -359,6 +354,36 @@ MALFORMED = [
     ("    match:\n      name: x\n", "    match:\n", 8, "dictionary"),
     ("action: review", "action: dispose", 7, "names no authority"),
     ("action: review", "action: delete", 7, "'dispose'"),
+    (
+        "category: obsolete\n    confidence: high\n    action: review",
+        "category: record\n    confidence: high\n    action: dispose\n    authority: {scheme: a, ref: b}",
+        7,
+        "what protects (record) proposes no disposal",
+    ),
+    (
+        "action: review\n    match:\n      name: x",
+        "action: dispose\n    authority: {scheme: a, ref: b}\n    match: {puid|exists: false}",
+        9,
+        "true of what is not known",
+    ),
+    (
+        "action: review\n    match:\n      name: x",
+        "action: dispose\n    authority: {scheme: a, ref: b}\n    match: {any: [{name: x}, {not: {owner|exists: true}}]}",
+        9,
+        "true of what is not known",
+    ),
+    (
+        "name: x",
+        "owner|in_list: leavers",
+        9,
+        "there is no list 'leavers'; estate.yaml names no lists",
+    ),
+    ("name: x", "mtime|before: 2001", 9, "YYYY-MM-DD"),
+    ("name: x", "mtime|before: 2001-02-30", 9, "day"),
+    ("name: x", "sha256: abc", 9, "no SHA-256"),
+    ("name: x", "size|gt: $size", 9, "expected a whole number"),
+    ("title: T", "title: T\n    parameters: {age: 7y}", 5, "the parameter 'age' is used nowhere"),
+    ("title: T", "title: T\n    lists: {leavers: bob}", 5, "list"),
     (
         "confidence: high\n    action: review",
         "confidence: low\n    action: dispose",
@@ -594,7 +619,7 @@ def holds(tmp_path, *lines: str) -> list[Rule]:
     )
     estate = empty_estate(tmp_path / "estate", text)
     config, document = load(estate.config_path)
-    return load_holds(config, document)
+    return load_holds(config, document, estate.root)
 
 
 def test_holds_in_force(tmp_path):
@@ -669,6 +694,9 @@ def match_field(match):
     return next(iter(match)).partition("|")[0]
 
 
+LISTS = {"x": ["y", "z/a"]}
+
+
 def test_every_field_knows_unknown():
     """For every field there is: asked of an entry of which nothing is known, it matches nothing."""
     value = {"": ["x", "1", "true", "file", "none"], "exists": []}
@@ -676,11 +704,26 @@ def test_every_field_knows_unknown():
     for name, field in FIELDS.items():
         for word in field.modifiers:
             for wanted in value.get(
-                word, ["x", "1", "7y", "1KB", ["x"], ["1", "2"], ["file"], ["none"]]
+                word,
+                [
+                    "x",
+                    "1",
+                    "7y",
+                    "1KB",
+                    "today",
+                    "0" * 64,
+                    ["x"],
+                    ["1", "2"],
+                    ["file"],
+                    ["none"],
+                    ["keep"],
+                    ["low"],
+                    ["retain"],
+                ],
             ):
                 key = f"{name}|{word}" if word else name
                 faults: list[Fault] = []
-                found = parse(Document("t", {"m": {"not": {key: wanted}}}), ("m",), faults)
+                found = parse(Document("t", {"m": {"not": {key: wanted}}}), ("m",), faults, LISTS)
                 if found is not None:
                     columns[f"{key}: {wanted}"] = found.ask(facts, AS_OF)
     [answers] = CONNECTION.to_pyarrow(facts.select(**columns)).to_pylist()
@@ -784,6 +827,7 @@ def test_facts_of_an_example():
     assert facts_of("a.doc") == {
         "kind": "file",
         "dup": "none",
+        "unit": "Unassigned",
         "name": "a.doc",
         "full_path": "share/a.doc",
     }

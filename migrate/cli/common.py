@@ -79,7 +79,7 @@ class Opened:
     def holds(self) -> list[Rule]:
         from migrate.flag.rules import load_holds
 
-        return load_holds(self.config, self.document)
+        return load_holds(self.config, self.document, self.estate.root)
 
     def as_of(self, given: datetime | None = None) -> date:
         """The day ages count back from."""

@@ -82,9 +82,13 @@ class Query:
         self._made += 1
         return f"{name}_{self._made}"
 
+    def every_scan(self, name: str) -> Any:
+        """A table with the rows of every scan, also of those that count no more."""
+        return self._read(name, self.estate.parts(name))
+
     def all_decisions(self) -> Any:
         """Decisions on every scan: they outlive the scan they were taken on."""
-        return self._read("decisions", self.estate.parts("decisions"))
+        return self.every_scan("decisions")
 
     def batches(self, expression: Any, rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
         """The result, streamed in batches, from a cursor of its own: a second query on the same

@@ -1,224 +1,280 @@
-"""Room: the condition language, `field|modifier: value` under `all`, `any` and `not`.
+"""Room: the conditions of the rule language, `field|modifier: value`.
 
-In: what a rule's `match` says. Out: a tree of conditions, each of which becomes an expression over
-the facts of an entry. Text is compared in lower case; regular expressions run in RE2 (linear time).
-What is not known (NULL) makes a condition unknown, and an unknown condition matches nothing,
-also under `not`.
+In: a column of facts and a value. Out: an expression that is true, false or unknown (NULL).
+Each modifier is one function, with the kind of value it wants, its documentation and an example
+that tests run. What is not known makes a condition unknown, and an unknown condition matches
+nothing, also under `not`.
 
-To add a modifier, add one function to its table; a field, one line to FIELDS.
+To add a modifier, add one function and name it in a table; a field, one line to FIELDS.
 """
 
 from __future__ import annotations
 
-import calendar
-import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from functools import cache
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 
 import ibis
 
-from migrate.errors import Fault
-from migrate.facts import fold, folded, folder_pattern, glob_pattern, is_under
+from migrate.expressions import folded, folder_pattern, glob_pattern, hex, is_under
+from migrate.flag import values
+from migrate.flag.values import Kind, days_before, nanoseconds
 from migrate.wording import NANOSECOND
-from migrate.yamlfile import Document, Place, suggestion
 
-EARLIEST = date(1678, 1, 1)  # int64 nanoseconds begin in September 1677
+DAY_NS = 86_400 * NANOSECOND
 
 
-class Malformed(ValueError):
-    """A value is not of the form its modifier wants; the message says which."""
+@dataclass(frozen=True)
+class Example:
+    """A condition as people write it, and facts (as in a rule's examples) it hits and misses."""
+
+    match: str
+    hit: str
+    miss: str
 
 
 @dataclass(frozen=True)
 class Modifier:
-    """How a value is read, and what it asks of a column."""
+    """One way to ask of a column."""
 
-    read: Callable[[Any], Any]
+    word: str  # what stands after the '|'
+    value: Kind
     ask: Callable[[Any, Any, date], Any]
+    example: Example
+    listed: bool = False  # the value names a list of estate.yaml, whose lines are the values
+
+    @property
+    def meaning(self) -> str:
+        return " ".join((self.ask.__doc__ or "").split())
 
 
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise Malformed("expected one text")
-    return fold(value)
+def modifier(
+    word: str, value: Kind, match: str, hit: str, miss: str, listed: bool = False
+) -> Callable[[Callable[[Any, Any, date], Any]], Modifier]:
+    """Make a function a modifier: its documentation is the function's."""
+    return lambda ask: Modifier(word, value, ask, Example(match, hit, miss), listed)
 
 
-def _texts(value: Any) -> list[str]:
-    values = value if isinstance(value, list) else [value]
-    if not values or not all(isinstance(item, str) for item in values):
-        raise Malformed("expected a text or a list of texts")
-    return [fold(item) for item in values]
+def _any_of(column: Any, texts: list[str], test: Callable[[Any, str], Any]) -> Any:
+    return ibis.or_(*(test(column, text) for text in texts))
 
 
-def _extensions(value: Any) -> list[str]:
-    texts = _texts(value)
-    if dotted := [text for text in texts if text.startswith(".")]:
-        raise Malformed(f"extensions are written without the dot: {dotted[0][1:]!r}")
-    return texts
+@modifier("", values.TEXT, "name: contract.doc", "CONTRACT.DOC", "contract.docx")
+def equals(column: Any, value: str, as_of: date) -> Any:
+    """Is this text."""
+    return column == value
 
 
-def _folders(value: Any) -> list[str]:
-    """share/folder, without a slash at the ends."""
-    texts = [text.strip("/") for text in _texts(value)]
-    for text in texts:
-        if "\\" in text or any(part in ("", ".", "..") for part in text.split("/")):
-            raise Malformed(f"{text!r} is not written share/folder/folder")
-    return texts
+@modifier("in", values.TEXTS, "name|in: [thumbs.db, desktop.ini]", "Thumbs.db", "thumbs.dbx")
+def is_in(column: Any, texts: list[str], as_of: date) -> Any:
+    """Is one of these texts."""
+    return column.isin(texts)
 
 
-def _pattern(value: Any) -> str:
-    pattern = value if isinstance(value, str) else ""
-    if not pattern:
-        raise Malformed("expected a regular expression")
-    if problem := _re2_problem(pattern):
-        raise Malformed(f"no valid regular expression (RE2): {problem}")
-    return f"(?i){pattern}"
+@modifier("glob", values.TEXTS, "name|glob: '~$*.docx'", "~$plan.docx", "plan.docx")
+def glob(column: Any, texts: list[str], as_of: date) -> Any:
+    """The whole of it fits; * and ? stand for any characters but '/'."""
+    return column.re_search("^(" + "|".join(map(glob_pattern, texts)) + ")$")
 
 
-@cache
-def _re2_problem(pattern: str) -> str:
-    import duckdb
-
-    try:
-        duckdb.execute("select regexp_matches('', ?)", [pattern])
-    except duckdb.Error as error:
-        return str(error).strip().splitlines()[0]
-    return ""
+@modifier("contains", values.TEXTS, "name|contains: draft", "my DRAFTS.doc", "final.doc")
+def contains(column: Any, texts: list[str], as_of: date) -> Any:
+    """This text is somewhere in it."""
+    return _any_of(column, texts, lambda c, text: c.contains(text))
 
 
-def _yes_no(value: Any) -> bool:
-    if value not in ("true", "false"):
-        raise Malformed("expected true or false")
-    return bool(value == "true")
+@modifier("startswith", values.TEXTS, "name|startswith: '._'", "._plan.doc", "plan._doc")
+def startswith(column: Any, texts: list[str], as_of: date) -> Any:
+    """Begins with this text."""
+    return _any_of(column, texts, lambda c, text: c.startswith(text))
 
 
-_UNITS = {"": 1, "b": 1, "kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30, "tb": 1 << 40}
+@modifier("endswith", values.TEXTS, "name|endswith: '~'", "plan.txt~", "~plan.txt")
+def endswith(column: Any, texts: list[str], as_of: date) -> Any:
+    """Ends with this text."""
+    return _any_of(column, texts, lambda c, text: c.endswith(text))
 
 
-def _number(value: Any) -> int:
-    found = re.fullmatch(r"(\d{1,15})\s?([kmgt]?b)?", str(value).lower())
-    if not found:
-        raise Malformed("expected a whole number, or a size such as 64KB or 2GB")
-    number = int(found[1]) * _UNITS[found[2] or ""]
-    if number >= 1 << 63:
-        raise Malformed("that is more than any file system can hold")
-    return number
+@modifier("re", values.PATTERN, r"name|re: '^img_\d{4}\.'", "IMG_2034.jpg", "IMG_20.jpg")
+def matches(column: Any, pattern: str, as_of: date) -> Any:
+    """The regular expression is found in it, capitals or not; ^ and $ stand for its ends. RE2:
+    linear time, without lookaround and references back."""
+    return column.re_search(pattern)
 
 
-def _numbers(value: Any) -> tuple[int, int]:
-    if not isinstance(value, list) or len(value) != 2:
-        raise Malformed("expected [smallest, largest]")
-    low, high = _number(value[0]), _number(value[1])
-    if low > high:
-        raise Malformed("expected [smallest, largest], in this order")
-    return low, high
-
-
-def _age(value: Any) -> str:
-    if not re.fullmatch(r"[1-9]\d{0,4}(d|w|mo|y)", str(value).lower()):
-        raise Malformed("expected an age such as 30d, 6w, 6mo or 7y")
-    if days_before(date(2100, 1, 1), str(value).lower()) == EARLIEST:
-        raise Malformed("expected an age within the last three hundred years")
-    return str(value).lower()
-
-
-def days_before(as_of: date, age: str) -> date:
-    """The day that lies an age back; of a month that is too short, its last day."""
-    number, unit = int(re.sub(r"\D", "", age)), re.sub(r"\d", "", age)
-    if unit in ("d", "w"):
-        day = as_of.toordinal() - number * (7 if unit == "w" else 1)
-        return date.fromordinal(max(day, EARLIEST.toordinal()))
-    months = as_of.year * 12 + as_of.month - 1 - number * (12 if unit == "y" else 1)
-    year, month = divmod(months, 12)
-    if year < EARLIEST.year:
-        return EARLIEST
-    last = calendar.monthrange(year, month + 1)[1]
-    return date(year, month + 1, min(as_of.day, last))
-
-
-def nanoseconds(day: date) -> int:
-    """Midnight UTC at the beginning of a day."""
-    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * NANOSECOND
-
-
-def _any_of(column: Any, values: list[str], test: Callable[[Any, str], Any]) -> Any:
-    return ibis.or_(*(test(column, value) for value in values))
-
-
-def _glob(column: Any, values: list[str], as_of: date) -> Any:
-    """Whole names; * and ? stand for any characters but '/'. Example: name|glob: '~$*.docx'"""
-    return column.re_search("^(" + "|".join(map(glob_pattern, values)) + ")$")
-
-
-def _exists(column: Any, value: bool, as_of: date) -> Any:
-    """Whether the fact is known. Example: owner|exists: false"""
+@modifier("exists", values.YES_NO, "owner|exists: false", "a.doc", "{name: a.doc, owner: ann}")
+def exists(column: Any, value: bool, as_of: date) -> Any:
+    """Whether the fact is known: a question about the toolkit's knowledge. A rule that proposes
+    disposal may not ask for what is *not* known."""
     return column.notnull() if value else column.isnull()
 
 
-EQUALS = Modifier(_text, lambda column, value, as_of: column == value)
-EXISTS = Modifier(_yes_no, _exists)
-TEXT = {
-    "": EQUALS,
-    "in": Modifier(_texts, lambda column, value, as_of: column.isin(value)),
-    "glob": Modifier(_texts, _glob),
-    "contains": Modifier(
-        _texts, lambda column, value, as_of: _any_of(column, value, lambda c, v: c.contains(v))
-    ),
-    "startswith": Modifier(
-        _texts, lambda column, value, as_of: _any_of(column, value, lambda c, v: c.startswith(v))
-    ),
-    "endswith": Modifier(
-        _texts, lambda column, value, as_of: _any_of(column, value, lambda c, v: c.endswith(v))
-    ),
-    "re": Modifier(_pattern, lambda column, value, as_of: column.re_search(value)),
-    "exists": EXISTS,
-}
-EXTENSION = {
-    name: Modifier(_extensions, modifier.ask) if modifier.read is _texts else modifier
-    for name, modifier in TEXT.items()
-} | {"": Modifier(_extensions, lambda column, value, as_of: column.isin(value))}
-NUMBER = {
-    "": Modifier(_number, lambda column, value, as_of: column == value),
-    "gt": Modifier(_number, lambda column, value, as_of: column > value),
-    "ge": Modifier(_number, lambda column, value, as_of: column >= value),
-    "lt": Modifier(_number, lambda column, value, as_of: column < value),
-    "le": Modifier(_number, lambda column, value, as_of: column <= value),
-    "between": Modifier(_numbers, lambda column, value, as_of: column.between(*value)),
-    "exists": EXISTS,
-}
-TIME = {
-    "older_than": Modifier(
-        _age, lambda column, value, as_of: column < nanoseconds(days_before(as_of, value))
-    ),
-    "newer_than": Modifier(
-        _age, lambda column, value, as_of: column >= nanoseconds(days_before(as_of, value))
-    ),
-    "exists": EXISTS,
-}
-FLAG = {"": Modifier(_yes_no, lambda column, value, as_of: column == value), "exists": EXISTS}
+@modifier(
+    "in_list", values.TEXTS, "owner|in_list: leavers", "{name: a, owner: bob}",
+    "{name: a, owner: ann}", listed=True,
+)  # fmt: skip
+def is_in_list(column: Any, texts: list[str], as_of: date) -> Any:
+    """Is a line of a list that estate.yaml names under `lists` (in the example, `bob`)."""
+    return column.isin(texts)
 
 
-def _choice(*values: str) -> dict[str, Modifier]:
-    """A field with a closed list of values."""
-
-    def read(value: Any) -> list[str]:
-        wrong = [item for item in _texts(value) if item not in values]
-        if wrong:
-            raise Malformed(
-                f"{wrong[0]!r} is no value of this field{suggestion(wrong[0], [*values])}"
-            )
-        return _texts(value)
-
-    one_of = Modifier(read, lambda column, value, as_of: column.isin(value))
-    return {"": one_of, "in": one_of, "exists": EXISTS}
-
-
-def _under(column: Any, folders: list[str], as_of: date) -> Any:
-    """The folder itself and all below it. Example: path|under: [finance/Invoices]"""
+@modifier(
+    "under", values.FOLDERS, "path|under: dept/Finance", "{path: dept/Finance/a/b.doc}",
+    "{path: dept/Finance2/a.doc}",
+)  # fmt: skip
+def under(column: Any, folders: list[str], as_of: date) -> Any:
+    """The folder itself and all below it."""
     return ibis.or_(*(is_under(column, folder) for folder in folders))
+
+
+@modifier(
+    "under_list", values.FOLDERS, "path|under_list: on_hold", "{path: dept/Prisons/a.doc}",
+    "{path: dept/Courts/a.doc}", listed=True,
+)  # fmt: skip
+def under_list(column: Any, folders: list[str], as_of: date) -> Any:
+    """Lies under a line of a list that estate.yaml names (in the example, `dept/Prisons`)."""
+    return ibis.or_(*(is_under(column, folder) for folder in folders))
+
+
+@modifier(
+    "has_folder", values.TEXTS, "path|has_folder: [backup, old *]", "{path: s/Old stuff/x.doc}",
+    "{path: s/backup policy/backup}",
+)  # fmt: skip
+def has_folder(column: Any, globs: list[str], as_of: date) -> Any:
+    """One of the folders on the way has this whole name (* and ? as in glob). A file's own name
+    does not count."""
+    return column.re_search(folder_pattern(globs))
+
+
+@modifier("", values.EXTENSIONS, "ext: [doc, docx]", "plan.DOC", "plan.pdf")
+def extension_is(column: Any, texts: list[str], as_of: date) -> Any:
+    """Is this extension, or one of these."""
+    return column.isin(texts)
+
+
+@modifier(
+    "", values.DIGESTS, f"sha256: {'ab' * 32}", f"{{name: a, sha256: {'ab' * 32}}}",
+    f"{{name: a, sha256: {'cd' * 32}}}",
+)  # fmt: skip
+def digest_is(column: Any, texts: list[str], as_of: date) -> Any:
+    """Is this digest, or one of these."""
+    return column.isin(texts)
+
+
+@modifier("", values.NUMBER, "size: 0", "{name: a, size: 0}", "{name: a, size: 1}")
+def number_is(column: Any, value: int, as_of: date) -> Any:
+    """Is this number."""
+    return column == value
+
+
+@modifier("gt", values.NUMBER, "size|gt: 2GB", "{name: a, size: 3GB}", "{name: a, size: 2GB}")
+def more_than(column: Any, value: int, as_of: date) -> Any:
+    """Is more than this."""
+    return column > value
+
+
+@modifier("ge", values.NUMBER, "size|ge: 1MB", "{name: a, size: 1MB}", "{name: a, size: 1023KB}")
+def at_least(column: Any, value: int, as_of: date) -> Any:
+    """Is this or more."""
+    return column >= value
+
+
+@modifier("lt", values.NUMBER, "path_len|lt: 9", "{path: s/a}", "{path: s/a/b/c/d/e/f}")
+def less_than(column: Any, value: int, as_of: date) -> Any:
+    """Is less than this."""
+    return column < value
+
+
+@modifier("le", values.NUMBER, "size|le: 4KB", "{name: a, size: 4096}", "{name: a, size: 5KB}")
+def at_most(column: Any, value: int, as_of: date) -> Any:
+    """Is this or less."""
+    return column <= value
+
+
+@modifier(
+    "between", values.RANGE, "size|between: [1, 10]", "{name: a, size: 10}", "{name: a, size: 11}"
+)
+def between(column: Any, value: tuple[int, int], as_of: date) -> Any:
+    """Is one of these or lies between them."""
+    return column.between(*value)
+
+
+@modifier(
+    "older_than", values.AGE, "mtime|older_than: 7y", "{name: a, age: 9y}", "{name: a, age: 2y}"
+)
+def older_than(column: Any, value: str, as_of: date) -> Any:
+    """Before the day that lies this far back from the one ages count from (--as-of). Months and
+    years are the calendar's."""
+    return column < nanoseconds(days_before(as_of, value))
+
+
+@modifier(
+    "newer_than", values.AGE, "mtime|newer_than: 30d", "{name: a, age: 7d}", "{name: a, age: 2mo}"
+)
+def newer_than(column: Any, value: str, as_of: date) -> Any:
+    """On or after the day that lies this far back."""
+    return column >= nanoseconds(days_before(as_of, value))
+
+
+@modifier(
+    "before", values.DAY, "mtime|before: 2000-01-01", "{name: a, age: 30y}", "{name: a, age: 1y}"
+)
+def before(column: Any, value: date | None, as_of: date) -> Any:
+    """Before the beginning of this day, UTC."""
+    return column < nanoseconds(value or as_of)
+
+
+@modifier(
+    "since", values.DAY, "mtime|since: 2020-12-31", "{name: a, age: 1y}", "{name: a, age: 30y}"
+)
+def since(column: Any, value: date | None, as_of: date) -> Any:
+    """On this day or later, UTC."""
+    return column >= nanoseconds(value or as_of)
+
+
+@modifier(
+    "until", values.DAY, "mtime|until: 2020-12-31", "{name: a, age: 30y}", "{name: a, age: 1y}"
+)
+def until(column: Any, value: date | None, as_of: date) -> Any:
+    """On this day or earlier, UTC."""
+    return column < nanoseconds(value or as_of) + DAY_NS
+
+
+@modifier(
+    "", values.YES_NO, "encrypted: true", "{name: a, encrypted: true}",
+    "{name: a, encrypted: false}",
+)  # fmt: skip
+def flag_is(column: Any, value: bool, as_of: date) -> Any:
+    """Is so, or is not so."""
+    return column == value
+
+
+def _table(*modifiers: Modifier) -> dict[str, Modifier]:
+    return {modifier.word: modifier for modifier in modifiers}
+
+
+TEXT = _table(equals, is_in, glob, contains, startswith, endswith, matches, is_in_list, exists)
+EXTENSION = {
+    word: replace(one, value=values.EXTENSIONS) if one.value is values.TEXTS else one
+    for word, one in TEXT.items()
+} | _table(extension_is)
+NUMBER = _table(number_is, more_than, at_least, less_than, at_most, between, exists)
+TIME = _table(older_than, newer_than, before, since, until, exists)
+FLAG = _table(flag_is, exists)
+PATH = TEXT | _table(under, under_list, has_folder)
+DIGEST = {word: replace(TEXT[word], value=values.DIGESTS) for word in ("in", "in_list")} | _table(
+    digest_is, exists
+)
+
+
+def _choice(*choices: str) -> dict[str, Modifier]:
+    """A field with a closed list of values."""
+    kind = values.one_of(*choices)
+    example = replace(is_in.example, match="kind: file", hit="a", miss="{name: a, kind: folder}")
+    return {word: replace(is_in, word=word, value=kind, example=example) for word in ("", "in")} | {
+        "exists": exists
+    }
 
 
 @dataclass(frozen=True)
@@ -226,136 +282,78 @@ class Field:
     column: Callable[[Any], Any]
     modifiers: dict[str, Modifier]
     meaning: str
+    fact: str | None = None  # the column of facts an example sets; None: worked out from others
 
 
+KINDS = ["file", "folder", "symlink", "other"]
 FIELDS: dict[str, Field] = {
     "name": Field(lambda t: folded(t.name), TEXT, "the file's or folder's name"),
-    "path": Field(
-        lambda t: t.lower_path, TEXT | {"under": Modifier(_folders, _under)}, "share/folder/name"
-    ),
+    "path": Field(lambda t: t.lower_path, PATH, "share/folder/name"),
     "ext": Field(lambda t: t.ext, EXTENSION, "extension, without the dot; '' for none"),
-    "kind": Field(lambda t: t.kind, _choice("file", "folder", "symlink", "other"), "what it is"),
-    "size": Field(lambda t: t.size_bytes, NUMBER, "bytes"),
-    "mtime": Field(lambda t: t.mtime_ns, TIME, "last modified"),
-    "ctime": Field(lambda t: t.ctime_ns, TIME, "last change of name, rights or content"),
-    "atime": Field(lambda t: t.atime_ns, TIME, "last opened, where the server keeps it"),
-    "birthtime": Field(lambda t: t.birthtime_ns, TIME, "created on this file system"),
-    "owner": Field(lambda t: folded(t.owner), TEXT, "account name, or number if nobody has it"),
-    "mime": Field(lambda t: t.mime.lower(), TEXT, "MIME type of the content"),
-    "puid": Field(lambda t: t.puid, TEXT, "PRONOM identifier of the content"),
+    "kind": Field(lambda t: t.kind, _choice(*KINDS), "what it is", "kind"),
+    "unit": Field(
+        lambda t: folded(t.unit), TEXT, "business unit whose folder it is in, or Unassigned", "unit"
+    ),
+    "size": Field(lambda t: t.size_bytes, NUMBER, "bytes", "size_bytes"),
+    "mtime": Field(lambda t: t.mtime_ns, TIME, "last modified", "mtime_ns"),
+    "ctime": Field(
+        lambda t: t.ctime_ns, TIME, "last change of name, rights or content", "ctime_ns"
+    ),
+    "atime": Field(
+        lambda t: t.atime_ns, TIME, "last opened, where the server keeps it", "atime_ns"
+    ),
+    "birthtime": Field(
+        lambda t: t.birthtime_ns, TIME, "created on this file system", "birthtime_ns"
+    ),
+    "owner": Field(
+        lambda t: folded(t.owner), TEXT, "account name, or number if nobody has it", "owner"
+    ),
+    "mime": Field(lambda t: t.mime.lower(), TEXT, "MIME type of the content", "mime"),
+    "puid": Field(lambda t: t.puid, TEXT, "PRONOM identifier of the content", "puid"),
     "identified": Field(
-        lambda t: t.identified, FLAG, "whether PRONOM knows the format; unknown until it was asked"
+        lambda t: t.identified, FLAG, "whether PRONOM knows the format; unknown until it was asked",
+        "identified",
     ),
-    "encrypted": Field(lambda t: t.encrypted, FLAG, "locked with a password"),
-    "ext_mismatch": Field(lambda t: t.ext_mismatch, FLAG, "the extension is not the content's"),
+    "format_risk": Field(
+        lambda t: t.format_risk, _choice("high", "moderate", "low"),
+        "how NARA rates the format (plan of 2026-03-20)", "format_risk",
+    ),
+    "format_action": Field(
+        lambda t: t.format_action, _choice("retain", "transform", "assess", "identify_version"),
+        "what NARA does with the format", "format_action",
+    ),
+    "encrypted": Field(lambda t: t.encrypted, FLAG, "locked with a password", "encrypted"),
+    "ext_mismatch": Field(
+        lambda t: t.ext_mismatch, FLAG, "the extension is not the content's", "ext_mismatch"
+    ),
+    "sha256": Field(
+        lambda t: hex(t.digest_sha256).lower(), DIGEST, "SHA-256 of the content, where it was taken"
+    ),
     "dup": Field(
-        lambda t: t.dup,
-        _choice("keeper", "not_keeper", "hard_link", "none"),
-        "place in a group of identical files",
+        lambda t: t.dup, _choice("keeper", "not_keeper", "hard_link", "none"),
+        "place in a group of identical files", "dup",
     ),
-    "child_count": Field(lambda t: t.child_count, NUMBER, "entries in a folder"),
-    "path_len": Field(lambda t: t.path_len, NUMBER, "characters of the path"),
-    "link_count": Field(lambda t: t.link_count, NUMBER, "names of the file (hard links)"),
-    "retention_class": Field(lambda t: folded(t.retention_class), TEXT, "from the file plan"),
-}
-# Folder names are looked for among the folders of a path, not in a file's own name.
-HAS_FOLDER = Modifier(_texts, lambda column, value, as_of: column.re_search(folder_pattern(value)))
-
-
-@dataclass(frozen=True)
-class Leaf:
-    """One `field|modifier: value`."""
-
-    field: str
-    modifier: str
-    value: Any
-    written: Any
-
-    def ask(self, facts: Any, as_of: date) -> Any:
-        if self.modifier == "has_folder":
-            return HAS_FOLDER.ask(facts.lower_folder, self.value, as_of)
-        field = FIELDS[self.field]
-        return field.modifiers[self.modifier].ask(field.column(facts), self.value, as_of)
-
-    def __str__(self) -> str:
-        name = f"{self.field}|{self.modifier}" if self.modifier else self.field
-        value = ", ".join(self.written) if isinstance(self.written, list) else self.written
-        return f"{name}: {value}"
-
-
-@dataclass(frozen=True)
-class Branch:
-    """`all`, `any` or `not` over conditions."""
-
-    word: str
-    parts: tuple[Condition, ...]
-
-    def ask(self, facts: Any, as_of: date) -> Any:
-        parts = [part.ask(facts, as_of) for part in self.parts]
-        if self.word == "not":
-            return ~ibis.and_(*parts)
-        return ibis.and_(*parts) if self.word == "all" else ibis.or_(*parts)
-
-
-Condition = Leaf | Branch
-
-
-def leaves(condition: Condition) -> Iterator[Leaf]:
-    """Every leaf, in the order in which they are written."""
-    if isinstance(condition, Leaf):
-        yield condition
-    else:
-        for part in condition.parts:
-            yield from leaves(part)
-
-
-def parse(document: Document, place: Place, faults: list[Fault]) -> Condition | None:
-    """The condition that stands at a place of a document; what is wrong goes into `faults`."""
-    value: Any = document.value
-    for step in place:
-        value = value[step]
-    if not isinstance(value, dict) or not value:
-        faults.append(document.fault(place, "expected a condition: `field|modifier: value`"))
-        return None
-    parts = [_parse_one(document, (*place, key), key, value[key], faults) for key in value]
-    if any(part is None for part in parts):
-        return None
-    return parts[0] if len(parts) == 1 else Branch("all", tuple(part for part in parts if part))
-
-
-def _parse_one(
-    document: Document, place: Place, key: str, value: Any, faults: list[Fault]
-) -> Condition | None:
-    if key in ("all", "any"):
-        return _parse_list(document, place, key, value, faults)
-    if key == "not":
-        part = parse(document, place, faults)
-        return Branch("not", (part,)) if part else None
-    try:
-        return _parse_leaf(key, value)
-    except Malformed as error:
-        faults.append(document.fault(place, f"{key}: {error}"))
-        return None
-
-
-def _parse_list(
-    document: Document, place: Place, word: str, value: Any, faults: list[Fault]
-) -> Condition | None:
-    if not isinstance(value, list) or not value:
-        faults.append(document.fault(place, f"{word}: expected a list of conditions"))
-        return None
-    parts = [parse(document, (*place, number), faults) for number in range(len(value))]
-    return None if None in parts else Branch(word, tuple(part for part in parts if part))
-
-
-def _parse_leaf(key: str, value: Any) -> Leaf:
-    name, _, modifier = key.partition("|")
-    if name not in FIELDS:
-        raise Malformed(
-            f"there is no field {name!r}{suggestion(name, [*FIELDS, 'all', 'any', 'not'])}"
-        )
-    modifiers = FIELDS[name].modifiers | ({"has_folder": HAS_FOLDER} if name == "path" else {})
-    if modifier not in modifiers:
-        known = [word or "no modifier" for word in modifiers]
-        raise Malformed(f"{name!r} has no modifier {modifier!r}{suggestion(modifier, known)}")
-    return Leaf(name, modifier, modifiers[modifier].read(value), value)
+    "dup_count": Field(
+        lambda t: t.member_count, NUMBER, "identical files in its group", "member_count"
+    ),
+    "child_count": Field(lambda t: t.child_count, NUMBER, "entries in a folder", "child_count"),
+    "path_len": Field(lambda t: t.path_len, NUMBER, "characters of the path", "path_len"),
+    "link_count": Field(
+        lambda t: t.link_count, NUMBER, "names of the file (hard links)", "link_count"
+    ),
+    "retention_class": Field(
+        lambda t: folded(t.retention_class), TEXT, "from the file plan", "retention_class"
+    ),
+    "retention_due": Field(
+        lambda t: t.retention_due_ns, TIME, "when its class's schedule ends", "retention_due_ns"
+    ),
+    "retention_action": Field(
+        lambda t: t.retention_action, _choice("destroy", "review", "transfer", "keep"),
+        "what its schedule says happens then", "retention_action",
+    ),
+    "retention_certain": Field(
+        lambda t: t.retention_certain, FLAG,
+        "its due date counts from a closing date in the file plan, not from an inferred one or a "
+        "proxy", "retention_certain",
+    ),
+}  # fmt: skip

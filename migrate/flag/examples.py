@@ -1,12 +1,17 @@
 """Room: every rule tried on its own examples, through the same expressions that flag runs.
 
 In: rules. Out: the examples that did not do as their rule says. An example is a file name, or facts
-by name; what it does not give is unknown, except kind (file), dup (none) and path (share/name).
+by name; what it does not give is unknown, except kind (file), dup (none), unit (Unassigned) and
+path (share/name).
 """
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import ibis
@@ -14,35 +19,23 @@ import pyarrow as pa
 
 from migrate.engine.query import Query
 from migrate.errors import Fault
-from migrate.facts import extension_of, folded, folder_of
-from migrate.flag.conditions import (
-    FIELDS,
-    FLAG,
-    NUMBER,
-    TIME,
-    Malformed,
-    days_before,
-    nanoseconds,
-)
+from migrate.estate import create
+from migrate.facts import FACTS, UNASSIGNED, from_path
+from migrate.flag.conditions import FIELDS, TIME
 from migrate.flag.rules import Rule
+from migrate.flag.values import AGE, DAY, NUMBER, YES_NO, Malformed, days_before, nanoseconds
 from migrate.yamlfile import suggestion
 
 AS_OF = date(2026, 1, 1)
-_COLUMNS = pa.schema(
-    [
-        ("rule", pa.int32()), ("number", pa.int32()), ("must_hit", pa.bool_()),
-        ("name", pa.string()), ("full_path", pa.string()), ("kind", pa.string()),
-        ("size_bytes", pa.int64()), ("mtime_ns", pa.int64()), ("ctime_ns", pa.int64()),
-        ("atime_ns", pa.int64()), ("birthtime_ns", pa.int64()), ("owner", pa.string()),
-        ("mime", pa.string()), ("puid", pa.string()), ("encrypted", pa.bool_()),
-        ("identified", pa.bool_()),
-        ("ext_mismatch", pa.bool_()), ("dup", pa.string()), ("child_count", pa.int64()),
-        ("path_len", pa.int64()), ("link_count", pa.int64()), ("retention_class", pa.string()),
-    ]
-)  # fmt: skip
+_NUMBERED = pa.schema([("rule", pa.int32()), ("must_hit", pa.bool_()), *FACTS])
 _AGES = {
     "age": "mtime_ns", "ctime_age": "ctime_ns", "atime_age": "atime_ns",
-    "birth_age": "birthtime_ns",
+    "birth_age": "birthtime_ns", "due_age": "retention_due_ns",
+}  # fmt: skip
+KNOWN = {
+    **{name: field.fact for name, field in FIELDS.items()
+       if field.fact and field.modifiers is not TIME},
+    "sha256": "digest_sha256",
 }  # fmt: skip
 
 
@@ -53,7 +46,8 @@ def facts_of(example: Any) -> dict[str, Any]:
     given = {"name": example} if isinstance(example, str) else dict(example)
     path = _plain_text(given.pop("path", None) or f"share/{given.get('name', '')}")
     name = _plain_text(given.pop("name", None) or path.rpartition("/")[2])
-    row: dict[str, Any] = {"kind": "file", "dup": "none", "name": name, "full_path": path}
+    row: dict[str, Any] = {"kind": "file", "dup": "none", "unit": UNASSIGNED}
+    row |= {"name": name, "full_path": path}
     for key, value in given.items():
         row |= _fact(key, value)
     return row
@@ -67,17 +61,17 @@ def _plain_text(value: Any) -> str:
 
 def _fact(key: str, value: Any) -> dict[str, Any]:
     if key in _AGES:
-        age = TIME["older_than"].read(value)
-        return {_AGES[key]: nanoseconds(days_before(AS_OF, age))}
-    known = [name for name in FIELDS if FIELDS[name].modifiers is not TIME and name != "ext"]
-    if key not in known:
-        raise Malformed(f"there is no fact {key!r}{suggestion(key, [*known, *_AGES])}")
-    equals = FIELDS[key].modifiers[""]
-    if FIELDS[key].modifiers in (NUMBER, FLAG):
-        return {"size_bytes" if key == "size" else key: equals.read(value)}
-    _plain_text(value)
-    equals.read(value)  # one of the values there are
-    return {key: value}
+        return {_AGES[key]: nanoseconds(days_before(AS_OF, AGE.read(value)))}
+    if key == "retention_due":
+        return {"retention_due_ns": nanoseconds(DAY.read(value) or AS_OF)}
+    if key not in KNOWN:
+        raise Malformed(f"there is no fact {key!r}{suggestion(key, [*KNOWN, *_AGES])}")
+    kind = FIELDS[key].modifiers[""].value
+    read = kind.read(value)  # or it is none of the values there are
+    if kind in (NUMBER, YES_NO):
+        return {str(KNOWN[key]): read}
+    text = _plain_text(value)
+    return {str(KNOWN[key]): bytes.fromhex(text) if key == "sha256" else text}
 
 
 def failing_examples(query: Query, rules: list[Rule]) -> list[Fault]:
@@ -85,28 +79,31 @@ def failing_examples(query: Query, rules: list[Rule]) -> list[Fault]:
     rows, faults = [], []
     for index, rule in enumerate(rules):
         examples = [(True, given) for given in rule.hit] + [(False, given) for given in rule.miss]
-        for number, (must_hit, given) in enumerate(examples):
+        for must_hit, given in examples:
             try:
                 facts = facts_of(given)
             except Malformed as error:
                 faults.append(_fault(rule, f"example {given!r}: {error}"))
                 continue
-            rows.append({**facts, "rule": index, "number": number, "must_hit": must_hit})
+            rows.append({**facts, "rule": index, "must_hit": must_hit})
     wrong = _wrong(query, rules, rows) if rows else []
     return faults + [_fault(rules[row["rule"]], _complaint(row)) for row in wrong]
 
 
+@contextmanager
+def scratch_query() -> Iterator[Query]:
+    """Somewhere to try examples where there is no estate."""
+    folder = tempfile.TemporaryDirectory(prefix="migrate-")
+    with folder as path, Query(create(Path(path) / "estate", "")) as query:
+        yield query
+
+
 def _wrong(query: Query, rules: list[Rule], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    table = query.stored(ibis.memtable(pa.Table.from_pylist(rows, _COLUMNS)))
-    lower = folded(table.full_path)
-    facts = table.mutate(
-        lower_path=lower,
-        lower_folder=ibis.ifelse(table.kind == "folder", lower, folder_of(lower)),
-        ext=ibis.ifelse(table.kind == "folder", "", extension_of(table.name)),
-        path_len=ibis.coalesce(table.path_len, table.full_path.length()),
-    )
+    table = from_path(query.stored(ibis.memtable(pa.Table.from_pylist(rows, _NUMBERED))))
+    facts = table.mutate(path_len=ibis.coalesce(table.path_len, table.full_path.length()))
     conditions = [
-        (facts.rule == index) & rule.condition.ask(facts, AS_OF) for index, rule in enumerate(rules)
+        (facts.rule == index) & (rule.as_written or rule.condition).ask(facts, AS_OF)
+        for index, rule in enumerate(rules)
     ]
     hits = ibis.or_(*(condition.fill_null(False) for condition in conditions))
     wrong = facts.mutate(does_hit=hits).filter(hits != facts.must_hit)

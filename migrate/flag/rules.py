@@ -1,71 +1,33 @@
 """Room: rules, as departments write them, read and checked.
 
-In: the pack that comes with the package, the department's own rule files, the holds and switches of
-estate.yaml. Out: `Rule`s ready to run. Errors: all faults of all files at once, with file, line and
-column; while there is one, nothing runs.
+In: the pack that comes with the package, the department's own rule files, the holds, switches,
+parameters and lists of estate.yaml. Out: `Rule`s ready to run. Errors: all faults of all files at
+once, with file, line and column; while there is one, nothing runs.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from collections.abc import Container, Iterator
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import Field, StringConstraints
-
-from migrate.config import Config, base_folder
+from migrate.config import Config, RuleChanges, base_folder
 from migrate.errors import Fault, RulesInvalid
-from migrate.facts import fold
-from migrate.flag.conditions import FIELDS, Condition, leaves, parse
+from migrate.expressions import fold
+from migrate.flag.language import Branch, Condition, Leaf, Lists, leaves, parse
+from migrate.flag.parameters import fill_in
+from migrate.flag.written import RuleText, Written, read_rules, text_faults
 from migrate.log import timestamp
-from migrate.yamlfile import Document, Place, Strict, read_yaml, suggestion, validate
+from migrate.paths import pack_folder
+from migrate.yamlfile import Document, Place, suggestion
 
 # What wins when several rules hit one file: what protects comes before what disposes.
 PROTECTING = 3  # the first three of the ladder
 LADDER = ["hold", "record", "sensitive", "redundant", "obsolete", "trivial"]
 CONFIDENCES = ["high", "medium", "low"]
 ACTIONS = ["keep", "review", "migrate", "dispose"]
-
-# What an explanation may have in braces.
-TEMPLATE = re.compile(r"(\{\w+\})")
-TEMPLATE_FIELDS = sorted([*FIELDS, "dup_keeper_path", "format_name"])
-
-
-Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-
-
-class Authority(Strict):
-    """What allows a disposal: a retention schedule, a disposal authority, accepted practice."""
-
-    scheme: Words
-    ref: Words
-    text: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.scheme}: {self.ref}" + (f" ({self.text})" if self.text else "")
-
-
-class RuleText(Strict):
-    """One rule as it stands in a file."""
-
-    id: str = Field(pattern=r"^[A-Z][A-Z0-9]*(-[A-Z0-9]+)+$")
-    title: Words
-    category: Literal["record", "sensitive", "redundant", "obsolete", "trivial"]
-    confidence: Literal["high", "medium", "low"]
-    action: Literal["keep", "review", "migrate", "dispose"]
-    authority: Authority | None = None
-    match: dict[str, Any]
-    explain: Words
-    source: str = ""
-    hit: list[str | dict[str, Any]] = Field(min_length=1)
-    miss: list[str | dict[str, Any]] = Field(min_length=1)
-
-
-class RuleFile(Strict):
-    format: Literal["1"]
-    rules: list[RuleText]
 
 
 @dataclass(frozen=True)
@@ -83,6 +45,12 @@ class Rule:
     where: str  # file:line
     hit: tuple[Any, ...] = ()
     miss: tuple[Any, ...] = ()
+    as_written: Condition | None = None  # what its examples are tried on: no unit, no change
+
+    @property
+    def needs_keeper(self) -> bool:
+        """Whether it says what it says because another copy stays."""
+        return any(leaf.field in ("dup", "dup_count") for leaf in leaves(self.condition))
 
     @property
     def rank(self) -> tuple[int, int, int, int, str]:
@@ -99,132 +67,215 @@ class Rule:
         )
 
 
-def pack_folder() -> Path:
-    """The rules that come with the package: beside the code in a wheel, beside it in a checkout."""
-    inside = Path(__file__).parent.parent / "rules"
-    return inside if inside.is_dir() else Path(__file__).parent.parent.parent / "rules"
-
-
-def load_rules(config: Config, estate_document: Document, estate_root: Path) -> list[Rule]:
-    """Every rule that is switched on, in the order of their rank; holds among them.
-
-    Errors: RulesInvalid with the faults of all files."""
+def written_rules(config: Config, estate_root: Path, faults: list[Fault]) -> list[Written]:
+    """Every rule of the pack and of the department's own files, switched on or not."""
     files = [(path, f"rules/{path.name}") for path in sorted(pack_folder().glob("*.yaml"))]
     base = base_folder(config, estate_root)
     files += [(base / name, name) for name in config.rules.files]
+    written = [rule for path, shown_as in files for rule in read_rules(path, shown_as, faults)]
+    faults += _twice(written)
+    return written
+
+
+def load_rules(
+    config: Config, estate_document: Document, estate_root: Path, instead: Path | None = None
+) -> list[Rule]:
+    """Every rule that is switched on, in the order of their rank; holds among them. The rules of
+    the file `instead` take the place of those with the same id.
+
+    Errors: RulesInvalid with the faults of all files."""
     faults: list[Fault] = []
-    rules: list[Rule] = []
-    for path, shown_as in files:
-        rules += _load_file(path, shown_as, faults)
-    faults += _twice(rules)
-    faults += _switches(config, estate_document, rules)
-    rules = [rule for rule in rules if rule.id not in config.rules.off]
-    rules += _holds(config, estate_document, faults)
+    written = written_rules(config, estate_root, faults)
+    if instead:
+        others = read_rules(instead, str(instead), faults)
+        ids = {one.text.id for one in others}
+        written = [one for one in written if one.text.id not in ids] + others
+    lists = read_lists(config, estate_document, estate_root, faults)
+    faults += _wrong_changes(config, estate_document, written)
+    rules = make_rules(config, written, lists, faults)
+    rules += _holds(config, estate_document, lists, faults)
     if faults:
         raise RulesInvalid(faults)
     return sorted(rules, key=lambda rule: rule.rank)
 
 
-def load_holds(config: Config, estate_document: Document) -> list[Rule]:
+def load_holds(config: Config, estate_document: Document, estate_root: Path) -> list[Rule]:
     """The holds alone: looked up again by whatever disposes or moves.
 
     Errors: RulesInvalid."""
     faults: list[Fault] = []
-    holds = _holds(config, estate_document, faults)
+    lists = read_lists(config, estate_document, estate_root, faults)
+    holds = _holds(config, estate_document, lists, faults)
     if faults:
         raise RulesInvalid(faults)
     return holds
 
 
-def _load_file(path: Path, shown_as: str, faults: list[Fault]) -> list[Rule]:
-    if not path.is_file():
-        faults.append(Fault(shown_as, 1, 1, "there is no such rule file; see rules.files"))
-        return []
-    document = read_yaml(path, shown_as)
-    try:
-        file = validate(document, RuleFile)
-    except RulesInvalid as invalid:
-        faults += invalid.faults
-        return []
+def read_lists(
+    config: Config, document: Document, estate_root: Path, faults: list[Fault]
+) -> dict[str, list[str]]:
+    """The lines of every list that estate.yaml names; empty ones and those with a # do not count.
+    An empty list is a fault: it would match nothing, or under `not` everything."""
+    lists: dict[str, list[str]] = {}
+    for name, file in config.lists.items():
+        place = ("lists", name)
+        path = base_folder(config, estate_root) / file
+        try:
+            lines = [line.strip() for line in path.read_text("utf-8-sig").splitlines()]
+        except OSError as error:
+            faults.append(document.fault(place, f"{file} cannot be read: {error.strerror}"))
+            continue
+        except UnicodeDecodeError:
+            faults.append(document.fault(place, f"{file} is not UTF-8"))
+            continue
+        if lines := [line for line in lines if line and not line.startswith("#")]:
+            lists[name] = lines
+        else:
+            faults.append(document.fault(place, f"{file} has no lines"))
+    return lists
+
+
+def make_rules(
+    config: Config, written: list[Written], lists: Lists, faults: list[Fault]
+) -> list[Rule]:
+    """Rules as they run in this estate: with its parameters, and apart for units that differ."""
     rules = []
-    for number, text in enumerate(file.rules):
-        rule = _check(document, ("rules", number), text, faults)
-        if rule:
-            rules.append(rule)
+    for one in written:
+        as_written = _check(one, faults)
+        if as_written is None or waits_for(one, lists):
+            continue
+        for changes, units, more in _variants(config, one.text.id):
+            changed = fill_in(one.text, changes)
+            document = Document(one.document.file, {"match": changed.match})
+            document.places = _moved(one.document, (*one.place, "match"))
+            condition = parse(document, ("match",), faults, lists)
+            if condition is None:
+                continue
+            rule = replace(as_written, explain=changed.explain, condition=more(condition))
+            rules.append(rule if not units else replace(rule, hit=(), miss=()))
     return rules
 
 
-def _check(document: Document, place: Place, text: RuleText, faults: list[Fault]) -> Rule | None:
-    """What no single field can know."""
+def waits_for(one: Written, lists: Container[str]) -> list[str]:
+    """The lists that a rule needs and estate.yaml does not name: until then it does not run."""
+    return [name for name in one.text.lists if name not in lists]
+
+
+def _moved(document: Document, place: Place) -> dict[Place, tuple[int, int]]:
+    """The positions of what stands at a place, as if that were `match` of a document."""
+    return {
+        ("match", *at[len(place) :]): position
+        for at, position in document.places.items()
+        if at[: len(place)] == place
+    }
+
+
+Variant = tuple[dict[str, str], list[str], Any]
+
+
+def _variants(config: Config, rule_id: str) -> Iterator[Variant]:
+    """The ways a rule runs: its parameters, the units it is for, and what puts those into its
+    condition. A unit with changes of its own has its own variant, the others share one."""
+    changed = {
+        name: changes
+        for name, changes in config.rules.units.items()
+        if rule_id in changes.off or rule_id in changes.set
+    }
+    everywhere = config.rules.set.get(rule_id, {})
+    if rule_id not in config.rules.off:
+        names = [fold(name) for name in changed]
+        others = Branch("not", (Leaf("unit", "in", names, [*changed], "estate.yaml"),))
+        yield everywhere, [], (lambda c: Branch("all", (others, c)) if names else c)
+    for name, changes in changed.items():
+        if rule_id in changes.set and rule_id not in changes.off:
+            unit = Leaf("unit", "", fold(name), name, "estate.yaml")
+            values = everywhere | changes.set[rule_id]
+            yield values, [name], (lambda c, unit=unit: Branch("all", (unit, c)))
+
+
+def _check(one: Written, faults: list[Fault]) -> Rule | None:
+    """What no single field can know; the rule as its file has it."""
     before = len(faults)
-    condition = parse(document, (*place, "match"), faults)
-    if text.action == "dispose" and text.authority is None:
-        message = f"{text.id} proposes disposal and names no authority for it"
-        faults.append(document.fault((*place, "action"), message))
-    if text.action == "dispose" and text.confidence == "low":
-        message = f"{text.id}: a rule of low confidence proposes no more than review"
-        faults.append(document.fault((*place, "action"), message))
-    for piece in TEMPLATE.findall(text.explain):
-        word = piece[1:-1]
-        if word not in TEMPLATE_FIELDS:
-            message = f"explain: there is no {{{word}}}{suggestion(word, TEMPLATE_FIELDS)}"
-            faults.append(document.fault((*place, "explain"), message))
-    if brace := re.search(r"[{}]", TEMPLATE.sub("", text.explain)):
-        message = f"explain: a {brace[0]!r} that belongs to no {{field}}"
-        faults.append(document.fault((*place, "explain"), message))
+    text = fill_in(one.text, {})
+    document = Document(one.document.file, {"match": text.match})
+    document.places = _moved(one.document, (*one.place, "match"))
+    condition = parse(document, ("match",), faults, text.lists)
+    faults += text_faults(one, condition)
     if condition is None or len(faults) > before:
         return None
-    line = document.places[place][0]
     return Rule(
         text.id, text.title, text.category, text.confidence, text.action,
-        str(text.authority or ""), text.explain, condition, f"{document.file}:{line}",
-        tuple(text.hit), tuple(text.miss),
+        str(text.authority or ""), text.explain, condition, one.where,
+        tuple(text.hit), tuple(text.miss), condition,
     )  # fmt: skip
 
 
-def _twice(rules: list[Rule]) -> list[Fault]:
-    seen: dict[str, Rule] = {}
+def _twice(written: list[Written]) -> list[Fault]:
+    seen: dict[str, Written] = {}
     faults = []
-    for rule in rules:
-        if rule.id in seen:
-            file, line = rule.where.rsplit(":", 1)
-            message = f"rule {rule.id} stands in {seen[rule.id].where} already"
-            faults.append(Fault(file, int(line), 1, message))
-        seen[rule.id] = rule
+    for one in written:
+        if one.text.id in seen:
+            message = f"rule {one.text.id} stands in {seen[one.text.id].where} already"
+            faults.append(one.document.fault(one.place, message))
+        seen[one.text.id] = one
     return faults
 
 
-def _switches(config: Config, document: Document, rules: list[Rule]) -> list[Fault]:
-    known = [rule.id for rule in rules]
-    faults = []
-    for rule_id, reason in config.rules.off.items():
-        place = ("rules", "off", rule_id)
-        if rule_id not in known:
-            faults.append(document.fault(place, f"no rule {rule_id!r}{suggestion(rule_id, known)}"))
-        if not reason:
-            faults.append(document.fault(place, f"say why {rule_id} is switched off"))
+def _wrong_changes(config: Config, document: Document, written: list[Written]) -> list[Fault]:
+    """Switches and parameters of rules that are not there, or without a reason."""
+    by_id = {one.text.id: one.text for one in written}
+    faults: list[Fault] = []
+    places: list[tuple[Place, RuleChanges]] = [(("rules",), config.rules)]
+    places += [(("rules", "units", name), unit) for name, unit in config.rules.units.items()]
+    for place, changes in places:
+        for rule_id, reason in changes.off.items():
+            faults += _wrong_change(document, (*place, "off", rule_id), by_id, bool(reason))
+        for rule_id, given in changes.set.items():
+            at = (*place, "set", rule_id)
+            faults += _wrong_change(document, at, by_id, bool(given.get("reason")))
+            known = [*by_id[rule_id].parameters] if rule_id in by_id else []
+            for name in given:
+                if name != "reason" and rule_id in by_id and name not in known:
+                    there = suggestion(name, known) if known else "; it has none"
+                    wrong = f"{rule_id} has no parameter {name!r}{there}"
+                    faults.append(document.fault((*at, name), wrong))
     return faults
 
 
-def _holds(config: Config, document: Document, faults: list[Fault]) -> list[Rule]:
+def _wrong_change(
+    document: Document, place: Place, by_id: dict[str, RuleText], reason: bool
+) -> Iterator[Fault]:
+    rule_id = str(place[-1])
+    if rule_id not in by_id:
+        yield document.fault(place, f"no rule {rule_id!r}{suggestion(rule_id, [*by_id])}")
+    if not reason:
+        what = "is switched off" if place[-2] == "off" else "is changed (reason: ...)"
+        yield document.fault(place, f"say why {rule_id} {what}")
+
+
+def _holds(config: Config, document: Document, lists: Lists, faults: list[Fault]) -> list[Rule]:
     """Every hold that is in force: until the day it is released, which may lie ahead."""
     rules = []
     today = date.fromisoformat(timestamp()[:10])
     for number, hold in enumerate(config.holds):
         place: Place = ("holds", number)
-        condition = parse(document, (*place, "match"), faults)
+        condition = parse(document, (*place, "match"), faults, lists)
         if condition:
             faults += _folders_on_no_share(config, document, place, condition)
         if condition and (hold.released is None or hold.released > today):
-            line = document.places[place][0]
             words = f"{hold.title} ({hold.reference}), held since {hold.issued}"
             rules.append(
                 Rule(
-                    f"HOLD {hold.reference}", hold.title, "hold", "high", "keep", hold.authority,
-                    words.replace("{", "(").replace("}", ")"), condition, f"estate.yaml:{line}",
+                    f"HOLD {hold.reference}", hold.title, "hold", "high", "keep",
+                    _no_braces(hold.authority),
+                    _no_braces(words), condition, document.where(place),
                 )
             )  # fmt: skip
     return rules
+
+
+def _no_braces(text: str) -> str:
+    return text.replace("{", "(").replace("}", ")")
 
 
 def _folders_on_no_share(
@@ -234,14 +285,21 @@ def _folders_on_no_share(
     shares = {fold(share.name): share.name for share in config.shares}
     return [
         document.fault(
-            (*place, "match"),
+            _place_of(document, (*place, "match"), leaf),
             f"{folder!r} is on no share{suggestion(folder.split('/')[0], [*shares.values()])}",
         )
         for leaf in leaves(condition)
-        if leaf.modifier == "under"
+        if leaf.modifier in ("under", "under_list")
         for folder in leaf.value
         if folder.split("/")[0] not in shares
     ]
+
+
+def _place_of(document: Document, place: Place, leaf: Leaf) -> Place:
+    """Where a leaf stands; several alike in one hold are one place."""
+    key = f"{leaf.field}|{leaf.modifier}"
+    inside = (at for at in document.places if at[: len(place)] == place and at[-1] == key)
+    return next((at for at in inside if document.where(at) == leaf.where), place)
 
 
 def as_of_date(config: Config, given: date | None, crawled: str) -> date:

@@ -21,7 +21,9 @@ from migrate.estate import Run, Writer
 from migrate.facts import facts
 from migrate.flag.conditions import FIELDS, TIME
 from migrate.flag.examples import failing_examples
-from migrate.flag.rules import TEMPLATE, Rule
+from migrate.flag.rules import Rule
+from migrate.flag.written import TEMPLATE
+from migrate.holds import to_remember
 from migrate.wording import NANOSECOND
 
 
@@ -47,14 +49,19 @@ def flag(writer: Writer, config: Config, rules: list[Rule], as_of: date) -> tupl
             "rules": rule_set_digest(rules),
             "count": len(rules),
         }
-        settings["file_plan"] = [line.model_dump() for line in config.file_plan]
+        for name in ("file_plan", "business_units", "retention"):
+            settings[name] = [line.model_dump(mode="json") for line in getattr(config, name)]
         inputs = writer.estate.fact_runs()
         done = writer.estate.done("flag", settings, inputs)
         if done:
             return done, Flagged(**done.summary)
-        found = query.stored(findings(facts(query, config), rules, as_of))
+        every = facts(query, config)
+        found = query.stored(findings(every, rules, as_of))
         run = writer.begin("flag", settings, inputs)
         writer.commit(run, query.write("findings", found.order_by("entry_id", "rank")))
+        if holds := [rule for rule in rules if rule.category == "hold"]:
+            remembered = to_remember(every, holds, as_of)
+            writer.commit(run, query.write("held", remembered.order_by("entry_id", "hold")))
         summary = _summary(query, found)
     writer.finish(run, summary.__dict__)
     return run, summary
@@ -63,7 +70,8 @@ def flag(writer: Writer, config: Config, rules: list[Rule], as_of: date) -> tupl
 def rule_set_digest(rules: list[Rule]) -> str:
     """Which rules, word for word: SHA-256 over all of them, holds included."""
     text = "\n".join(
-        f"{rule.id} {rule.rank} {rule.condition} {rule.explain} {rule.authority}" for rule in rules
+        f"{rule.id} {rule.rank} {rule.condition!r} {rule.explain} {rule.authority}"
+        for rule in rules
     )
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -83,11 +91,17 @@ def findings(facts: Any, rules: list[Rule], as_of: date) -> Any:
     columns |= {
         "rule_id": "id",
         "action": "action",
-        "authority": "authority",
+        "needs_keeper": "needs_keeper",
         "rule_source": "where",
     }
+    authorities = [
+        (hits.rule == index, reason(rule.authority, hits))
+        for index, rule in enumerate(rules)
+        if rule.authority
+    ]
     hits = hits.mutate(
         reason=ibis.cases(*reasons, else_=""),
+        authority=ibis.cases(*authorities, else_="") if authorities else ibis.literal(""),
         **{
             column: ibis.cases(
                 *[(hits.rule == index, getattr(rule, of)) for index, rule in enumerate(rules)]
@@ -99,7 +113,7 @@ def findings(facts: Any, rules: list[Rule], as_of: date) -> Any:
     hits = hits.mutate(rank=ibis.row_number().over(group_by="entry_id", order_by=hits.rule))
     return hits.mutate(deciding=hits["rank"] == 0).select(
         "scan_id", "entry_id", "rule_id", "title", "category", "confidence", "action", "reason",
-        "authority", "rule_source", "deciding", "rank",
+        "authority", "rule_source", "deciding", "needs_keeper", "rank",
     )  # fmt: skip
 
 
@@ -119,7 +133,7 @@ def reason(template: str, facts: Any) -> Any:
 def _value(name: str, facts: Any) -> Any:
     if name == "size":
         return ibis.coalesce(size_words(facts.size_bytes), "of unknown size")
-    if name in ("name", "owner", "retention_class"):
+    if name in ("name", "owner", "unit", "retention_class"):
         value = facts[name]
     elif name in FIELDS and FIELDS[name].modifiers is TIME:
         value = day_words(FIELDS[name].column(facts))

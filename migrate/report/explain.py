@@ -17,12 +17,15 @@ from migrate.engine.query import Query
 from migrate.errors import UsageError
 from migrate.estate import Estate
 from migrate.facts import facts
-from migrate.flag.conditions import FIELDS, TIME, Leaf, leaves
+from migrate.flag.conditions import FIELDS, TIME
+from migrate.flag.language import Leaf, signed_leaves
 from migrate.flag.rules import Rule
 from migrate.flag.stage import day_words
 from migrate.plan import SCOPES, outcomes
 from migrate.smb.address import is_address, parse_address
 from migrate.wording import size_text, time_text
+
+MOST_OF_A_CLAUSE = 120  # a list of hundreds of values is shown by its beginning
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class Story:
         every = [
             (self.entry["full_path"], _entry_lines(self.entry)),
             ("Identical files", [_group_line(member) for member in self.group]),
-            ("Findings", [line for finding in self.findings for line in _finding_lines(finding)]),
+            ("Findings", _findings_lines(self.findings)),
             ("What should happen", _outcome_lines(self.outcome)),
             ("Decisions", [_decision_line(decision) for decision in self.decisions]),
             ("In the manifest", [_manifest_line(line) for line in self.manifest]),
@@ -134,32 +137,43 @@ def _add_clauses(
     query: Query, everything: Any, number: int, rules: list[Rule], as_of: date,
     findings: list[dict[str, Any]],
 ) -> None:  # fmt: skip
-    """To each finding, the clauses of its rule that hold for the entry, with the entry's values.
-
-    Rules are read as they stand now; one that has gone since says so."""
-    by_id = {rule.id: rule for rule in rules}
+    """To each finding, every clause of its rule: what it asks, the entry's value, the answer, where
+    it stands. Rules are read as they stand now; one that has gone since has no clauses."""
     row = everything.filter(everything.entry_id == number)
     for finding in findings:
-        rule = by_id.get(finding["rule_id"])
-        if rule is None:
-            finding["clauses"] = ["this rule is not in force any more"]
-            continue
-        all_leaves = list(leaves(rule.condition))
-        asked = {f"hit{n}": leaf.ask(row, as_of) for n, leaf in enumerate(all_leaves)}
-        values = {f"value{n}": _shown(leaf, row) for n, leaf in enumerate(all_leaves)}
-        answer = next(query.rows(row.select(**asked, **values)))
-        finding["clauses"] = [
-            f"{leaf}   (it is {answer[f'value{n}'] or 'not known'})"
-            for n, leaf in enumerate(all_leaves)
-            if answer[f"hit{n}"]
-        ]
+        variants = [rule for rule in rules if rule.id == finding["rule_id"]]
+        answered = [_clauses(query, row, rule, as_of) for rule in variants]
+        hit = [clauses for is_hit, clauses in answered if is_hit]
+        finding["clauses"] = (hit or [clauses for _, clauses in answered] or [[]])[0]
+
+
+ANSWERS = {True: "yes", False: "no", None: "not known"}
+
+
+def _clauses(query: Query, row: Any, rule: Rule, as_of: date) -> tuple[bool, list[dict[str, Any]]]:
+    """Whether a rule hits an entry, and each of its clauses by itself."""
+    all_leaves = list(signed_leaves(rule.condition))
+    asked = {
+        f"answer{n}": ~leaf.ask(row, as_of) if turned else leaf.ask(row, as_of)
+        for n, (leaf, turned) in enumerate(all_leaves)
+    }
+    values = {f"value{n}": _shown(leaf, row) for n, (leaf, _) in enumerate(all_leaves)}
+    answer = next(query.rows(row.select(hit=rule.condition.ask(row, as_of), **asked, **values)))
+    return answer["hit"] is True, [
+        {
+            "clause": f"not {leaf}" if turned else str(leaf),
+            "answer": ANSWERS[answer[f"answer{n}"]],
+            "value": answer[f"value{n}"], "where": leaf.where,
+        }
+        for n, (leaf, turned) in enumerate(all_leaves)
+    ]  # fmt: skip
 
 
 def _shown(leaf: Leaf, row: Any) -> Any:
     column = FIELDS[leaf.field].column(row)
     if FIELDS[leaf.field].modifiers is TIME:
         return day_words(column)
-    return column.cast("string")
+    return (row.lower_folder if leaf.modifier == "has_folder" else column).cast("string")
 
 
 def _entry_lines(entry: dict[str, Any]) -> list[str]:
@@ -185,23 +199,51 @@ def _group_line(member: dict[str, Any]) -> str:
     return f"{member['role']:<10} {member['full_path']}"
 
 
-def _finding_lines(finding: dict[str, Any]) -> list[str]:
-    verdict = "decides" if finding["deciding"] else "also"
+def _findings_lines(findings: list[dict[str, Any]]) -> list[str]:
+    """What decides, then what supports it, then what it overrules."""
+    deciding = next((finding for finding in findings if finding["deciding"]), None)
+    if deciding is None:
+        return []
+
+    def verdict(finding: dict[str, Any]) -> str:
+        if finding["deciding"]:
+            return "decides"
+        return "supports" if finding["action"] == deciding["action"] else "overruled"
+
+    order = ["decides", "supports", "overruled"]
+    ranked = sorted(findings, key=lambda finding: order.index(verdict(finding)))
+    return [line for finding in ranked for line in _finding_lines(finding, verdict(finding))]
+
+
+def _finding_lines(finding: dict[str, Any], verdict: str) -> list[str]:
     lines = [
         f"{finding['rule_id']} {finding['title']}: {verdict}; {finding['category']}, "
         f"{finding['confidence']} confidence, proposes {finding['action']}",
         f"    {finding['reason']}",
-        *(f"    because {clause}" for clause in finding["clauses"]),
+        *(f"    {_clause_line(clause)}" for clause in finding["clauses"]),
     ]
+    if not finding["clauses"]:
+        lines.append("    this rule is not in force any more")
     if finding["authority"]:
         lines.append(f"    authority: {finding['authority']}")
     return [*lines, f"    rule in {finding['rule_source']}"]
 
 
+def _clause_line(clause: dict[str, Any]) -> str:
+    value = clause["value"]
+    is_text = "(it is not known)" if value is None else f"(it is {value})" if value else "(empty)"
+    return f"{clause['answer']}: {_shortened(clause['clause'])}   {is_text} {clause['where']}"
+
+
+def _shortened(clause: str) -> str:
+    return clause if len(clause) <= MOST_OF_A_CLAUSE else clause[: MOST_OF_A_CLAUSE - 2] + " …"
+
+
 def _outcome_lines(fate: dict[str, Any] | None) -> list[str]:
     if fate is None:
         return ["a folder with content shares the fate of its files"]
-    return [f"proposed: {fate['proposal']}", f"outcome: {fate['outcome']} ({fate['why']})"]
+    held = [f"on hold: {fate['hold']}"] if fate["hold"] else []
+    return [*held, f"proposed: {fate['proposal']}", f"outcome: {fate['outcome']} ({fate['why']})"]
 
 
 def _decision_line(decision: dict[str, Any]) -> str:

@@ -18,7 +18,8 @@ import ibis
 from migrate.config import Config, load
 from migrate.engine.query import Query
 from migrate.estate import Estate
-from migrate.facts import content_key, contents, full_path
+from migrate.expressions import full_path
+from migrate.facts import content_key, contents
 from migrate.flag.rules import LADDER, as_of_date, load_holds
 from migrate.report import logged, sections
 from migrate.report.headlines import Headline, headlines
@@ -152,7 +153,7 @@ def figures(estate: Estate, config: Config) -> Figures:
 
     Errors: RulesInvalid if estate.yaml's holds cannot be read."""
     _, document = load(estate.config_path)
-    holds = load_holds(config, document)
+    holds = load_holds(config, document, estate.root)
     words, about_formats, warnings = logged.rules_now(estate, config, document)
     run, day = estate.latest("flag"), _as_of(estate, config)
     with Query(estate) as query:

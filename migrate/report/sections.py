@@ -15,9 +15,11 @@ import ibis
 from migrate.ages import BANDS, ODD, age_band
 from migrate.config import Config
 from migrate.engine.query import Query
-from migrate.facts import folder_of
+from migrate.expressions import folder_of
 from migrate.flag.rules import LADDER, Rule
-from migrate.plan import COPY_OF_HELD, outcomes
+from migrate.flag.values import days_before, nanoseconds
+from migrate.holds import COPY_OF_HELD
+from migrate.plan import outcomes
 
 Figure = dict[str, Any]
 Relation = Any  # an Ibis relation, or a row of one

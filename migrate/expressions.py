@@ -1,0 +1,70 @@
+"""Room: names and paths as expressions: how they are spelled, compared and taken apart.
+
+In: columns. Out: expressions of the query engine. Text is compared in lower case, with accents
+composed, by the engine's own functions, so that rules and facts are folded alike.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import duckdb
+import ibis
+
+
+@ibis.udf.scalar.builtin  # type: ignore[untyped-decorator]
+def hex(value: bytes) -> str:  # type: ignore[empty-body]
+    """The engine's own function (DuckDB and Spark have it): bytes as upper-case digits."""
+
+
+@ibis.udf.scalar.builtin  # type: ignore[untyped-decorator]
+def nfc_normalize(value: str) -> str:  # type: ignore[empty-body]
+    """The engine's own function: one spelling for each accented letter."""
+
+
+def folded(text: Any) -> Any:
+    """Text as it is compared: lower case, accents composed (one name has two spellings on disks
+    that Macs have written to)."""
+    return nfc_normalize(text).lower()
+
+
+@cache
+def fold(text: str) -> str:
+    """What `folded` makes of one text, by the same engine: Python's lower() differs in places."""
+    answer = duckdb.execute("select lower(nfc_normalize(?))", [text]).fetchone()
+    return str(answer[0]) if answer else text
+
+
+def full_path(table: Any) -> Any:
+    """share/folder/name, as people write paths in rules and file plans."""
+    return ibis.ifelse(table.path == "", table.share, table.share + "/" + table.path)
+
+
+def folder_of(full: Any) -> Any:
+    """The part of a full path before its last name."""
+    return full.re_replace("/[^/]*$", "")
+
+
+def extension_of(name: Any) -> Any:
+    return name.lower().re_extract(r"(?s)^.+\.([^.]*)$", 1)
+
+
+def glob_pattern(glob: str) -> str:
+    """A glob over one name as a regular expression; * and ? never cross a '/'."""
+    import re
+
+    return "".join(
+        "[^/]*" if char == "*" else "[^/]" if char == "?" else re.escape(char) for char in glob
+    )
+
+
+def folder_pattern(globs: list[str]) -> str:
+    """Whole folder names, anywhere in a lower-cased path of folders."""
+    return "(^|/)(" + "|".join(glob_pattern(fold(glob)) for glob in globs) + ")(/|$)"
+
+
+def is_under(full: Any, folder: str) -> Any:
+    """Whether a lower-cased full path is a folder or lies below it."""
+    folder = fold(folder)
+    return (full == folder) | full.startswith(folder + "/")
