@@ -10,7 +10,7 @@ from typing import Any
 
 import ibis
 
-from migrate.flag.conditions import days_before, nanoseconds
+from migrate.flag.values import days_before, nanoseconds
 
 _BANDS = [(1, "Less than 1"), (3, "1–2"), (5, "3–4"), (7, "5–6"), (10, "7–9"), (20, "10–19")]
 OLDEST, FUTURE, NO_DATE = "20 or more", "Dated later than that day", "No date known"

@@ -14,7 +14,6 @@ import ibis
 
 from migrate.config import Config
 from migrate.engine.query import Query
-from migrate.expressions import folder_of
 from migrate.facts import facts
 from migrate.flag.rules import Rule
 from migrate.holds import held

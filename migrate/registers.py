@@ -94,7 +94,7 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, Cells]]:
 
 
 def _workbook_rows(path: Path) -> Iterator[tuple[int, Cells]]:
-    import openpyxl
+    from python_calamine import CalamineWorkbook
 
     if path.stat().st_size > MOST_BYTES:
         raise UnreadableRegister(f"larger than {MOST_BYTES >> 20} MB")
@@ -102,25 +102,23 @@ def _workbook_rows(path: Path) -> Iterator[tuple[int, Cells]]:
         with zipfile.ZipFile(path) as packed:
             if sum(item.file_size for item in packed.infolist()) > 10 * MOST_BYTES:
                 raise UnreadableRegister("unpacks to more than a register can hold")
-        book = openpyxl.load_workbook(path, read_only=True)
-        for number, row in enumerate(book.worksheets[0].iter_rows(), 1):
-            yield number, [(_cell_text(cell), n) for n, cell in enumerate(row, 1)]
+        sheet = CalamineWorkbook.from_path(path).get_sheet_by_index(0)
+        for number, row in enumerate(sheet.to_python(skip_empty_area=False), 1):
+            yield number, [(_cell_text(value), n) for n, value in enumerate(row, 1)]
     except UnreadableRegister:
         raise
-    except Exception as error:  # openpyxl's errors on damaged files are of many kinds
+    except Exception as error:  # calamine's errors on damaged files are of many kinds
         raise UnreadableRegister(f"not a workbook that can be read: {error}") from None
 
 
-def _cell_text(cell: Any) -> str:
-    value = cell.value
-    if value is None:
-        return ""
-    if cell.data_type == "f":
-        raise UnreadableRegister(f"cell {cell.coordinate} holds a formula: put its value there")
+def _cell_text(value: Any) -> str:
+    """A cell as it would be written in YAML; of a formula, what it last came to."""
     if isinstance(value, datetime):
         return value.date().isoformat()
     if isinstance(value, date):
         return value.isoformat()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
     return str(value).strip()
 
 

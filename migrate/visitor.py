@@ -300,7 +300,7 @@ class Visitor:
             self.step.files += 1
             self.step.size_bytes += size
             self.counts["size_bytes"] += size
-        self._failed(error)
+            self._failed(error)  # that of a folder is told by its listing
 
     def _failed(self, error: str | None) -> None:
         if error:

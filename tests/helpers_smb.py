@@ -46,7 +46,12 @@ def plain_tree(root: Path, folders: int = 30, files: int = 20) -> Path:
 
 def begin(*words: str | Path, code: str = "") -> subprocess.Popen[str]:
     """`migrate WORDS`, begun; after `code`."""
-    start = f"{code}\nimport sys; sys.argv[0] = 'migrate'\nfrom migrate.cli import main; main()"
+    start = (
+        "import signal, sys; sys.argv[0] = 'migrate'\n"
+        # As in a terminal: where the tests run in the background, their children ignore Ctrl-C.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        f"{code}\nfrom migrate.cli import main; main()"
+    )
     return subprocess.Popen(
         [sys.executable, "-c", start, *map(str, words)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,

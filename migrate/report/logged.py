@@ -16,7 +16,7 @@ from migrate.config import Config
 from migrate.engine.query import Query
 from migrate.errors import RulesInvalid
 from migrate.estate import Estate, Run
-from migrate.flag.conditions import leaves
+from migrate.flag.language import leaves
 from migrate.flag.rules import Rule, load_rules
 from migrate.flag.stage import rule_set_digest
 from migrate.move import GOOD

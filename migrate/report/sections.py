@@ -17,7 +17,6 @@ from migrate.config import Config
 from migrate.engine.query import Query
 from migrate.expressions import folder_of
 from migrate.flag.rules import LADDER, Rule
-from migrate.flag.values import days_before, nanoseconds
 from migrate.holds import COPY_OF_HELD
 from migrate.plan import outcomes
 

@@ -14,7 +14,7 @@ from typing import Any
 import ibis
 
 from migrate.engine.query import Query
-from migrate.facts import folder_of
+from migrate.expressions import folder_of
 from migrate.plan import standing_decisions
 
 Relation = Any  # an Ibis relation
@@ -37,8 +37,8 @@ MEMBERSHIP = {"folder": LINE, "rule": RULE}  # the scope of a decision -> what n
 
 @dataclass(frozen=True)
 class Desk:
-    """Relations, stored or nearly so. `items`: what can be decided on, with `line_no`, `rule_no` and what stands
-    so far. `lines` and `rules`: one row per line. `copies`: the members of groups of identical
+    """Relations, stored or nearly so. `items`: what can be decided on, with `line_no`, `rule_no`
+    and what stands so far. `lines` and `rules`: one row per line. `copies`: the members of groups of identical
     files. `info`: what nobody decides here."""
 
     items: Relation

@@ -6,6 +6,7 @@ Never: block; send more than the server gave credits for; trust an answer that n
 
 from __future__ import annotations
 
+import hmac
 import struct
 import time
 from collections.abc import Callable
@@ -222,5 +223,5 @@ class Channel:
             raise Tampered("it is not signed")
         unsigned = message if not message.readonly else memoryview(bytearray(message))
         unsigned[48:64] = bytes(16)
-        if self.link.sign(unsigned, message_id, True) != signature:
+        if not hmac.compare_digest(self.link.sign(unsigned, message_id, True), signature):
             raise Tampered("its signature is wrong")
