@@ -19,11 +19,12 @@ import ibis
 
 from migrate.config import Config, Place, place
 from migrate.digest import open_rows, open_sources, places
-from migrate.engine.hours import workers_for
+from migrate.engine.hours import wait_for_hours, workers_for
 from migrate.engine.map import Row, map_rows
 from migrate.engine.query import Query
 from migrate.errors import MigrateError
 from migrate.estate import Estate, Run, Writer
+from migrate.events import Progress
 from migrate.facts import facts
 from migrate.flag.rules import Rule
 from migrate.holds import held
@@ -160,6 +161,10 @@ def move(
     if manifest is None:
         raise MigrateError("there is no manifest to move by", "Run `migrate manifest` first.")
     to = place(config, url)
+    where = places(config, writer.estate.root)
+    every = [*where.values(), to]
+    with Progress("move") as progress:
+        wait_for_hours(every, progress)
     target = open_target(to)
     target.check()
     target.close()
@@ -184,8 +189,6 @@ def move(
     if not left and writer.estate.latest("move"):
         return Moved(None, lines, lines, {}, [])
     run = writer.begin("move", {"target": target.name}, [manifest.run_id])
-    where = places(config, writer.estate.root)
-    every = [*where.values(), to]
     count = workers_for(every, workers)
     make = partial(Mover, where, to, count)
     map_rows(writer, run, "receipts", make, to_do, count, "move", every)

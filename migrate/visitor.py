@@ -25,6 +25,7 @@ from migrate.paths import needs_raw, to_text
 from migrate.smb.security import DescriptorMalformed, parse, security_id
 from migrate.sources import (
     OFFLINE,
+    RECALLS,
     Child,
     Found,
     Page,
@@ -258,6 +259,9 @@ class Visitor:
                 stat = self.source.stat(seen.path)
             except OSError as problem:
                 error = error_code(problem)
+        is_unread = seen.child.kind == "file" and not (want and want.read)
+        if is_unread and stat and (stat.attributes or 0) & RECALLS:
+            self._failed(OFFLINE)  # what reading it would have come to
         self._entry(number, seen, stat, error, self._security(number, found.security))
 
     def _security(self, number: int, security: Security | None) -> int | None:

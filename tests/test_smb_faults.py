@@ -42,9 +42,8 @@ def of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Quiet]:
         served_folder() as other,
         Samba({"data": plain_tree(data), "other": other}) as server,
     ):
-        os.environ.update(server.env)
         estate = make_estate(tmp_path_factory.mktemp("quiet") / "estate", server.url("data"))
-        run("crawl", "-e", estate, "--workers", "2")
+        run("crawl", "-e", estate, "--workers", "2", **server.env)
         yield Quiet(server, other, crawled(estate))
 
 

@@ -28,7 +28,8 @@ from migrate.sources import SourceError
 Result = TypeVar("Result")
 Steps = Generator[list[Request], Answers, Result]
 
-MOST_TRIES = 8  # of one job, over connections that broke under it or a server that was busy
+MOST_TRIES = 8  # of one job, over connections that broke under it
+MOST_BUSY = 60  # times that a server may say it is too busy for a job; a second or more each
 FIRST_RETRY_SECONDS, MOST_RETRY_SECONDS = 0.25, 15.0
 JOBS_PER_CONNECTION = 8  # more than this in flight, and another connection is opened
 SLOWEST_ANSWER = 10  # times the time-out, for one answer while others keep coming
@@ -55,7 +56,7 @@ class Job(Generic[Result]):
         self.wire = wire
         self.steps = make()
         self.done = False
-        self.tries = 0
+        self.tries = self.refused = 0
         self.sent_at = 0.0
         self.error: Exception | None = None
         self._result: Result | None = None
@@ -235,9 +236,10 @@ class Engine:
         now = time.monotonic()
         del self._flying[job]
         self.pace.answered(job.kind, now - job.sent_at, now)
-        if any(answer.status in BUSY for answer in answers) and job.tries < MOST_TRIES:
+        if any(answer.status in BUSY for answer in answers):
             self.pace.busy(now)
-            if not job.pinned:
+            if not job.pinned and job.refused < MOST_BUSY:
+                job.refused += 1
                 self._again(job)
                 return
         self._advance(job, answers)
@@ -261,7 +263,6 @@ class Engine:
 
     def _again(self, job: Job[Any]) -> None:
         """Begin a job anew."""
-        job.tries += 1
         if not job.pinned:
             job.wire = None
         job.steps = job.make()
@@ -288,6 +289,7 @@ class Engine:
                 message = f"the connection broke {job.tries} times at it: {lost}"
                 job.finish(None, SourceError(errno.ECONNRESET, message, "", "connection_lost"))
             else:
+                job.tries += 1
                 self._again(job)
 
     def _forget(self, wire: Wire) -> None:

@@ -20,7 +20,7 @@ from migrate.smb import accounts
 from migrate.smb import messages as smb
 from migrate.smb.address import Address
 from migrate.smb.channel import ConnectionLost
-from migrate.smb.engine import Engine, Job, Steps
+from migrate.smb.engine import GO_ON, Engine, Job, Steps
 from migrate.smb.file import LOOK_ACCESS, Looked, LookedFile, SmbFile, look, open_file, stat_of
 from migrate.smb.messages import Answer, Entry
 from migrate.smb.pipe import Pipe
@@ -96,6 +96,8 @@ class SmbSource:
             nonlocal listing
             listing -= 1
             if isinstance(job.error, OSError):
+                if job.error.errno == errno.ECONNRESET:  # a folder may not be missing for that
+                    raise ShareUnreachable(f"{self.address.unc}: {job.error.strerror}", GO_ON)
                 pages.append(Page(folder, [], True, job.error))
 
         while True:
