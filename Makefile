@@ -40,6 +40,7 @@ test: lint ## everything that must hold
 
 bench: $(VENV)/installed-test ## speed and memory, beside jdupes and others where they are installed
 	$(BIN)/python tests/bench/run.py
+	$(BIN)/python tests/bench/smb.py
 
 sample: install ## make sample_data/share again
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[samples]'

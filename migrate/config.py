@@ -7,6 +7,7 @@ Never: a secret; credentials come from the environment or a keyring.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,6 +15,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from migrate.errors import RulesInvalid
+from migrate.hours import Hours
+from migrate.smb.address import is_address, parse_address
 from migrate.yamlfile import Document, Strict, read_yaml, suggestion, validate
 
 KeeperTest = Literal[
@@ -60,6 +63,31 @@ class Share(Strict):
     name: Annotated[str, AfterValidator(_share_name)]
     path: str  # where it is mounted; relative to estate.yaml
     link: str | None = None  # how reviewers' machines reach it (\\\\server\\share), if otherwise
+
+
+class Server(Strict):
+    """How a file server may be asked; every limit is for all workers together."""
+
+    host: Annotated[str, AfterValidator(str.lower)]
+    user: str | None = None  # the password comes from the environment or a keyring
+    auth: Literal["negotiate", "kerberos", "ntlm"] = "negotiate"
+    encrypt: bool = False  # refuse a server that does not encrypt
+    connections: Annotated[int, Field(ge=1, le=64)] = 4
+    requests: Annotated[int, Field(ge=1, le=4096)] = 64  # in flight at once
+    requests_per_second: Annotated[float, Field(gt=0)] | None = None
+    megabytes_per_second: Annotated[float, Field(gt=0)] | None = None
+    hours: list[Hours] = []  # when it may be asked; empty: always
+    timeout_seconds: Annotated[float, Field(ge=1, le=3600)] = 30
+    retries: Annotated[int, Field(ge=0, le=100)] = 10  # connections tried in a row
+    plain: bool = False  # one request at a time, by smbprotocol alone
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a share is: a folder of this machine, or a server's share and how it may be asked."""
+
+    root: str
+    server: Server | None = None
 
 
 class BusinessUnit(Strict):
@@ -121,6 +149,7 @@ class Config(Strict):
     as_of: Day | None = None  # ages count back from here; default: the day of the newest crawl
     base: str | None = None  # what relative paths are relative to; default: this file's folder
     shares: Annotated[list[Share], Field(min_length=1)]
+    servers: list[Server] = []
     business_units: list[BusinessUnit] = []
     file_plan: list[FilePlanLine] = []
     keeper: Keeper = Keeper()
@@ -189,12 +218,23 @@ def base_folder(config: Config, estate_root: Path) -> Path:
     return Path(config.base) if config.base else estate_root
 
 
-def share_root(config: Config, estate_root: Path, name: str) -> str:
-    """Where a share is; an absolute path, a UNC path and a URL are as they are written."""
+def share_place(config: Config, estate_root: Path, name: str) -> Place:
+    """Where a share is; an absolute path and an address are as they are written."""
     path = config.share(name).path
-    if Path(path).is_absolute() or path.startswith(("\\\\", "//")) or "://" in path:
-        return path
-    return str((base_folder(config, estate_root) / path).resolve())
+    if is_address(path) or "://" in path:
+        return place(config, path)
+    if Path(path).is_absolute() or path.startswith(("\\\\", "//")):
+        return Place(path)
+    return Place(str((base_folder(config, estate_root) / path).resolve()))
+
+
+def place(config: Config, address: str) -> Place:
+    """A server's share, with what estate.yaml says of the server."""
+    if not is_address(address):
+        return Place(address)
+    host = parse_address(address).host
+    servers = {server.host: server for server in config.servers}
+    return Place(address, servers.get(host) or Server(host=host))
 
 
 TEMPLATE = """\

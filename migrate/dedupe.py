@@ -15,6 +15,7 @@ import ibis
 from migrate.config import Config, Keeper
 from migrate.digest import COLUMNS, digest_wholly, visit_again
 from migrate.engine.query import Query
+from migrate.errors import MigrateError
 from migrate.estate import Run, Writer
 from migrate.facts import contents, folded, folder_of, folder_pattern, full_path, is_under
 
@@ -50,10 +51,29 @@ def sampled_alike(query: Query) -> Any:
     return files.filter(files.same > 1, files.digest.isnull()).select(*COLUMNS)
 
 
+def refuse_equal_ids(query: Query) -> None:
+    """Two paths with one number would share every decision: stop before that can happen.
+
+    (The chance is 1 in 10^7 for a million paths, 1 in 100 for half a billion.)"""
+    entries = query.table("entries")
+    counted = entries.group_by("entry_id").aggregate(n=entries.count())
+    twice = next(query.rows(counted.filter(counted.n > 1).limit(1)), None)
+    if twice:
+        same = entries.filter(entries.entry_id == twice["entry_id"])
+        paths = [f"{row['share']}/{row['path']}" for row in query.rows(same)]
+        raise MigrateError(
+            f"two paths have the same number: {paths}",
+            "Give the share another name in estate.yaml and crawl it again.",
+        )
+
+
 def dedupe(writer: Writer, config: Config, workers: int) -> tuple[Run, Duplicates]:
     """Find groups of equal files and their keepers. Resumes; ends with the same groups.
 
-    Errors: OSError if the estate cannot be written. Files that cannot be read are in no group."""
+    Files that cannot be read are in no group. Errors: MigrateError if two paths share a number;
+    OSError if the estate cannot be written."""
+    with Query(writer.estate) as query:
+        refuse_equal_ids(query)
     visit_again(writer, config, unread_of_equal_size, workers, "dedupe: first look")
     digest_wholly(writer, config, sampled_alike, workers, "dedupe: reading whole")
     inputs = [scan.run_id for scan in writer.estate.scans()]

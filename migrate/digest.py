@@ -6,51 +6,51 @@ Never: a digest of a file that is not the one that was crawled.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from migrate.config import Config, share_root
+from migrate.config import Config, Place, share_place
+from migrate.engine.hours import workers_for
 from migrate.engine.map import Row, map_rows
 from migrate.engine.query import Query
 from migrate.estate import Writer
 from migrate.paths import to_raw
-from migrate.sources import OpenFile, Source, error_code, open_source
+from migrate.sources import Found, OpenFile, Source, Wanted, error_code, open_source
 from migrate.visit import Reading, examine, whole_digests
 
 Read = Callable[[OpenFile, Row], dict[str, Any]]
 
+LOOK_BYTES = 1 << 20  # files up to this size may be fetched with others, before their turn
 COLUMNS = ["scan_id", "entry_id", "share", "path", "path_raw", "size_bytes", "mtime_ns"]
 
 
 class Reader:
     """A worker that reads files again which a crawl has seen."""
 
-    def __init__(self, roots: dict[str, str], read: Read) -> None:
-        self.sources: dict[str, Source] = {
-            share: open_source(root) for share, root in roots.items()
-        }
+    def __init__(self, places: dict[str, Place], among: int, read: Read) -> None:
+        self.sources = open_sources(places, among)
         self.read = read
 
     def work(self, rows: list[Row]) -> list[Row]:
-        return [self._one(row) for row in rows]
+        return [self._one(row, found) for row, found in open_rows(self.sources, rows)]
 
     def drain(self) -> None:
         return None
 
-    def _one(self, row: Row) -> Row:
+    def _one(self, row: Row, found: Found) -> Row:
         key = {name: row[name] for name in ("scan_id", "entry_id")}
+        if found.file is None:
+            return {**key, "error": error_code(found.error or OSError())}
         try:
-            file = self.sources[row["share"]].open(to_raw(row["path"], row["path_raw"]))
-        except OSError as error:
-            return {**key, "error": error_code(error)}
-        try:
-            return {**key, **self._if_unchanged(file, row)}
+            return {**key, **self._if_unchanged(found.file, row)}
         except OSError as error:
             return {**key, "error": error_code(error)}
         finally:
-            file.close()
+            found.file.close()
 
     def _if_unchanged(self, file: OpenFile, row: Row) -> dict[str, Any]:
         crawled = (row["size_bytes"], row["mtime_ns"])
@@ -70,11 +70,30 @@ def _read_whole(file: OpenFile, row: Row, sha256: bool) -> dict[str, Any]:
 
 
 def _read_as_visit(file: OpenFile, row: Row, reading: Reading) -> dict[str, Any]:
-    return examine(file, file.stat(), reading)._asdict()
+    path = to_raw(row["path"], row["path_raw"])
+    return examine(file, file.stat(), path, reading)._asdict()
 
 
-def shares(config: Config, estate_root: Path) -> dict[str, str]:
-    return {share.name: share_root(config, estate_root, share.name) for share in config.shares}
+def places(config: Config, estate_root: Path) -> dict[str, Place]:
+    """Where the shares are, by name."""
+    return {share.name: share_place(config, estate_root, share.name) for share in config.shares}
+
+
+def open_sources(places: dict[str, Place], among: int) -> dict[str, Source]:
+    """A worker's sources, by share; `among` workers share what a server allows."""
+    return {share: open_source(place, among) for share, place in places.items()}
+
+
+def open_rows(sources: dict[str, Source], rows: list[Row]) -> Iterator[tuple[Row, Found]]:
+    """The files of rows (share, path, path_raw, size_bytes), open, to be read to their end."""
+    for share, of_share in groupby(rows, key=itemgetter("share")):
+        yield from sources[share].open_all((row, _wanted(row)) for row in of_share)
+
+
+def _wanted(row: Row) -> Wanted:
+    size = row["size_bytes"] or 0
+    ranges = [(0, size)] if 0 < size <= LOOK_BYTES else []
+    return Wanted(to_raw(row["path"], row["path_raw"]), ranges)
 
 
 def digest_wholly(
@@ -82,28 +101,29 @@ def digest_wholly(
     sha256: bool = False,
 ) -> int:  # fmt: skip
     """Read the selected files whole. Returns how many there were; none: nothing is logged."""
-    roots = shares(config, writer.estate.root)
-    make = partial(Reader, roots, partial(_read_whole, sha256=sha256))
-    return _read_files(writer, "whole_digests", make, select, workers, label)
+    read = partial(_read_whole, sha256=sha256)
+    return _read_files(writer, config, "whole_digests", read, select, workers, label)
 
 
 def visit_again(
     writer: Writer, config: Config, select: Callable[[Query], Any], workers: int, label: str
 ) -> int:
     """Visit the selected files of a crawl that was made with --listing-only."""
-    roots = shares(config, writer.estate.root)
-    make = partial(Reader, roots, partial(_read_as_visit, reading=Reading()))
-    return _read_files(writer, "digests", make, select, workers, label)
+    read = partial(_read_as_visit, reading=Reading())
+    return _read_files(writer, config, "digests", read, select, workers, label)
 
 
 def _read_files(
-    writer: Writer, table: str, make: Callable[[], Reader], select: Callable[[Query], Any],
+    writer: Writer, config: Config, table: str, read: Read, select: Callable[[Query], Any],
     workers: int, label: str,
 ) -> int:  # fmt: skip
     with Query(writer.estate) as query:
         if not query.count(select(query)):
             return 0
     run = writer.begin("digest", {"table": table, "label": label})
-    done = map_rows(writer, run, table, make, select, workers, label)
+    where = places(config, writer.estate.root)
+    count = workers_for(where.values(), workers)
+    make = partial(Reader, where, count, read)
+    done = map_rows(writer, run, table, make, select, count, label, where.values())
     writer.finish(run, {"files": done})
     return done

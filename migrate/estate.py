@@ -44,6 +44,7 @@ class Part:
     rows: int
     size_bytes: int
     sha256: str
+    counts: dict[str, int] = field(default_factory=dict)  # of its rows, for who reads the log only
 
 
 def write_part(root: Path, table: str, columns: pa.Table) -> Part:

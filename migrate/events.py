@@ -86,6 +86,10 @@ class Progress:
         else:
             print(line, file=sys.stderr, flush=True)
 
+    def note(self, line: str) -> None:
+        """Something a person waiting should know, at once."""
+        print(f"{self.label}: {printable(line)}", file=sys.stderr, flush=True)
+
     def _line(self, now: float) -> str:
         of_total = f" of {self.total:,}" if self.total else ""
         words = [f"{self.label}: {self.done:,}{of_total} {self.unit}"]

@@ -142,7 +142,7 @@ def _joined(query: Query) -> Any:
     # Groups of an earlier scan say nothing about the files of this one.
     groups = query.table("groups").select("scan_id", "entry_id", "group_id", "role", "keeper_id")
     keepers = entries.select(keeper_id="entry_id", dup_keeper_path=full_path(entries))
-    table = entries
+    table = with_owner_names(query, entries)
     for other, key in (
         (extra, "entry_id"), (listings, "entry_id"), (formats, "content_key"),
         (groups, ["scan_id", "entry_id"]), (keepers, "keeper_id"),
@@ -150,6 +150,14 @@ def _joined(query: Query) -> Any:
         table = table.left_join(other, key)
         table = table.drop(*(name for name in table.columns if name.endswith("_right")))
     return table
+
+
+def with_owner_names(query: Query, entries: Any) -> Any:
+    """Entries whose owner is a SID get the account's name, where its server told it."""
+    accounts = query.table("accounts").distinct(on=["share", "sid"], keep="last")
+    accounts = accounts.select("share", owner="sid", owner_name="name")
+    named = entries.left_join(accounts, ["share", "owner"])
+    return named.mutate(owner=ibis.coalesce(named.owner_name, named.owner)).select(entries.columns)
 
 
 def _place_among_copies(query: Query, table: Any, unread: Any) -> Any:

@@ -13,8 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from migrate.config import Config
-from migrate.digest import COLUMNS, shares
+from migrate.config import Config, Place
+from migrate.digest import COLUMNS, open_rows, open_sources, places
+from migrate.engine.hours import workers_for
 from migrate.engine.map import Row, map_rows
 from migrate.engine.query import Query
 from migrate.engine.suspects import past_crashes
@@ -22,7 +23,13 @@ from migrate.engine.workers import note
 from migrate.errors import MigrateError
 from migrate.estate import Run, Writer
 from migrate.facts import content_key, contents
-from migrate.paths import extension, native, to_raw
+from migrate.mimetypes import OLE2_SIGNATURE
+from migrate.paths import extension, to_raw
+from migrate.sources import Found, error_code
+
+WHOLLY_BYTES = 64 << 20  # up to this size a file on a server is fetched whole
+END_BYTES = 4 << 20
+BLOCK_BYTES = 1 << 20
 
 
 def unidentified(query: Query) -> Any:
@@ -38,8 +45,9 @@ def unidentified(query: Query) -> Any:
 class Identifier:
     """A worker that asks siegfried, by way of pygfried, many files at a time."""
 
-    def __init__(self, roots: dict[str, str], suspects: frozenset[int]) -> None:
-        self.roots, self.suspects = roots, suspects
+    def __init__(self, places: dict[str, Place], among: int, suspects: frozenset[int]) -> None:
+        self.sources = open_sources(places, among)
+        self.suspects = suspects
 
     def work(self, rows: list[Row]) -> list[Row]:
         """An answer for every row; those that crashed siegfried are not asked about again."""
@@ -53,26 +61,72 @@ class Identifier:
 
         note([row["entry_id"] for row in rows])
         with tempfile.TemporaryDirectory(prefix="migrate-") as folder:
-            paths = [self._path(row, Path(folder), n) for n, row in enumerate(rows)]
-            answers = pygfried.identify_many(paths, workers=1)["files"]
+            paths, errors = self._paths(rows, Path(folder))
+            answers = pygfried.identify_many([*paths.values()], workers=1)["files"]
             found: dict[str, Any] = {answer["filename"]: answer for answer in answers}
-            return [_row(row, found.get(path)) for row, path in zip(rows, paths, strict=True)]
+            return [_row(row, errors.get(n) or found.get(paths[n])) for n, row in enumerate(rows)]
 
     def drain(self) -> None:
         return None
 
-    def _path(self, row: Row, folder: Path, number: int) -> str:
-        """The file's path; a link with a plain name where its own is no UTF-8 for siegfried."""
-        place = native(self.roots[row["share"]], to_raw(row["path"], row["path_raw"]))
-        path = os.fsdecode(place)
-        try:
-            path.encode()
-            return path
-        except UnicodeEncodeError:
-            ext = extension(row["path"])
-            link = folder / (f"{number}.{ext}" if ext.isalnum() and ext.isascii() else str(number))
-            link.symlink_to(path)
-            return str(link)
+    def _paths(
+        self, rows: list[Row], folder: Path
+    ) -> tuple[dict[int, str], dict[int, dict[str, Any]]]:
+        """A path for each row on this machine, or why there is none: what is on a server is
+        fetched into the folder."""
+        paths: dict[int, str] = {}
+        errors: dict[int, dict[str, Any]] = {}
+        remote: list[Row] = []
+        for number, row in enumerate(rows):
+            native = self.sources[row["share"]].native_path(to_raw(row["path"], row["path_raw"]))
+            if native is None:
+                remote.append({**row, "number": number})
+            else:
+                paths[number] = _plain_path(os.fsdecode(native), row, folder, number)
+        for row, found in open_rows(self.sources, remote):
+            try:
+                paths[row["number"]] = _fetch(row, found, _place(row, folder, row["number"]))
+            except OSError as error:
+                errors[row["number"]] = {"errors": error_code(error)}
+        return paths, errors
+
+
+def _place(row: Row, folder: Path, number: int) -> Path:
+    """A plain name that keeps the extension: siegfried looks at it."""
+    ext = extension(row["path"])
+    return folder / (f"{number}.{ext}" if ext.isalnum() and ext.isascii() else str(number))
+
+
+def _plain_path(path: str, row: Row, folder: Path, number: int) -> str:
+    """The file's path; a link with a plain name where its own is no UTF-8 for siegfried."""
+    try:
+        path.encode()
+        return path
+    except UnicodeEncodeError:
+        link = _place(row, folder, number)
+        link.symlink_to(path)
+        return str(link)
+
+
+def _fetch(row: Row, found: Found, place: Path) -> str:
+    """Copy what siegfried needs of a file on a server: all of it; of a very large one that is no
+    container the two ends, the middle left empty.
+
+    Errors: OSError."""
+    if found.file is None:
+        raise found.error or OSError()
+    try:
+        size = row["size_bytes"]
+        with place.open("wb") as copy:
+            head = found.file.read_at(0, END_BYTES)
+            copy.write(head)
+            if size > WHOLLY_BYTES and not head.startswith((b"PK", OLE2_SIGNATURE)):
+                copy.seek(size - END_BYTES)
+            while block := found.file.read_at(copy.tell(), BLOCK_BYTES):
+                copy.write(block)
+        return str(place)
+    finally:
+        found.file.close()
 
 
 def _row(row: Row, answer: dict[str, Any] | None) -> Row:
@@ -106,11 +160,14 @@ def identify(writer: Writer, config: Config, workers: int) -> tuple[Run | None, 
             return None, 0
     scans = [run.run_id for run in writer.estate.scans()]
     run = writer.begin("identify", {}, scans)
-    roots = shares(config, writer.estate.root)
+    where = places(config, writer.estate.root)
+    count = workers_for(where.values(), workers)
 
     def ask(suspects: frozenset[int]) -> int:
-        make = partial(Identifier, roots, suspects)
-        return map_rows(writer, run, "formats", make, unidentified, workers, "identify")
+        make = partial(Identifier, where, count, suspects)
+        return map_rows(
+            writer, run, "formats", make, unidentified, count, "identify", where.values()
+        )
 
     done = past_crashes(writer, "identify", ask)
     writer.finish(run, {"contents": done})

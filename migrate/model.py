@@ -59,10 +59,12 @@ _TABLES = [
                 ("atime_ns", pa.int64()),
                 ("birthtime_ns", pa.int64()),  # null where the file system keeps none
                 ("mode", pa.int32()),
-                ("owner", pa.string()),  # a name, or the bare number where nobody has it any more
+                ("owner", pa.string()),  # a name; the bare number or SID where nobody has it
                 ("file_id", pa.uint64()),  # inode, or NTFS file index
                 ("device_id", pa.uint64()),
-                ("link_count", pa.int32()),
+                ("link_count", pa.uint32()),  # null where a listing does not tell
+                ("attributes", pa.uint32()),  # of Windows ([MS-FSCC] 2.6); null elsewhere
+                ("security_id", pa.int64()),  # into `securities`, where they were asked for
                 ("link_target", pa.string()),  # symlinks
                 ("error", pa.string()),  # why it could not be looked at
             ]
@@ -73,6 +75,32 @@ _TABLES = [
         "crawl",
         "scan",
         pa.schema([*_KEY, ("child_count", pa.int32()), ("error", pa.string())]),
+    ),
+    Table(  # permissions, each distinct descriptor once (or a few times, the same)
+        "securities",
+        "crawl",
+        "always",
+        pa.schema(
+            [
+                ("security_id", pa.int64()),
+                ("owner_sid", pa.string()),
+                ("group_sid", pa.string()),
+                ("dacl", pa.string()),  # as SDDL, see smb/security.py
+                ("denies", pa.bool_()),  # has an entry that takes a right away
+            ]
+        ),
+    ),
+    Table(  # whom a server means by a SID
+        "accounts",
+        "crawl",
+        "always",
+        pa.schema([("share", pa.string()), ("sid", pa.string()), ("name", pa.string())]),
+    ),
+    Table(  # alternate data streams of NTFS
+        "streams",
+        "crawl",
+        "scan",
+        pa.schema([*_KEY, ("name", pa.string()), ("size_bytes", pa.int64())]),
     ),
     Table(
         "digests",

@@ -12,12 +12,14 @@ import errno
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import ibis
 
-from migrate.config import Config
-from migrate.digest import shares
+from migrate.config import Config, Place, place
+from migrate.digest import open_rows, open_sources, places
+from migrate.engine.hours import workers_for
 from migrate.engine.map import Row, map_rows
 from migrate.engine.query import Query
 from migrate.errors import MigrateError
@@ -25,9 +27,9 @@ from migrate.estate import Estate, Run, Writer
 from migrate.facts import facts
 from migrate.flag.rules import Rule
 from migrate.log import timestamp
-from migrate.paths import PathEscapes, to_raw
+from migrate.paths import PathEscapes
 from migrate.plan import held
-from migrate.sources import OpenFile, error_code, open_source
+from migrate.sources import Found, OpenFile, error_code
 from migrate.targets import (
     AlreadyThere,
     IntegrityError,
@@ -64,17 +66,24 @@ class Moved:
 class Mover:
     """A worker that moves lines, one at a time."""
 
-    def __init__(self, roots: dict[str, str], url: str) -> None:
-        self.sources = {share: open_source(root) for share, root in roots.items()}
-        self.target: Target = open_target(url)
+    def __init__(self, places: dict[str, Place], target: Place, among: int) -> None:
+        self.sources = open_sources(places, among)
+        self.target: Target = open_target(target, among)
 
     def work(self, rows: list[Row]) -> list[Row]:
-        return [self._line(row) for row in rows]
+        """Receipts. What is held, and folders, are not opened."""
+        unopened = [(row, Found()) for row in rows if row["hold"] or row["kind"] == "folder"]
+        files = [
+            {**row, "path": row["source_path"]}
+            for row in rows if not row["hold"] and row["kind"] != "folder"
+        ]  # fmt: skip
+        opened = open_rows(self.sources, files)
+        return [self._line(row, found) for row, found in chain(unopened, opened)]
 
     def drain(self) -> None:
         return None
 
-    def _line(self, row: Row) -> Row:
+    def _line(self, row: Row, found: Found) -> Row:
         receipt = {
             "manifest_run": row["manifest_run"], "entry_id": row["entry_id"],
             "target": self.target.name, "target_path": row["target_path"],
@@ -82,10 +91,10 @@ class Mover:
         }  # fmt: skip
         if row["hold"]:
             return _bad(receipt, "held", row["hold"])
+        if isinstance(found.error, FileNotFoundError):
+            return _bad(receipt, "missing", error_code(found.error))
         try:
-            return {**receipt, **self._move(row), "verified_at": timestamp()}
-        except FileNotFoundError as error:
-            return _bad(receipt, "missing", error_code(error))
+            return {**receipt, **self._move(row, found), "verified_at": timestamp()}
         except AlreadyThere:
             return _bad(receipt, "conflict", "another file is in this place")
         except OtherContent:
@@ -97,18 +106,19 @@ class Mover:
                 raise
             return _bad(receipt, "failed", f"{error_code(error)}: {error.strerror}")
 
-    def _move(self, row: Row) -> Row:
+    def _move(self, row: Row, found: Found) -> Row:
         if row["kind"] == "folder":
             self.target.make_folder(row["target_path"])
             return {"status": GOOD}
-        file = self.sources[row["share"]].open(to_raw(row["source_path"], row["path_raw"]))
+        if found.file is None:
+            raise found.error or OSError()
         try:
-            stat = file.stat()
+            stat = found.file.stat()
             if (stat.size_bytes, stat.mtime_ns) != (row["size_bytes"], row["mtime_ns"]):
                 raise OtherContent
-            stored = self._store(file, row)
+            stored = self._store(found.file, row)
         finally:
-            file.close()
+            found.file.close()
         return {"status": GOOD, "xxh3_128": stored.xxh3_128, "sha256": stored.sha256}
 
     def _store(self, file: OpenFile, row: Row) -> Stored:
@@ -149,8 +159,10 @@ def move(
     manifest = writer.estate.latest("manifest")
     if manifest is None:
         raise MigrateError("there is no manifest to move by", "Run `migrate manifest` first.")
-    target = open_target(url)
+    to = place(config, url)
+    target = open_target(to)
     target.check()
+    target.close()
 
     def undone(query: Query) -> Any:
         lines = query.table("manifest")
@@ -172,8 +184,11 @@ def move(
     if not left and writer.estate.latest("move"):
         return Moved(None, lines, lines, {}, [])
     run = writer.begin("move", {"target": target.name}, [manifest.run_id])
-    make = partial(Mover, shares(config, writer.estate.root), url)
-    map_rows(writer, run, "receipts", make, to_do, workers, "move")
+    where = places(config, writer.estate.root)
+    every = [*where.values(), to]
+    count = workers_for(every, workers)
+    make = partial(Mover, where, to, count)
+    map_rows(writer, run, "receipts", make, to_do, count, "move", every)
     result = _result(writer.estate, run, lines, lines - left)
     writer.finish(run, {"by_status": result.by_status})
     return result

@@ -11,6 +11,7 @@ from pathlib import Path
 from migrate.config import TEMPLATE, checked, load
 from migrate.errors import RulesInvalid, UsageError
 from migrate.log import Log
+from migrate.smb.address import is_address, parse_address
 from migrate.yamlfile import parse_yaml
 
 
@@ -45,7 +46,9 @@ def _share(given: str) -> tuple[str, str]:
     name, equals, path = given.partition("=")
     if not equals or not name or not path:
         raise UsageError(f"--share {given!r} is not NAME=PATH", "For example --share hr=/mnt/hr")
-    if "://" not in path and not path.startswith("\\\\"):
+    if is_address(path):
+        parse_address(path)  # at once, not after the estate is made
+    elif "://" not in path:
         if not Path(path).is_dir():
             raise UsageError(f"the share's folder {path} does not exist", "Is it mounted?")
         path = str(Path(path).absolute())

@@ -6,7 +6,10 @@ In: the log, the parts, the receipts. Out: every difference found. Never: repair
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 
+from migrate.config import Config, Place, place
+from migrate.engine.hours import in_hours, workers_for
 from migrate.engine.map import Row, partitions
 from migrate.engine.query import Query
 from migrate.engine.workers import Workers
@@ -30,7 +33,7 @@ class Verified:
     differences: list[str] = field(default_factory=list)
 
 
-def verify(estate: Estate, workers: int) -> Verified:
+def verify(estate: Estate, config: Config, workers: int) -> Verified:
     """Check the parts against the log and the targets against their receipts.
 
     Errors: ChainBroken if the log itself was altered (raised on opening the estate)."""
@@ -38,7 +41,7 @@ def verify(estate: Estate, workers: int) -> Verified:
     _check_parts(estate, result)
     if result.differences:  # tables that are not what was written prove nothing
         return result
-    _check_targets(estate, result, workers)
+    _check_targets(estate, config, result, workers)
     _check_manifest(estate, result)
     return result
 
@@ -60,14 +63,20 @@ def _check_parts(estate: Estate, result: Verified) -> None:
             progress.advance(1, part["size_bytes"], now_at=name)
 
 
-def _check_targets(estate: Estate, result: Verified, workers: int) -> None:
-    with Workers(Checker, workers) as pool, Query(estate) as query:
+def _check_targets(estate: Estate, config: Config, result: Verified, workers: int) -> None:
+    with Query(estate) as query:
+        receipts = query.table("receipts")
+        named = query.rows(receipts.select("target").distinct())
+        places = {row["target"]: place(config, row["target"]) for row in named}
+    count = workers_for(places.values(), workers)
+    with Workers(partial(Checker, places, count), count) as pool, Query(estate) as query:
         receipts = query.table("receipts")
         good = receipts.filter(receipts.status == GOOD)
         good = query.stored(good.distinct(on=["target", "target_path"], keep="last"))
         rows = partitions(query.rows(good.order_by("target", "target_path")))
         with Progress("verify: target", total=query.count(good)) as progress:
-            for checked in pool.run(lambda: next(rows, None)):
+            take = in_hours(lambda: next(rows, None), places.values(), pool, progress)
+            for checked in pool.run(take):
                 result.differences += checked.differences
                 result.files += checked.files
                 result.size_bytes += checked.size_bytes
@@ -87,14 +96,12 @@ class Checked:
 class Checker:
     """A worker that reads moved files again."""
 
-    def __init__(self) -> None:
-        self.targets: dict[str, Target] = {}
+    def __init__(self, places: dict[str, Place], among: int) -> None:
+        self.targets = {name: open_target(place, among) for name, place in places.items()}
 
     def work(self, rows: list[Row]) -> Checked:
         differences = []
         for row in rows:
-            if row["target"] not in self.targets:
-                self.targets[row["target"]] = open_target(row["target"])
             if difference := _difference(self.targets[row["target"]], row):
                 differences.append(f"{row['target_path']}: {difference}")
         return Checked(len(rows), sum(row["size_bytes"] or 0 for row in rows), differences)

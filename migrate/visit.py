@@ -1,6 +1,6 @@
 """Room: one visit of one file: open, stat, read, hash, identify, close.
 
-In: a source and a path. Out: what the file system says of it, and what its bytes say.
+In: a file that a source has found. Out: what the source says of it, and what its bytes say.
 Never: open a file twice; follow a symlink; take digests of a file that changed under our eyes.
 """
 
@@ -13,8 +13,8 @@ from typing import NamedTuple
 import xxhash
 
 from migrate.encryption import is_encrypted
-from migrate.mimetypes import HEAD_BYTES, OLE2_BYTES, OLE2_SIGNATURE, mime_type
-from migrate.sources import OpenFile, Source, Stat, error_code
+from migrate.mimetypes import HEAD_BYTES, OLE2_BYTES, OLE2_SIGNATURE, mime_type, quick_type
+from migrate.sources import Found, OpenFile, Source, Stat, Wanted, error_code
 
 WHOLE_BYTES = 64 << 10  # a file up to this size is read whole, a larger one by its head and tail
 SAMPLE_BYTES = 4 << 10
@@ -39,38 +39,58 @@ class Reading:
     content: bool = True
     mime: bool = True
     sha256: bool = False
+    security: bool = False
+    strict_types: bool = False  # libmagic always
 
 
-def visit(source: Source, path: bytes, reading: Reading) -> tuple[Stat | None, Content]:
+def first_ranges(size_bytes: int) -> list[tuple[int, int]]:
+    """What a visit reads of a file of this size: all of a small one, head and tail of another."""
+    if size_bytes <= WHOLE_BYTES:
+        return [(0, size_bytes)] if size_bytes else []
+    return [(0, HEAD_BYTES), (size_bytes - SAMPLE_BYTES, SAMPLE_BYTES)]
+
+
+def more_of_head(head: bytes) -> int:
+    """How much of a file's beginning its type takes, seeing that it begins so."""
+    return OLE2_BYTES if head.startswith(OLE2_SIGNATURE) else 0
+
+
+def visit(
+    source: Source, want: Wanted, found: Found, reading: Reading
+) -> tuple[Stat | None, Content]:
     """Look at one file once.
 
     Out: (None, content with error) if even its stat cannot be had; a Stat and an error if it
     cannot be read or changed meanwhile."""
-    try:
-        file = source.open(path)
-    except OSError as error:
-        code = error_code(error)
+    file = found.file
+    if file is None:
+        code = error_code(found.error or OSError())
+        if want.stat:
+            return want.stat, Content(error=code)
         try:
-            return source.stat(path), Content(error=code)
-        except OSError as worse:
-            return None, Content(error=error_code(worse))
+            return source.stat(want.path), Content(error=code)
+        except OSError as error:
+            return None, Content(error=error_code(error))
     try:
         stat = file.stat()
-        return stat, examine(file, stat, reading)
+        return stat, examine(file, stat, want.path, reading)
     except OSError as error:
         return None, Content(error=error_code(error))
     finally:
         file.close()
 
 
-def examine(file: OpenFile, stat: Stat, reading: Reading) -> Content:
-    """What the bytes of an open file say."""
+def examine(file: OpenFile, stat: Stat, path: bytes, reading: Reading) -> Content:
+    """What the bytes of an open file say; its type may rest on its name's ending too."""
     size = stat.size_bytes
     try:
         head = file.read_at(0, min(size, WHOLE_BYTES) if size <= WHOLE_BYTES else HEAD_BYTES)
         tail = head if size <= WHOLE_BYTES else file.read_at(size - SAMPLE_BYTES, SAMPLE_BYTES)
         digests = _digests(file, size, head, tail, reading)
-        mime, encrypted = _kind_of(file, size, head, tail) if reading.mime else (None, None)
+        mime, encrypted = None, None
+        if reading.mime:
+            name = None if reading.strict_types else path
+            mime, encrypted = _kind_of(file, size, head, tail, digests[1], name)
         after = file.stat()
     except OSError as error:
         return Content(error=error_code(error))
@@ -93,13 +113,35 @@ def _digests(
     return sample, None, None
 
 
-def _kind_of(file: OpenFile, size: int, head: bytes, tail: bytes) -> tuple[str | None, bool | None]:
+Kind = tuple[str | None, bool | None]  # MIME type, whether it is encrypted
+
+_kinds: dict[bytes, Kind] = {}  # of contents that this process has asked libmagic about
+MOST_KINDS = 100_000
+
+
+def _kind_of(
+    file: OpenFile, size: int, head: bytes, tail: bytes, digest: bytes | None, name: bytes | None
+) -> Kind:
+    """Out: MIME type and whether it is encrypted. `digest` of the whole file, if it was read whole;
+    with a `name` the quick way may do."""
+    if name is not None and (mime := quick_type(head[:HEAD_BYTES], name, size <= HEAD_BYTES)):
+        return mime, is_encrypted(head, tail, None, size)
+    kind = _kinds.get(digest) if digest else None
+    if kind is None:
+        kind = _ask_libmagic(file, size, head, tail)
+        if digest:
+            if len(_kinds) >= MOST_KINDS:
+                _kinds.clear()
+            _kinds[digest] = kind
+    return kind
+
+
+def _ask_libmagic(file: OpenFile, size: int, head: bytes, tail: bytes) -> Kind:
     whole = None
     if head.startswith(OLE2_SIGNATURE):
         whole = head if len(head) == size else file.read_at(0, min(size, OLE2_BYTES))
-    return mime_type(
-        whole or (head if head.startswith(b"PK") else head[:HEAD_BYTES])
-    ), is_encrypted(head, tail, whole, size)
+    seen = whole or (head if head.startswith(b"PK") else head[:HEAD_BYTES])
+    return mime_type(seen), is_encrypted(head, tail, whole, size)
 
 
 def whole_digests(file: OpenFile, size: int, sha256: bool) -> tuple[bytes, bytes | None]:

@@ -6,10 +6,14 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+import samba as smb_server
 
 from migrate.engine.query import Query
 from migrate.estate import Estate
@@ -91,3 +95,46 @@ def make_tree(root: Path) -> Path:
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     return make_tree(tmp_path / "share")
+
+
+def _smbd() -> str:
+    return needs(
+        smb_server.smbd(),
+        "Samba (Debian, Ubuntu: apt-get install samba samba-vfs-modules smbclient)",
+    )
+
+
+@pytest.fixture(scope="session")
+def samba() -> Iterator[smb_server.Samba]:
+    """A plain server of the writable share `data`, the same for all tests of this process: work
+    in `samba_folder`, and leave it running."""
+    _smbd()
+    with smb_server.served_folder() as folder, smb_server.Samba({"data": folder}) as server:
+        yield server
+
+
+@pytest.fixture
+def samba_folder(samba: smb_server.Samba) -> Path:
+    """An empty folder in the share `data`: `samba.url("data", samba_folder.name)`."""
+    folder = Path(tempfile.mkdtemp(dir=samba.shares["data"]))
+    folder.chmod(0o755)
+    return smb_server.give_to_server(folder)
+
+
+@pytest.fixture
+def make_samba() -> Iterator[Callable[..., smb_server.Samba]]:
+    """Starts a server of its own: `make_samba(encrypt="required")` over an empty folder as share
+    `data`, or `make_samba({"a": folder}, …)`. Its log is shown where the test fails."""
+    _smbd()
+    with ExitStack() as stack:
+
+        def make(shares: dict[str, Path] | None = None, **options: Any) -> smb_server.Samba:
+            shares = shares or {"data": stack.enter_context(smb_server.served_folder())}
+            server = smb_server.Samba(shares, **options)
+            stack.callback(server.close)
+            stack.callback(lambda: print(f"smbd of {server.port}:\n{server.log}"))
+            for name in server.modules:
+                needs(smb_server.module(name), f"Samba's module {name} (samba-vfs-modules)")
+            return server.start()
+
+        yield make

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from migrate.config import load, share_root
+from migrate.config import Place, Server, load, share_place
 from migrate.errors import MigrateError, RulesInvalid, UsageError
 from migrate.estate import Estate, create
 from migrate.setup import existing, new_config
@@ -402,12 +402,54 @@ def test_share_roots(tmp_path):
         tmp_path,
         "format: 1\nshares:\n- {name: a, path: x/y}\n- {name: b, path: /x}\n- {name: c, path: '\\\\fs1\\HR'}\n- {name: d, path: //fs/HR}\n",
     )
-    assert share_root(config, tmp_path, "a") == str(tmp_path.resolve() / "x/y")
-    assert [share_root(config, tmp_path, name) for name in "bcd"] == [
+    assert share_place(config, tmp_path, "a").root == str(tmp_path.resolve() / "x/y")
+    assert [share_place(config, tmp_path, name).root for name in "bcd"] == [
         "/x",
         "\\\\fs1\\HR",
         "//fs/HR",
     ]
+
+
+SERVERS = """format: 1
+shares:
+- {name: a, path: 'smb://FS1.example/HR'}
+- {name: b, path: '\\\\fs1.example\\Finance'}
+- {name: c, path: 'smb://fs2:4450/HR'}
+- {name: d, path: /x}
+servers:
+- {host: FS1.Example, user: 'DOM\\ann', connections: 2, requests_per_second: 100, hours: [Mon-Fri 19:00-07:00]}
+"""
+
+
+def test_share_places_know_their_server(tmp_path):
+    """A share on a server comes with what `servers` says of that server, or with the defaults."""
+    config = loaded(tmp_path, SERVERS)
+    places = {name: share_place(config, tmp_path, name) for name in "abcd"}
+    assert places["a"].server is places["b"].server is config.servers[0]
+    assert places["a"].server.user == "DOM\\ann"
+    assert places["c"] == Place("smb://fs2:4450/HR", Server(host="fs2"))
+    assert places["d"] == Place("/x", None)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("{host: a, connections: 0}", "greater than or equal to 1"),
+        ("{host: a, requests: 5000}", "less than or equal to 4096"),
+        ("{host: a, requests_per_second: 0}", "greater than 0"),
+        ("{host: a, timeout_seconds: 0.5}", "greater than or equal to 1"),
+        ("{host: a, auth: telnet}", "kerberos"),
+        ("{host: a, hours: [nights]}", "hours are written"),
+        ("{host: a, hours: ['25:00-07:00']}", "00:00 to 23:59"),
+        ("{host: a, password: x}", "password"),
+    ],
+)
+def test_faults_in_servers(tmp_path, line, said):
+    """Every limit has its bounds, and a server has no password here."""
+    with pytest.raises(RulesInvalid) as caught:
+        loaded(tmp_path, f"format: 1\nshares: [{{name: a, path: x}}]\nservers:\n- {line}\n")
+    assert said in str(caught.value)
+    assert "estate.yaml:4:" in str(caught.value)
 
 
 # init
@@ -552,7 +594,7 @@ def rebased(folder: Path, shares: str) -> dict[str, str]:
     assert init(estate, (), config)
     assert not init(estate, (), config)
     config = load(estate / "estate.yaml")[0]
-    return {share.name: share_root(config, estate, share.name) for share in config.shares}
+    return {share.name: share_place(config, estate, share.name).root for share in config.shares}
 
 
 @pytest.mark.parametrize(
@@ -593,7 +635,7 @@ def test_init_from_a_config_however_its_paths_are_written(tmp_path, shares, belo
 
 @pytest.mark.parametrize("path", ["\\\\fs1\\HR", "smb://fs1/HR"])
 def test_init_from_a_config_leaves_absolute_places_alone(tmp_path, path):
-    """A UNC path or a URL is absolute already, as share_root and --share know."""
+    """A UNC path or a URL is absolute already, as share_place and --share know."""
     assert rebased(tmp_path, f"shares: [{{name: a, path: '{path}'}}]") == {"a": path}
 
 

@@ -275,7 +275,7 @@ def test_a_path_opens_its_folder(made: Made) -> None:
         ("/mnt/fin ance#1", "File:///mnt/fin%20ance%231"),
         (r"\\fs1\HR", "File://fs1/HR"),
         (r"C:\data", "File:///C:/data"),
-        ("smb://bob:secret@fs1/HR", "File://fs1/HR"),
+        ("smb://bob:secret@fs1:445/HR/x", "File://fs1/HR/x"),
     ],
 )
 def test_links_of_every_kind_of_share(place: str, url: str) -> None:

@@ -20,11 +20,13 @@ import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from migrate.crawl import Visitor
+from migrate.config import Place
 from migrate.encryption import is_encrypted
 from migrate.mimetypes import OLE2_SIGNATURE, mime_type
+from migrate.sources import Security, Source, Stat, Wanted
 from migrate.sources.local import LocalSource
 from migrate.visit import SAMPLE_BYTES, WHOLE_BYTES, Content, Reading, visit
+from migrate.visitor import FolderTask, Visitor
 
 SHARE = Path(__file__).parent.parent / "sample_data" / "share"
 posix = pytest.mark.skipif(os.name == "nt", reason="POSIX file kinds")
@@ -33,8 +35,15 @@ posix = pytest.mark.skipif(os.name == "nt", reason="POSIX file kinds")
 READING = Reading()
 
 
-def look(path: Path, reading: Reading = READING):
-    return visit(LocalSource(str(path.parent)), os.fsencode(path.name), reading)
+def visited(source: Source, path: bytes, reading: Reading) -> tuple[Stat | None, Content]:
+    """One file of a source, found and visited as a crawl does."""
+    want = Wanted(path, [])
+    ((_, found),) = source.open_all([(None, want)])
+    return visit(source, want, found, reading)
+
+
+def look(path: Path, reading: Reading = READING) -> tuple[Stat | None, Content]:
+    return visited(LocalSource(str(path.parent)), os.fsencode(path.name), reading)
 
 
 def written(folder: Path, content: bytes, name: str = "file") -> Path:
@@ -165,7 +174,7 @@ def test_a_file_that_changes_while_read(tmp_path, size, how, reading):
         path.write_bytes(noise(size))
         os.utime(path, ns=(1_000_000_000, 1_000_000_000))
         source = Meddler(tmp_path, change, after)
-        found, read = visit(source, b"file", reading)
+        found, read = visited(source, b"file", reading)
         if path.read_bytes() == noise(size) and path.stat().st_mtime_ns == 1_000_000_000:
             continue  # fewer reads than that, or nothing to take away
         assert read == Content(error=read.error)
@@ -181,7 +190,7 @@ def test_a_file_replaced_while_read(tmp_path):
     def change():
         os.replace(written(tmp_path, new, "other"), path)
 
-    found, read = visit(Meddler(tmp_path, change), b"file", Reading(sha256=True))
+    found, read = visited(Meddler(tmp_path, change), b"file", Reading(sha256=True))
     if read.error is None:
         assert found.file_id != path.stat().st_ino
         assert read.sha256 == hashlib.sha256(old).digest()
@@ -197,7 +206,7 @@ def test_a_file_rewritten_with_its_old_time(tmp_path):
         path.write_bytes(b"\0" * 300_000)
         os.utime(path, ns=(0, 1_000_000_000))
 
-    _, read = visit(Meddler(tmp_path, change, after=2), b"file", Reading(sha256=True))
+    _, read = visited(Meddler(tmp_path, change, after=2), b"file", Reading(sha256=True))
     assert read.error == "changed_while_read"
 
 
@@ -220,7 +229,7 @@ def test_a_read_error(tmp_path):
             file.read_at = read_at
             return file
 
-    found, read = visit(Broken(str(tmp_path)), b"file", Reading())
+    found, read = visited(Broken(str(tmp_path)), b"file", Reading())
     assert found.size_bytes == path.stat().st_size
     assert read == Content(error="read_error")
 
@@ -279,8 +288,9 @@ def test_a_crawl_opens_files_only(odd, tmp_path, monkeypatch):
     monkeypatch.setattr(
         LocalSource, "open", lambda self, path: opened.append(path) or real(self, path)
     )
-    visitor = Visitor(str(odd), tmp_path, "s", 1, Reading(), set(), frozenset())
-    visitor.work([(b"", 0)])
+    place = Place(str(odd))
+    visitor = Visitor(place, 1, tmp_path, "s", 1, Reading(), set(), frozenset())
+    visitor.work([FolderTask(b"", 0)])
     kinds = {row[6]: row[7] for row in visitor.rows["entries"]}
     assert opened == [b"real"]
     assert kinds == {
@@ -290,12 +300,34 @@ def test_a_crawl_opens_files_only(odd, tmp_path, monkeypatch):
     assert all(row[-1] is None for row in visitor.rows["entries"])
 
 
+def test_any_name_of_a_stream_is_written(tmp_path):
+    """Streams are named in UTF-16 that need not be text: a lone surrogate ends no crawl."""
+
+    class WithStreams(LocalSource):
+        has_security = True
+
+        def open_all(self, wanted):
+            for token, found in super().open_all(wanted):
+                named = [("plain", 5), ("lone \ud800", 1 << 62), ("\udc00", 0)]
+                yield token, found._replace(security=Security(None, named))
+
+    written(tmp_path, b"x")
+    place = Place(str(tmp_path))
+    visitor = Visitor(place, 1, tmp_path, "s", 1, Reading(security=True), set(), frozenset())
+    visitor.source = WithStreams(str(tmp_path))
+    visitor.work([FolderTask(b"", 0)])
+    names = [row[2] for row in visitor.rows["streams"]]
+    assert names == ["plain", "lone \\xed\\xa0\\x80", "\\xed\\xb0\\x80"]
+    assert {part.table for part in visitor.drain().parts} >= {"entries", "streams"}
+
+
 @posix
 def test_a_pipe_does_not_hang():
     """A pipe that took a file's place after it was listed does not make the visit wait."""
     code = (
         "import os, sys, tempfile; from migrate.visit import *; from migrate.sources.local import *\n"
-        "d = tempfile.mkdtemp(); os.mkfifo(d + '/p'); visit(LocalSource(d), b'p', Reading()); print('ok')"
+        "d = tempfile.mkdtemp(); os.mkfifo(d + '/p'); want = Wanted(b'p', []); source = LocalSource(d)\n"
+        "for _, found in source.open_all([(0, want)]): visit(source, want, found, Reading()); print('ok')"
     )
     done = subprocess.run([sys.executable, "-c", code], timeout=20, capture_output=True, text=True)
     assert done.stdout == "ok\n"

@@ -47,8 +47,20 @@ for command in (
     cli.add_command(command)
 
 
+class _WithoutPandas:
+    """pyarrow and DuckDB import pandas, where it is installed, to know whether they were given
+    something of its own. They never are: here it is not found, which saves every process of ours
+    a quarter of a second and 50 MB."""
+
+    @staticmethod
+    def find_spec(name: str, path: object, target: object = None) -> None:
+        if name == "pandas":
+            raise ModuleNotFoundError(name)
+
+
 def main() -> NoReturn:
     """The entry point: runs a verb and turns what went wrong into words and an exit code."""
+    sys.meta_path.insert(0, _WithoutPandas)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         code = cli.main(standalone_mode=False)

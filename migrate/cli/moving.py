@@ -79,7 +79,11 @@ def manifest(estate_path: Path | None, profile: str, workers: int | None, as_jso
 
 @click.command()
 @click.option(
-    "--to", "url", required=True, metavar="URL", help="file:///FOLDER, or a folder's path."
+    "--to",
+    "url",
+    required=True,
+    metavar="URL",
+    help="A folder's path, file:///FOLDER, smb://HOST/SHARE/FOLDER.",
 )
 @workers_option
 @verb
@@ -129,7 +133,7 @@ def verify(estate_path: Path | None, workers: int | None, as_json: bool) -> int:
     from migrate.verify import verify as verify_estate
 
     opened = Opened(estate_path)
-    result = verify_estate(opened.estate, workers_or_default(workers))
+    result = verify_estate(opened.estate, opened.config, workers_or_default(workers))
 
     def render() -> None:
         rows = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -71,15 +72,22 @@ def init(estate: Path, shares: tuple[str, ...], config: Path | None, as_json: bo
 @click.option("--listing-only", is_flag=True, help="List and stat only; open no file.")
 @click.option("--no-mime", is_flag=True, help="Take no MIME types.")
 @click.option(
+    "--strict-types", is_flag=True, help="Ask libmagic about every file, even plain text (slow)."
+)
+@click.option(
     "--fixity", type=click.Choice(["xxh3", "sha256"]), default="xxh3", show_default=True,
     help="sha256: read every file whole and take SHA-256 as well.",
 )  # fmt: skip
 @click.option("--rescan", is_flag=True, help="Crawl again what is crawled already.")
+@click.option(
+    "--security", is_flag=True,
+    help="Owners, permissions and alternate streams too (SMB only; one more request a file).",
+)  # fmt: skip
 @workers_option
 @verb
 def crawl(
     estate_path: Path | None, listing_only: bool, no_mime: bool, fixity: str, rescan: bool,
-    workers: int | None, as_json: bool,
+    security: bool, strict_types: bool, workers: int | None, as_json: bool,
 ) -> int:  # fmt: skip
     """List every share, reading each file once. Goes on where it stopped.
 
@@ -90,7 +98,7 @@ def crawl(
     from migrate.crawl import CrawlOptions
     from migrate.visit import Reading
 
-    reading = Reading(not listing_only, not no_mime, fixity == "sha256")
+    reading = Reading(not listing_only, not no_mime, fixity == "sha256", security, strict_types)
     with open_for_writing(estate_path) as (opened, writer):
         options = CrawlOptions(workers_or_default(workers), reading)
         _crawl(opened, writer, options, rescan)
@@ -99,47 +107,56 @@ def crawl(
 
 def _crawl(opened: Opened, writer: Writer, options: CrawlOptions, rescan: bool) -> None:
     """Crawl every share of which not all that is wanted was read; go on with what was cut off."""
+    from migrate.config import share_place
     from migrate.crawl import crawl_share, latest_that_reads
 
     for share in opened.config.shares:
-        latest = latest_that_reads(opened.estate, share.name, options.reading)
+        place = share_place(opened.config, opened.estate.root, share.name)
+        wanted = options.of_share(place)
+        latest = latest_that_reads(opened.estate, share.name, wanted.reading)
         if latest and latest.finished and not rescan:
             continue
         cut_off = latest if latest and not latest.finished else None
-        reading = options.like(cut_off) if cut_off else options
+        reading = wanted.like(cut_off) if cut_off else wanted
         crawl_share(opened.estate, opened.config, writer, share.name, reading)
 
 
 def _crawled(opened: Opened) -> Shown:
-    from migrate.report.figures import crawled, failures
+    from migrate.crawl import crawled
+    from migrate.sources import OFFLINE
 
-    shares, failed = crawled(opened.estate), failures(opened.estate)
+    found = sorted((crawled(scan) for scan in opened.estate.scans()), key=lambda one: one.share)
+    errors: Counter[str] = sum((Counter(one.errors) for one in found), Counter())
+    offline = errors.pop(OFFLINE, 0)
+    shares = [
+        {**one.__dict__, "failed": sum(one.errors.values()) - one.errors.get(OFFLINE, 0)}
+        for one in found
+    ]
 
     def render() -> None:
         rows = [
             [
-                s["share"],
-                f"{s['files']:,}",
-                f"{s['folders']:,}",
-                size_text(s["size_bytes"]),
-                f"{s['other']:,}",
-                f"{s['failed']:,}",
+                s["share"], f"{s['files']:,}", f"{s['folders']:,}", size_text(s["size_bytes"]),
+                f"{s['other']:,}", f"{s['failed']:,}",
             ]
             for s in shares
-        ]
-        table(
-            "Crawled",
-            ["share", "files", "folders", "size", "links and others", "not readable"],
-            rows,
-        )
-        if failed:
+        ]  # fmt: skip
+        columns = ["share", "files", "folders", "size", "links and others", "not readable"]
+        table("Crawled", columns, rows)
+        if errors:
+            counts = ", ".join(f"{n:,} {code}" for code, n in errors.most_common())
+            say(f"Not readable (kept out of disposal): {counts}")
+        if offline:
             say(
-                "Not readable (kept out of disposal): "
-                + ", ".join(f"{n:,} {code}" for code, n in failed.items())
+                f"Kept offline (tape, cloud) and not read: {count_text(offline, 'file')}. "
+                "Nothing is known of their content; they are kept out of disposal."
             )
+        for one in found:
+            if one.connection:
+                say(f"{one.share}: {one.connection}")
         say("Next: migrate identify (formats) or migrate dedupe")
 
-    return {"shares": shares, "failures": failed}, render
+    return {"shares": shares, "failures": dict(errors), "offline": offline}, render
 
 
 def _show_crawled(as_json: bool, crawled: Shown) -> int:

@@ -12,6 +12,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from migrate.config import Place
+from migrate.engine.hours import in_hours
 from migrate.engine.query import Query
 from migrate.engine.workers import Worker, Workers
 from migrate.estate import Run, Writer, write_part
@@ -48,12 +50,13 @@ def map_rows(
     select: Callable[[Query], Any],
     workers: int,
     label: str,
+    places: Iterable[Place] = (),
 ) -> int:
     """Run each selected row through a worker and commit the rows it answers with.
 
     `select` gives the expression with the rows to do (it must have `size_bytes`); a worker's `work`
     turns a list of rows into a list of rows of `table` as dictionaries, with `error` where one
-    failed. Returns how many were done."""
+    failed; `places` are where the workers read. Returns how many were done."""
     buffer = _Buffer(writer, run, table)
     # Workers first: they are forks, and a query has threads.
     with Workers(make, workers) as pool, Query(writer.estate) as query:
@@ -62,7 +65,7 @@ def map_rows(
         todo = partitions(query.rows(selected))
         with Progress(label, total=total) as progress:
             try:
-                for done in pool.run(lambda: next(todo, None)):
+                for done in pool.run(in_hours(lambda: next(todo, None), places, pool, progress)):
                     buffer.add(done)
                     failed = sum(1 for row in done if row.get("error"))
                     size = sum(row.get("size_bytes") or 0 for row in done)

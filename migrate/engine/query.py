@@ -113,7 +113,7 @@ class Query:
         return self._spill / name
 
     def count(self, expression: Any) -> int:
-        return int(self.connection.execute(expression.count()))
+        return int(next(self.batches(expression.count()))[0][0].as_py())
 
     def write(self, name: str, expression: Any) -> list[Part]:
         """Write the result as parts of table `name`; the caller commits them."""

@@ -103,6 +103,11 @@ class Workers:
     def __len__(self) -> int:
         return len(self._pipes)
 
+    @property
+    def stopping(self) -> bool:
+        """Whether somebody has asked to stop."""
+        return self._stopping
+
     def __enter__(self) -> Workers:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):

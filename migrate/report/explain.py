@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from migrate.config import Config, share_root
+from migrate.config import Config, share_place
 from migrate.engine.query import Query
 from migrate.errors import UsageError
 from migrate.estate import Estate
@@ -21,6 +21,7 @@ from migrate.flag.conditions import FIELDS, TIME, Leaf, leaves
 from migrate.flag.rules import Rule
 from migrate.flag.stage import day_words
 from migrate.plan import SCOPES, outcomes
+from migrate.smb.address import is_address, parse_address
 from migrate.wording import size_text, time_text
 
 
@@ -86,8 +87,13 @@ def _candidates(config: Config, estate: Estate, path: str) -> list[str]:
     wanted = [path.replace("\\", "/").rstrip("/"), path]
     absolute = Path(path).absolute()
     for share in config.shares:
-        root = Path(share_root(config, estate.root, share.name))
-        if absolute.is_relative_to(root):
+        place = share_place(config, estate.root, share.name)
+        root = Path(place.root)
+        if place.server and is_address(path):
+            unc, given = (parse_address(address).unc for address in (place.root, path))
+            if f"{given}\\".lower().startswith(f"{unc}\\".lower()):
+                wanted.append(share.name + given[len(unc) :].replace("\\", "/"))
+        elif absolute.is_relative_to(root):
             rest = absolute.relative_to(root).as_posix()
             wanted.append(share.name if rest == "." else f"{share.name}/{rest}")
     texts = [os.fsencode(text).decode("utf-8", "backslashreplace") for text in wanted]

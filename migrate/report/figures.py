@@ -23,10 +23,11 @@ from migrate.flag.rules import LADDER, as_of_date, load_holds
 from migrate.report import logged, sections
 from migrate.report.headlines import Headline, headlines
 from migrate.report.sections import Ask, Figure, total
+from migrate.sources import OFFLINE
 
 
 def crawled(estate: Estate) -> list[Figure]:
-    """Per share: files, folders, others, bytes, and what could not be read."""
+    """Per share: files, folders, others, bytes, what could not be read, what is kept offline."""
     with Query(estate) as query:
         entries = query.table("entries").drop("error")
         table = entries.left_join(sections.errors(query), "entry_id")
@@ -35,18 +36,10 @@ def crawled(estate: Estate) -> list[Figure]:
             folders=total(table.kind == "folder"),
             other=total(table.kind.isin(["symlink", "other"])),
             size_bytes=total(table.size_bytes),
-            failed=total(table.error.notnull()),
+            failed=total(table.error.notnull() & (table.error != OFFLINE)),
+            offline=total(table.error == OFFLINE),
         )
         return list(query.rows(summed.order_by("share")))
-
-
-def failures(estate: Estate) -> dict[str, int]:
-    """How many entries could not be read, by reason."""
-    with Query(estate) as query:
-        every = sections.errors(query)
-        counted = every.group_by("error").aggregate(n=every.count())
-        rows = query.rows(counted.order_by(ibis.desc("n"), "error"))
-        return {row["error"]: row["n"] for row in rows}
 
 
 def formats(estate: Estate, most: int = 20) -> list[Figure]:

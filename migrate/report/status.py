@@ -65,6 +65,8 @@ def _crawl(estate: Estate, share: str) -> Stage:
     words = count_text(entries, "entry", "entries") + (
         "" if run.settings["content"] else ", listed only"
     )
+    if connection := run.summary.get("connection"):
+        words += f", {connection}"
     return Stage(name, "done" if run.finished else "under way", f"{words}, begun {run.started_at}")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import PureWindowsPath
 from urllib.parse import quote
 
-from migrate.config import Config, share_root
+from migrate.config import Config, share_place
 from migrate.estate import Estate
 
 LONGEST = 2_000  # Excel: 2,079 characters
@@ -19,7 +19,7 @@ class Links:
 
     def __init__(self, estate: Estate, config: Config) -> None:
         self.bases = {
-            share.name: base_url(share.link or share_root(config, estate.root, share.name))
+            share.name: base_url(share.link or share_place(config, estate.root, share.name).root)
             for share in config.shares
         }
 
@@ -37,7 +37,8 @@ def base_url(place: str) -> str:
     """A path, UNC path or smb:// URL as a file URL. The scheme has a capital letter: xlsxwriter
     takes file:// for a path of Windows and turns its slashes."""
     if "://" in place:
-        place = "//" + place.split("://", 1)[1].rpartition("@")[2]
+        server, _, below = place.split("://", 1)[1].partition("/")
+        place = f"//{server.rpartition('@')[2].partition(':')[0]}/{below}"
     elif PureWindowsPath(place).drive and not place.startswith("/"):
         place = place.replace("\\", "/")
     if place.startswith("//"):

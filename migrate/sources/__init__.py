@@ -1,32 +1,38 @@
 """Room: where files come from. One file for each kind of source.
 
-A source lists folders, describes entries and opens files; paths are bytes below its root. To add
-one, write its file, name it in `open_source`, and add it to the contract tests.
+A source lists folders, describes entries and opens files; paths are bytes below its root, in UTF-8
+where the source has names in Unicode (lone surrogates kept as they are). To add one, write its
+file, name it in `open_source`, and add it to the contract tests.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+import errno
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple, Protocol, TypeVar
 
+from migrate.config import Place, Server
 from migrate.errors import ShareUnreachable
 from migrate.paths import without_credentials
+from migrate.smb.address import is_address, parse_address
 
 
 class Stat(NamedTuple):
     """What a source knows of one entry. Times in nanoseconds UTC; None where it keeps none, or one
-    that the tables cannot hold (see `storable`)."""
+    that the tables cannot hold (see `storable`). `attributes` are those of Windows ([MS-FSCC] 2.6).
+    """
 
     size_bytes: int
     mtime_ns: int | None
     ctime_ns: int | None
     atime_ns: int | None
     birthtime_ns: int | None
-    mode: int
+    mode: int | None
     owner: str | None
     file_id: int
     device_id: int
-    link_count: int
+    link_count: int | None
+    attributes: int | None = None
 
 
 def storable(time_ns: int) -> int | None:
@@ -36,8 +42,30 @@ def storable(time_ns: int) -> int | None:
 
 
 class Child(NamedTuple):
+    """An entry of a folder, with what the listing says of it beside its name and kind."""
+
     name: bytes
     kind: str  # file | folder | symlink | other
+    stat: Stat | None = None
+    link_target: str | None = None
+    error: str | None = None  # why nothing more can be known of it
+
+
+class Page(NamedTuple):
+    """Some children of a folder; `is_last` of this folder. With `error` it was not read to its
+    end."""
+
+    folder: bytes
+    children: list[Child]
+    is_last: bool
+    error: OSError | None = None
+
+
+class Security(NamedTuple):
+    """Owner and permissions of an entry, and its alternate data streams by name and size."""
+
+    descriptor: bytes | None  # as the source has it
+    streams: list[tuple[str, int]]
 
 
 class OpenFile(Protocol):
@@ -45,18 +73,56 @@ class OpenFile(Protocol):
 
     def stat(self) -> Stat: ...
 
-    def read_at(self, offset: int, size: int) -> bytes: ...
+    def read_at(self, offset: int, size: int) -> bytes:
+        """`size` bytes, fewer only at the end of the file."""
 
     def close(self) -> None: ...
+
+
+def no_more(head: bytes) -> int:
+    return 0
+
+
+class Wanted(NamedTuple):
+    """What is wanted of one entry. `ranges` (offset, size) will be read first; `more` says of what
+    the first range brought how much of the file's beginning is needed then; `stat` if it was listed
+    just now."""
+
+    path: bytes
+    ranges: list[tuple[int, int]]
+    stat: Stat | None = None
+    more: Callable[[bytes], int] = no_more
+    read: bool = True
+    security: bool = False
+
+
+class Found(NamedTuple):
+    """What was wanted, or why not. `file` is open."""
+
+    file: OpenFile | None = None
+    error: OSError | None = None
+    security: Security | None = None
+
+
+Token = TypeVar("Token")
 
 
 class Source(Protocol):
     """Errors of single entries are OSError with its errno: they become rows."""
 
-    def check(self) -> None:
-        """Raises ShareUnreachable if the root cannot be listed."""
+    has_security: bool
 
-    def list(self, folder: bytes) -> Iterator[Child]: ...
+    def check(self) -> str:
+        """How the source is connected, in words ('' for a folder of this machine).
+
+        Raises ShareUnreachable if the root cannot be listed."""
+
+    def close(self) -> None:
+        """Let go of what is held open; the source can be used again."""
+
+    def walk(self, next_folder: Callable[[], bytes | None]) -> Iterator[Page]:
+        """List the folders that `next_folder` gives, perhaps several at a time, until it gives
+        None when all before are listed. The pages of one folder come in order."""
 
     def stat(self, path: bytes) -> Stat: ...
 
@@ -64,17 +130,57 @@ class Source(Protocol):
 
     def open(self, path: bytes) -> OpenFile: ...
 
+    def open_all(
+        self, wanted: Iterable[tuple[Token, Wanted | None]]
+    ) -> Iterator[tuple[Token, Found]]:
+        """Open what is wanted, perhaps several at a time; the answers in order. Each open file is
+        closed by the caller before the next answer is taken. None passes through."""
 
-def open_source(root: str) -> Source:
-    """The source for a share's path or URL."""
-    if "://" in root:
+    def account_names(self, sids: Iterable[str]) -> dict[str, str]:
+        """The names of accounts (SIDs) that the source knows."""
+
+    def native_path(self, path: bytes) -> bytes | str | None:
+        """The path under which other programs on this machine find the file, if there is one."""
+
+
+def open_source(place: Place, among: int = 1) -> Source:
+    """The source for a place; `among` says how many workers share what its server allows.
+
+    Errors: ShareUnreachable; UsageError for an address that makes no sense."""
+    if is_address(place.root):
+        from migrate.sources.smb import SmbSource
+
+        address = parse_address(place.root)
+        return SmbSource(address, place.server or Server(host=address.host), among)
+    if "://" in place.root:
         raise ShareUnreachable(
-            f"{without_credentials(root)}: no source for {root.split(':')[0]!r} shares",
+            f"{without_credentials(place.root)}: no source for {place.root.split(':')[0]!r} shares",
             "Mount the share and name the folder it is mounted on.",
         )
     from migrate.sources.local import LocalSource
 
-    return LocalSource(root)
+    return LocalSource(place.root)
+
+
+class SourceError(OSError):
+    """An error of one entry for which no errno has the right word."""
+
+    def __init__(self, number: int, message: str, path: str, code: str) -> None:
+        super().__init__(number, message, path)
+        self.code = code
+
+
+# Attributes that say: reading brings the content back from elsewhere ([MS-FSCC] 2.6: OFFLINE,
+# RECALL_ON_OPEN, RECALL_ON_DATA_ACCESS).
+RECALLS = 0x1000 | 0x40000 | 0x400000
+
+
+OFFLINE = "offline"
+
+
+def offline(path: str = "") -> SourceError:
+    """The file's content lies on tape or in a cloud, and reading would bring it back."""
+    return SourceError(errno.EAGAIN, "its content is offline; it was not recalled", path, OFFLINE)
 
 
 ERROR_CODES = {
@@ -92,7 +198,7 @@ ERROR_CODES = {
 
 def error_code(error: OSError) -> str:
     """One word for the table; the errno's own name where we have no better one."""
-    import errno
-
+    if isinstance(error, SourceError):
+        return error.code
     name = errno.errorcode.get(error.errno or 0, "unknown")
     return ERROR_CODES.get(name, name.lower())

@@ -7,17 +7,30 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 
 from migrate.errors import ShareUnreachable
 from migrate.paths import native
-from migrate.sources import Child, OpenFile, Stat, linux, storable
+from migrate.sources import (
+    RECALLS,
+    Child,
+    Found,
+    OpenFile,
+    Page,
+    Stat,
+    Token,
+    Wanted,
+    linux,
+    offline,
+    storable,
+)
 from migrate.wording import NANOSECOND
 
 _READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 _READ |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # a pipe must not hang us
 _NO_ATIME = getattr(os, "O_NOATIME", 0)
+PAGE_NAMES = 1_000
 _FOLDER = _READ | getattr(os, "O_DIRECTORY", 0)
 
 
@@ -43,6 +56,7 @@ def _stat_of(result: os.stat_result) -> Stat:
         storable(result.st_ctime_ns) if posix else None, storable(result.st_atime_ns),
         None if birth is None else storable(birth), result.st_mode,
         _owner(result.st_uid) if posix else None, result.st_ino, result.st_dev, result.st_nlink,
+        getattr(result, "st_file_attributes", None),
     )  # fmt: skip
 
 
@@ -94,16 +108,22 @@ class LocalFile:
 class LocalSource:
     """A folder tree that the operating system shows."""
 
+    has_security = False
+
     def __init__(self, root: str) -> None:
         self.root = root
         self._flags = _READ | _NO_ATIME
         self._root_descriptor = -1
 
     def __del__(self) -> None:
+        self.close()
+
+    def close(self) -> None:
         if self._root_descriptor >= 0:
             os.close(self._root_descriptor)
+            self._root_descriptor = -1
 
-    def check(self) -> None:
+    def check(self) -> str:
         try:
             with os.scandir(native(self.root, b"")):
                 pass
@@ -112,8 +132,42 @@ class LocalSource:
                 f"the share's folder {self.root} cannot be listed: {error.strerror}",
                 "Is it mounted, and may this user read it? Its path stands in estate.yaml.",
             ) from None
+        return ""
 
-    def list(self, folder: bytes) -> Iterator[Child]:
+    def account_names(self, sids: Iterable[str]) -> dict[str, str]:
+        return {}
+
+    def native_path(self, path: bytes) -> bytes | str | None:
+        return native(self.root, path)
+
+    def walk(self, next_folder: Callable[[], bytes | None]) -> Iterator[Page]:
+        """One folder at a time, a page for every thousand names."""
+        while (folder := next_folder()) is not None:
+            page: list[Child] = []
+            error = None
+            try:
+                for child in self._list(folder):
+                    if len(page) == PAGE_NAMES:
+                        yield Page(folder, page, False)
+                        page = []
+                    page.append(child)
+            except OSError as problem:
+                error = problem
+            yield Page(folder, page, True, error)
+
+    def open_all(
+        self, wanted: Iterable[tuple[Token, Wanted | None]]
+    ) -> Iterator[tuple[Token, Found]]:
+        for token, want in wanted:
+            if want is None or not want.read:
+                yield token, Found()
+                continue
+            try:
+                yield token, Found(self.open(want.path))
+            except OSError as error:
+                yield token, Found(error=error)
+
+    def _list(self, folder: bytes) -> Iterator[Child]:
         if os.name == "nt":
             with os.scandir(native(self.root, folder)) as children:
                 yield from (Child(os.fsencode(child.name), _kind(child)) for child in children)
@@ -137,6 +191,8 @@ class LocalSource:
         return os.fsencode(os.readlink(os.fsdecode(place)))  # noqa: PTH115 - as bytes, not a Path
 
     def open(self, path: bytes) -> OpenFile:
+        if os.name == "nt" and (self.stat(path).attributes or 0) & RECALLS:
+            raise offline(os.fsdecode(path))
         try:
             return LocalFile(self._open(path, self._flags))
         except PermissionError:

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
+from migrate.config import Place
 from migrate.errors import UsageError
 from migrate.paths import without_credentials
+from migrate.smb.address import is_address
 from migrate.sources import OpenFile
 
 
@@ -71,22 +73,34 @@ class Target(Protocol):
 
     def make_folder(self, path: str) -> None: ...
 
+    def close(self) -> None:
+        """Let go of what is held open; the target can be used again."""
 
-def open_target(url: str) -> Target:
-    """The target for a URL (file:///path) or a plain folder path.
+
+def open_target(place: Place, among: int = 1) -> Target:
+    """The target for a URL (file:///path, smb://host/share/folder), a plain folder path or
+    \\\\host\\share; `among` says how many workers share what its server allows.
 
     Errors: UsageError for anything that could mean another place than it seems to."""
     from migrate.targets.folder import FolderTarget
 
+    url = place.root
+    if is_address(url):
+        from migrate.targets.smb import SmbTarget
+
+        return SmbTarget(place, among)
     parts = urlsplit(url)
     if parts.scheme != "file" and "://" not in url:
         if not url or url.startswith("file:"):
-            raise UsageError(f"{url!r} is no target", "Give a folder, or file:///folder.")
+            raise UsageError(
+                f"{url!r} is no target", "Give a folder, file:///folder or smb://host/share."
+            )
         return FolderTarget(Path(url).absolute())
     shown = without_credentials(url)
     if parts.scheme != "file":
         raise UsageError(
-            f"{shown}: no target for {parts.scheme!r} stores", "Give a folder, or file:///folder."
+            f"{shown}: no target for {parts.scheme!r} stores",
+            "Give a folder, file:///folder or smb://host/share.",
         )
     if parts.netloc or parts.query or parts.fragment or not parts.path.startswith("/"):
         raise UsageError(

@@ -41,6 +41,8 @@ class FolderTarget:
                 "Is it mounted, and may this user write there?",
             ) from None
 
+    def close(self) -> None: ...
+
     def find(self, path: str) -> Stored | None:
         place = inside(self.root, path)
         try:

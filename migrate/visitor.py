@@ -1,0 +1,342 @@
+"""Room: a crawl's worker. Lists folders, visits their files, writes what it saw as parts.
+
+In: folders to list. Out: rows of `entries`, `listings`, `digests`, `securities` and `streams` as
+parts, and the folders it did not get to.
+Never: follow a symlink; hold a huge folder in memory; count a folder as done before its last child.
+"""
+
+from __future__ import annotations
+
+import stat as mode_bits
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from migrate.config import Place
+from migrate.engine.workers import note
+from migrate.estate import Part, write_part
+from migrate.model import TABLES, entry_id
+from migrate.paths import needs_raw, to_text
+from migrate.smb.security import DescriptorMalformed, parse, security_id
+from migrate.sources import (
+    OFFLINE,
+    Child,
+    Found,
+    Page,
+    Security,
+    Source,
+    Stat,
+    Wanted,
+    error_code,
+    no_more,
+    open_source,
+)
+from migrate.visit import Reading, first_ranges, more_of_head, visit
+
+ROWS_PER_FLUSH = 65_536
+SECONDS_PER_FLUSH = 10.0
+FILES_PER_TASK = 16_000
+SECONDS_PER_TASK = 2.0
+TABLES_WRITTEN = ("entries", "listings", "digests", "securities", "streams")
+
+
+class FolderTask(NamedTuple):
+    """A folder to list. `above`: the numbers of the folders it lies in, where they are known; a
+    folder that is one of those above it is a link that the server did not show."""
+
+    path: bytes
+    depth: int
+    above: tuple[int, ...] | None = None
+
+
+@dataclass
+class Listing:
+    """A folder that is being listed."""
+
+    task: FolderTask
+    above: tuple[int, ...] | None
+    children: int = 0
+
+
+class Seen(NamedTuple):
+    """An entry on its way into the tables."""
+
+    path: bytes
+    parent_id: int
+    depth: int
+    child: Child
+
+
+@dataclass
+class Step:
+    """What one task did: counts for the progress, folders it did not get to, parts it wrote."""
+
+    files: int = 0
+    size_bytes: int = 0
+    failed: int = 0
+    at: str = ""
+    left: list[FolderTask] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
+
+
+_NOTHING = Found()
+
+
+class Visitor:
+    """A crawl worker: lists folders, visits their files, writes what it saw as parts."""
+
+    def __init__(
+        self, place: Place, among: int, estate: Path, share: str, scan_id: int, reading: Reading,
+        listed: set[int], suspects: frozenset[int],
+    ) -> None:  # fmt: skip
+        self.source: Source = open_source(place, among)
+        self.estate, self.share, self.scan_id = estate, share, scan_id
+        self.reading, self.listed, self.suspects = reading, listed, suspects
+        self.gently = replace(reading, mime=False)
+        self.owners: dict[int, str | None] = {}  # of descriptors, which are written once each
+        self.rows: dict[str, list[tuple[Any, ...]]] = {}
+        self.written: list[Part] = []  # on the disk, but not yet told to the parent
+        self.step = Step()
+        self._clear()
+
+    def _clear(self) -> None:
+        self.rows = {table: [] for table in TABLES_WRITTEN}
+        self.counts: Counter[str] = Counter()
+        self.flushed_at = time.monotonic()
+
+    def work(self, folders: list[FolderTask]) -> Step:
+        """Visit folders, deepest first, until the task is big enough to hand the rest back."""
+        self.step = Step()
+        self.began = time.monotonic()
+        self.folders = folders
+        self.listings: dict[bytes, Listing] = {}
+        self.numbers: dict[bytes, int] = {}
+        for (seen, want), found in self.source.open_all(self._children()):
+            if isinstance(seen, Page):
+                self._listed(seen)
+            else:
+                self._seen(seen, want, found)
+        self.step.left = folders
+        if (
+            len(self.rows["entries"]) >= ROWS_PER_FLUSH
+            or time.monotonic() - self.flushed_at > SECONDS_PER_FLUSH
+        ):
+            self._flush()
+        return self.step
+
+    def drain(self) -> Step:
+        self.step = Step()
+        self._flush()
+        return self.step
+
+    def _flush(self) -> None:
+        self._write_rows()
+        self.step.parts, self.written = self.written, []
+        self.flushed_at = time.monotonic()
+
+    def _write_rows(self) -> None:
+        """Put the rows on the disk; they count only once the folder they belong to is complete."""
+        parts = [
+            write_part(self.estate, table, table_of(table, rows))
+            for table, rows in self.rows.items() if rows
+        ]  # fmt: skip
+        if parts:
+            parts[0] = replace(parts[0], counts=dict(self.counts))
+        self.written += parts
+        self._clear()
+
+    def _next_folder(self) -> bytes | None:
+        is_enough = (
+            self.step.files >= FILES_PER_TASK or time.monotonic() - self.began > SECONDS_PER_TASK
+        )
+        if is_enough or not self.folders:
+            return None
+        task = self.folders.pop()
+        self.listings[task.path] = Listing(task, task.above)
+        return task.path
+
+    def _children(self) -> Iterator[tuple[tuple[Seen | Page, Wanted | None], Wanted | None]]:
+        """Everything in the folders of which more is wanted than the listing said, and each page
+        after its children. Folders that turn up join those to list."""
+        for page in self.source.walk(self._next_folder):
+            listing = self.listings[page.folder]
+            listing.children += len(page.children)
+            parent_id = entry_id(self.share, page.folder)
+            prefix, depth = (page.folder + b"/" if page.folder else b""), listing.task.depth + 1
+            for child in page.children:
+                seen = Seen(prefix + child.name, parent_id, depth, child)
+                if child.kind == "folder":
+                    seen = self._descend(seen, listing)
+                want = self._wanted(seen)
+                if want:
+                    yield (seen, want), want
+                else:
+                    self._seen(seen, None, _NOTHING)
+            yield (page, None), None
+
+    def _descend(self, seen: Seen, listing: Listing) -> Seen:
+        """Have a folder listed too, unless it turns out to be a link back to one above it."""
+        above, stat = None, seen.child.stat
+        if stat:  # a listing of more than names: the server may have followed a link
+            if listing.above is None:
+                listing.above = self._numbers_above(listing.task.path)
+            target = self._link_back(listing, stat)
+            if target is not None:
+                link = seen.child._replace(kind="symlink", link_target=to_text(target))
+                return seen._replace(child=link)
+            above = (*listing.above, stat.file_id)
+        if entry_id(self.share, seen.path) not in self.listed:
+            self.folders.append(FolderTask(seen.path, seen.depth, above))
+        return seen
+
+    def _link_back(self, listing: Listing, stat: Stat) -> bytes | None:
+        """The folder above that this one is. A number alone is no proof: where a share spans
+        several disks, each may have a folder of that number."""
+        if listing.above is None or stat.file_id not in listing.above:
+            return None
+        names = listing.task.path.split(b"/")
+        target = b"/".join(names[: listing.above.index(stat.file_id)])
+        try:
+            real = self.source.stat(target)
+        except OSError:
+            return None
+        same = [(one.mtime_ns, one.ctime_ns, one.birthtime_ns) for one in (real, stat)]
+        return target if same[0] == same[1] else None
+
+    def _numbers_above(self, path: bytes) -> tuple[int, ...]:
+        """The numbers of the folders from the share itself to this one."""
+        names = path.split(b"/") if path else []
+        return tuple(self._number(b"/".join(names[:depth])) for depth in range(len(names) + 1))
+
+    def _number(self, path: bytes) -> int:
+        if path not in self.numbers:
+            self.numbers[path] = self.source.stat(path).file_id
+        return self.numbers[path]
+
+    def _wanted(self, seen: Seen) -> Wanted | None:
+        """What to ask the source about an entry, beside what its listing said."""
+        is_read = seen.child.kind == "file" and self.reading.content
+        if seen.child.error or not (is_read or self.reading.security):
+            return None
+        stat = seen.child.stat
+        ranges = first_ranges(stat.size_bytes) if stat and is_read else []
+        more = more_of_head if self.reading.mime else no_more
+        return Wanted(seen.path, ranges, stat, more, is_read, self.reading.security)
+
+    def _listed(self, page: Page) -> None:
+        """All children of a page have been seen; with the last one the folder is done."""
+        self.step.at = f"{self.share}/{to_text(page.folder)}"
+        if page.is_last:
+            count = self.listings.pop(page.folder).children
+            error = error_code(page.error) if page.error else None
+            self._failed(error)
+            row = self.scan_id, entry_id(self.share, page.folder), None if error else count, error
+            self.rows["listings"].append(row)
+        if len(self.rows["entries"]) >= 2 * ROWS_PER_FLUSH:
+            self._write_rows()  # a huge folder: memory stays flat, the commit still waits
+
+    def _seen(self, seen: Seen, want: Wanted | None, found: Found) -> None:
+        """The rows of one entry."""
+        number = entry_id(self.share, seen.path)
+        stat, error = seen.child.stat, seen.child.error
+        if want and want.read:
+            note([number])
+            # Where it has crashed libmagic its type stays unknown.
+            reading = self.gently if number in self.suspects else self.reading
+            stat, content = visit(self.source, want, found, reading)
+            self.rows["digests"].append((self.scan_id, number, *content))
+            error = content.error if stat is None else None
+            if stat is not None:
+                self._failed(content.error)
+        elif stat is None:
+            try:
+                stat = self.source.stat(seen.path)
+            except OSError as problem:
+                error = error_code(problem)
+        self._entry(number, seen, stat, error, self._security(number, found.security))
+
+    def _security(self, number: int, security: Security | None) -> int | None:
+        """The number of an entry's permissions: few are distinct, each is written once."""
+        if security is None:
+            return None
+        for name, size in security.streams:
+            shown = to_text(name.encode("utf-8", "surrogatepass"))
+            self.rows["streams"].append((self.scan_id, number, shown, size))
+        if security.descriptor is None:
+            return None
+        found = security_id(security.descriptor)
+        if found not in self.owners:
+            self.owners[found] = None
+            try:
+                told = parse(security.descriptor)
+            except DescriptorMalformed:
+                return None
+            row = found, told.owner_sid, told.group_sid, told.dacl, told.denies
+            self.owners[found] = told.owner_sid
+            self.rows["securities"].append(row)
+        return found
+
+    def _entry(
+        self, number: int, seen: Seen, stat: Stat | None, error: str | None, security: int | None
+    ) -> None:
+        kind, link = seen.child.kind, seen.child.link_target
+        if stat and security is not None:
+            stat = stat._replace(owner=self.owners[security])
+        if kind == "symlink" and link is None:
+            link = link_target(self.source, seen.path)
+        row = entry_row(
+            self.scan_id, self.share, number, seen.path, seen.parent_id, seen.depth, kind, stat,
+            link, security, error,
+        )  # fmt: skip
+        self.rows["entries"].append(row)
+        self.counts[kind] += 1
+        if kind != "folder":
+            size = stat.size_bytes if stat and kind == "file" else 0
+            self.step.files += 1
+            self.step.size_bytes += size
+            self.counts["size_bytes"] += size
+        self._failed(error)
+
+    def _failed(self, error: str | None) -> None:
+        if error:
+            self.step.failed += error != OFFLINE
+            self.counts[f"error {error}"] += 1
+
+
+def table_of(table: str, rows: list[tuple[Any, ...]]) -> pa.Table:
+    """Rows, in the order of a table's schema, as columns."""
+    schema = TABLES[table].schema
+    columns = zip(zip(*rows, strict=True), schema.types, strict=True)
+    return pa.Table.from_arrays([pa.array(*column) for column in columns], schema=schema)
+
+
+def link_target(source: Source, path: bytes) -> str | None:
+    try:
+        return to_text(source.link_target(path))
+    except OSError:
+        return None
+
+
+def entry_row(
+    scan_id: int, share: str, number: int, path: bytes, parent_id: int, depth: int, kind: str,
+    stat: Stat | None, link: str | None, security: int | None, error: str | None,
+) -> tuple[Any, ...]:  # fmt: skip
+    """One row of `entries`, in the order of its schema."""
+    text = to_text(path)
+    name = text.rpartition("/")[2]
+    common = (
+        scan_id, number, parent_id, share, text, path if needs_raw(path, text) else None, name,
+        kind, depth,
+    )  # fmt: skip
+    if stat is None:
+        return (*common, *[None] * 11, security, link, error)
+    mode = None if stat.mode is None else mode_bits.S_IMODE(stat.mode)
+    return (
+        *common, stat.size_bytes if kind == "file" else None, *stat[1:5], mode, *stat[6:],
+        security, link, error,
+    )  # fmt: skip
