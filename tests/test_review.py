@@ -35,6 +35,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
+from migrate.config import load
 from migrate.estate import Estate
 from migrate.review.columns import (
     CHECK,
@@ -50,7 +51,7 @@ from migrate.review.columns import (
     SHEETS,
     text,
 )
-from migrate.review.links import base_url
+from migrate.review.links import Links, base_url
 from migrate.review.workbook import ReviewWorkbook
 
 __all__ = ["estate", "made"]  # fixtures
@@ -280,6 +281,14 @@ def test_a_path_opens_its_folder(made: Made) -> None:
 def test_links_of_every_kind_of_share(place: str, url: str) -> None:
     """Local, UNC, Windows and smb:// shares are file URLs, without a user or a password."""
     assert base_url(place) == url
+
+
+def test_a_share_that_is_gone_from_the_estate_has_no_links(made: Made) -> None:
+    """What was crawled of a share that estate.yaml does not name any more is listed all the same."""
+    config = load(made.root / "estate.yaml")[0]
+    links = Links(Estate(made.root), config)
+    assert links.to("dept/Finance").endswith("/dept/Finance")
+    assert links.to("another/Finance") == ""
 
 
 def test_links_lead_where_reviewers_reach_the_share(estate: Made) -> None:

@@ -33,6 +33,7 @@ ERROR_WORDS = {
     "read_error": "Error of the disk or the server",
     "timed_out": "The server did not answer in time",
     "changed_while_read": "Changed while it was being read",
+    "offline": "Kept offline by the server: left where it is, not read",
 }
 OWNER_WORDS = {
     "named": "Owner known by name",

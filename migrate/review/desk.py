@@ -32,14 +32,13 @@ SHOWN = [
 ]  # fmt: skip
 LINE = ["unit", "line_folder", "proposal", "contested"]
 RULE = ["unit", "rule_id", "proposal", "contested"]
-MEMBERSHIP = {"folder": LINE, "rule": RULE}  # the scope of a decision -> what names its line
 
 
 @dataclass(frozen=True)
 class Desk:
-    """Relations, stored or nearly so. `items`: what can be decided on, with `line_no`, `rule_no`
-    and what stands so far. `lines` and `rules`: one row per line. `copies`: the members of groups of identical
-    files. `info`: what nobody decides here."""
+    """Relations. `items`: what can be decided on, with `line_no`, `rule_no` and what stands so far.
+    `lines` and `rules`: one row per line. `copies`: the members of groups of identical files.
+    `info`: what nobody decides here. `standing`: decisions in force, by scope."""
 
     items: Relation
     lines: Relation

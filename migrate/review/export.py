@@ -30,8 +30,6 @@ from migrate.review.totals import cover_of
 from migrate.review.workbook import ReviewWorkbook
 
 Record = dict[str, Any]
-# What is written together: a line (if any) and what lies beneath it, each with the folder it opens.
-Block = tuple[tuple[Row, str] | None, Iterator[tuple[Row, str]]]
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ def export(
                 links = Links(writer.estate, config)
                 books = _UnitBooks(folder, unit, config, written, progress)
                 books.write(query, desk, links, cover)
-        _refuse_lost_rows(query, desk, written)
+        _refuse_lost_rows(query, desk, config, written)
     writer.finish(run, {"workbooks": [asdict(workbook) for workbook in written]})
     return written, kept
 
@@ -91,15 +89,25 @@ def _set_aside(writer: Writer, folder: Path) -> list[str]:
     return kept
 
 
-def _refuse_lost_rows(query: Query, desk: Desk, written: list[Exported]) -> None:
+def _refuse_lost_rows(query: Query, desk: Desk, config: Config, written: list[Exported]) -> None:
     """What is in no workbook is decided by nobody: better no export than one with gaps."""
-    expected = (query.count(desk.items), query.count(desk.info))
-    found = tuple(sum(getattr(book, kind) for book in written) for kind in ("items", "info"))
+    expected = tuple(query.count(rows) for rows in (desk.items, _listed(desk, config), desk.info))
+    found = tuple(
+        sum(getattr(book, kind) for book in written) for kind in ("items", "files", "info")
+    )
     if found != expected:
         raise MigrateError(
-            f"the workbooks hold {found} items and notes, the estate has {expected}",
+            f"the workbooks hold {found} items, files and notes, the estate has {expected}",
             "Use none of them. This is a fault in the toolkit: please report it.",
         )
+
+
+def _listed(desk: Desk, config: Config) -> Relation:
+    """The items that stand beneath their lines."""
+    items = desk.items
+    if config.review.files == "all":
+        return items
+    return items.filter((items.proposal != "migrate") | items.contested)
 
 
 class _UnitBooks:
@@ -111,7 +119,7 @@ class _UnitBooks:
         self.folder, self.unit, self.written, self.progress = folder, unit, written, progress
         self.limit = config.review.rows_per_workbook
         self.title = f"{config.title}: {unit}"
-        self.listed = config.review.files
+        self.config = config
         self.part = 0
         self.book: ReviewWorkbook | None = None
         self.counts = dict.fromkeys(("lines", "items", "files", "copies", "rules", "info"), 0)
@@ -139,10 +147,8 @@ class _UnitBooks:
 
     def _lines(self, query: Query, desk: Desk) -> Iterator[tuple[Record, Iterator[Record]]]:
         """Lines, each with the records to be listed beneath it."""
-        items = desk.items
-        if self.listed == "flagged":
-            items = items.filter((items.proposal != "migrate") | items.contested)
-        listed = self._rows(query, items, ["line_no", "lower_path", "entry_id"])
+        order = ["line_no", "lower_path", "entry_id"]
+        listed = self._rows(query, _listed(desk, self.config), order)
         groups = groupby(listed, lambda row: row["line_no"])
         number, beneath = next(groups, (None, iter(())))
         for line in self._rows(query, desk.lines, ["line_no"]):

@@ -25,8 +25,11 @@ class Links:
         }
 
     def to(self, full_folder: str) -> str:
-        """share/folder/folder as a link; '' for one that Excel could not hold."""
+        """share/folder/folder as a link; '' for one that Excel could not hold, and for a share that
+        estate.yaml does not name any more."""
         share, _, below = full_folder.partition("/")
+        if share not in self.bases:
+            return ""
         url = self.bases[share] + "/" + quote(below, safe="/", errors="surrogatepass")
         return url.rstrip("/") if len(url) < LONGEST else ""
 
