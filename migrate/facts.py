@@ -17,6 +17,7 @@ from migrate.expressions import extension_of, folded, folder_of, full_path, hex,
 from migrate.paths import pack_folder
 from migrate.retention import with_retention
 from migrate.risk import with_risk
+from migrate.siblings import with_siblings
 
 # What facts say of an entry, beside what an example's name and path give (see examples.py).
 FACTS = pa.schema(
@@ -29,6 +30,8 @@ FACTS = pa.schema(
         ("ext_mismatch", pa.bool_()), ("digest_sha256", pa.binary()), ("dup", pa.string()),
         ("dup_keeper_path", pa.string()), ("member_count", pa.int64()),
         ("child_count", pa.int64()), ("path_len", pa.int64()), ("link_count", pa.int64()),
+        ("version", pa.string()), ("version_latest_path", pa.string()),
+        ("rendition_of", pa.string()),
         ("format_risk", pa.string()), ("format_action", pa.string()), ("format_plan", pa.string()),
         ("retention_class", pa.string()), ("retention_due_ns", pa.int64()),
         ("retention_basis", pa.string()), ("retention_certain", pa.bool_()),
@@ -81,6 +84,7 @@ def facts(query: Query, config: Config) -> Any:
         unit=business_unit(table.lower_path, config),
         dup_keeper_path=keeper,
     )
+    table = with_siblings(query, table)
     table = with_risk(query, table, pack_folder() / "format-risk.csv")
     return with_retention(query, table, config)
 

@@ -14,6 +14,7 @@ from functools import reduce
 from typing import Any
 
 import ibis
+import pyarrow as pa
 
 from migrate.engine.query import Query
 from migrate.flag.language import leaves
@@ -79,10 +80,14 @@ def _content(facts: Any) -> dict[str, Any]:
     return {name: facts[name] for name in SAME_CONTENT}
 
 
+_WORDS = pa.schema([("hold", pa.string()), ("words", pa.string())])
+
+
 def _held_before(query: Query, facts: Any, holds: list[Rule], direct: Any) -> Any:
     """What has the size, and the head and tail, of something that was in the scope of a hold when
     an earlier scan was flagged."""
-    words = ibis.memtable([{"hold": wording(hold), "words": hold.explain} for hold in holds])
+    known = [{"hold": wording(hold), "words": hold.explain} for hold in holds]
+    words = ibis.memtable(pa.Table.from_pylist(known, _WORDS))
     remembered = query.every_scan("held").inner_join(query.stored(words), "hold")
     remembered = remembered.group_by(SAME_CONTENT).aggregate(words=remembered.words.min())
     again = facts.inner_join(remembered, SAME_CONTENT).anti_join(direct, "entry_id")

@@ -116,16 +116,23 @@ def test_faults_in_a_register(tmp_path, old, new, line, column, words):
 
 
 def test_registers_that_cannot_be_read(tmp_path):
-    """No file, no workbook, a formula, another kind of file, another key: all are faults."""
+    """No file, no workbook, another kind of file, another key: all are faults."""
     (tmp_path / "broken.xlsx").write_bytes(b"no zip")
-    workbook(tmp_path / "formula.xlsx", ["reference", "title"], ["=1+1", "t"])
     (tmp_path / "latin.csv").write_bytes(b"reference\ncaf\xe9\n")
     (tmp_path / "empty.csv").write_bytes(b"")
     (tmp_path / "list.docx").write_bytes(b"")
     (tmp_path / "other.yaml").write_text("hold: []\n")
-    names = "nowhere.csv, broken.xlsx, formula.xlsx, latin.csv, empty.csv, list.docx, other.yaml"
+    names = "nowhere.csv, broken.xlsx, latin.csv, empty.csv, list.docx, other.yaml"
     found = faults(tmp_path, f"hold_files: [{names}]\n")
     assert [fault.file for fault in found] == names.split(", ")
+
+
+def test_a_formula_that_came_to_nothing_is_no_reference(tmp_path):
+    """A cell without a value is empty: the hold of that row is a fault, and not left out."""
+    workbook(tmp_path / "formula.xlsx", ["reference", "title"], ["=1+1", "t"])
+    found = faults(tmp_path, "hold_files: [formula.xlsx]\n")
+    assert found
+    assert {(fault.file, fault.line) for fault in found} == {("formula.xlsx", 2)}
 
 
 def test_the_columns_are_those_of_estate_yaml():

@@ -64,7 +64,7 @@ def estate_of(folder: Path, files: list[tuple[str, int | None]], order: int = 0)
     for number, (path, content) in enumerate(files, 1):
         key = {"scan_id": 1, "entry_id": number}
         tables["entries"].append({**key, "parent_id": 0, "share": "dept", "path": path, "kind": "file",
-            "name": path.rpartition("/")[2], "size_bytes": 100 + (content or 0), "mtime_ns": 1_000_000_000_000_000_000,
+            "name": path.rpartition("/")[2], "size_bytes": 100 + (content or 0), "mtime_ns": 1_600_000_000_000_000_000,
             "device_id": 1, "file_id": number, "link_count": 1})  # fmt: skip
         digest = None if content is None else bytes([content]) * 16
         tables["digests"].append({**key, "sample_xxh3": digest, "xxh3_128": digest, "encrypted": False,

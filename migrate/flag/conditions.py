@@ -336,6 +336,15 @@ FIELDS: dict[str, Field] = {
     "dup_count": Field(
         lambda t: t.member_count, NUMBER, "identical files in its group", "member_count"
     ),
+    "version": Field(
+        lambda t: t.version, _choice("latest", "not_latest", "none"),
+        "place among versions of one document, by name and date, in one folder", "version",
+    ),
+    "rendition_of": Field(
+        lambda t: folded(t.rendition_of), TEXT,
+        "the document of the same name beside it, of which this PDF or web page may be made",
+        "rendition_of",
+    ),
     "child_count": Field(lambda t: t.child_count, NUMBER, "entries in a folder", "child_count"),
     "path_len": Field(lambda t: t.path_len, NUMBER, "characters of the path", "path_len"),
     "link_count": Field(

@@ -16,14 +16,14 @@ from pydantic import Field, StringConstraints
 
 from migrate.errors import Fault, RulesInvalid
 from migrate.flag.conditions import FIELDS
-from migrate.flag.language import Condition, asks_for_unknown
+from migrate.flag.language import Condition, asks_for_unknown, leaves
 from migrate.yamlfile import Document, Place, Strict, read_yaml, suggestion, validate
 
 # What an explanation may have in braces.
 TEMPLATE = re.compile(r"(\{\w+\})")
 TEMPLATE_FIELDS = sorted(
     [*FIELDS, "dup_keeper_path", "format_name", "format_plan", "retention_authority",
-     "retention_basis", "retention_period"]
+     "retention_basis", "retention_period", "version_latest_path"]
 )  # fmt: skip
 
 
@@ -113,6 +113,9 @@ def _parameter_faults(text: RuleText) -> Iterator[tuple[str, str]]:
         yield "parameters", "`reason` says why a value was changed; name the parameter otherwise"
 
 
+BY_NAME = ["version", "rendition_of"]
+
+
 def _disposal_faults(text: RuleText, condition: Condition | None) -> Iterator[tuple[str, str]]:
     """What stands between a rule and proposing disposal."""
     if text.action != "dispose":
@@ -123,6 +126,14 @@ def _disposal_faults(text: RuleText, condition: Condition | None) -> Iterator[tu
         yield "action", f"{text.id}: a rule of low confidence proposes no more than review"
     if text.category in ("record", "sensitive"):
         yield "action", f"{text.id}: what protects ({text.category}) proposes no disposal"
+    if condition and (by_name := [leaf for leaf in leaves(condition) if leaf.field in BY_NAME]):
+        yield (
+            "match",
+            (
+                f"`{by_name[0]}` is judged by names and dates: what rests on another file that is "
+                "not known to be identical can only be reviewed"
+            ),
+        )
     if condition and (leaf := asks_for_unknown(condition)):
         yield (
             "match",

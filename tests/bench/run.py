@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import inventory
 from corpus import make
 
 ROUNDS = 3
@@ -71,6 +72,14 @@ def fresh_crawl(work: Path, share: Path, *options: str) -> tuple[float, int]:
     return crawl[0] + dedupe[0], max(crawl[1], dedupe[1])
 
 
+def fresh_flag(work: Path, entries: int) -> tuple[float, int]:
+    """All rules over an inventory that nobody has flagged yet."""
+    estate = work / f"inventory {entries}"
+    shutil.rmtree(estate, ignore_errors=True)
+    inventory.make(estate, entries)
+    return timed([*MIGRATE, "flag", "-e", str(estate), "--as-of", "2026-10-01"])
+
+
 def main(files: int, work: Path) -> None:
     share = work / "share"
     if not share.exists():
@@ -117,6 +126,13 @@ def main(files: int, work: Path) -> None:
             title,
             {name: lambda name=name: timed([*script, name, "50000", str(books)]) for name in names},
         )
+    race(
+        "All rules over an inventory",
+        {
+            f"flag {entries:,} entries": lambda entries=entries: fresh_flag(work, entries)
+            for entries in (10 * files, 20 * files)
+        },
+    )
     race("Start-up", {"python -c pass": lambda: timed([sys.executable, "-c", "pass"]),
                       "migrate --help": lambda: timed([*MIGRATE, "--help"])})  # fmt: skip
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024

@@ -1,0 +1,79 @@
+"""Room: files that belong together in one folder: versions of a document, and renditions of it.
+
+In: entries. Out: `version` (latest, not_latest, none; NULL where it cannot be told) with the path
+of the latest, and `rendition_of`, the path of the document that a PDF or web page was made from.
+Judged by names and dates alone, so it may only ever lead to a review.
+
+Versions: same folder and extension, and the same name once v2, final, draft, a date, (1), `- Copy`
+or `Copy of` is left out. The latest is the one modified last.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ibis
+
+from migrate.engine.query import Query
+from migrate.expressions import extension_of, folded, full_path
+
+_DATE = r"(19|20)\d\d[-._ ]?[01]\d[-._ ]?[0-3]\d|[0-3]?\d[-.][01]?\d[-.](19|20)?\d\d"
+_NUMBER = r"(v|ver|version|rev|revision|draft|final|copy)[ ._-]?\d{1,3}([._]\d{1,2})?"
+_WORD = r"final|draft|latest|new|amended|revised|copy|old"
+SUFFIX = rf"([ ._-]*\(\d{{1,2}}\)|[ ._-]+({_NUMBER}|{_WORD}|{_DATE}))+$"
+PREFIX = r"^(copy( \(\d{1,2}\))? of )+"
+MARKED = f"{PREFIX}|{SUFFIX}"
+
+SOURCES = ["doc", "docx", "odt", "rtf", "wpd", "xls", "xlsx", "ods", "ppt", "pptx", "odp", "pub",
+           "vsd", "vsdx", "msg"]  # fmt: skip
+RENDITIONS = ["pdf", "xps", "htm", "html"]
+_FAMILY = ["parent_id", "ext", "family"]
+
+
+def with_siblings(query: Query, table: Any) -> Any:
+    """Facts with version, version_latest_path and rendition_of."""
+    entries = query.table("entries")
+    files = entries.filter(entries.kind == "file")
+    name = folded(files.name)
+    ext = extension_of(name)
+    stem = ibis.ifelse(ext == "", name, name.substr(0, name.length() - ext.length() - 1))
+    files = files.select(
+        "entry_id", "parent_id", "mtime_ns", full_path=full_path(files), ext=ext, stem=stem
+    )
+    table = table.left_join(_versions(files), "entry_id").drop("entry_id_right")
+    table = table.left_join(_renditions(files), "entry_id").drop("entry_id_right")
+    none = ibis.ifelse(table.kind == "file", "none", ibis.null("string"))
+    known = ibis.ifelse(table.chain == "unknown", ibis.null("string"), table.chain)
+    return table.mutate(version=ibis.ifelse(table.chain.isnull(), none, known)).drop("chain")
+
+
+def _versions(files: Any) -> Any:
+    """Every file of a chain of two or more, with the path of the latest."""
+    marked = files.stem.re_search(MARKED)
+    short = files.stem.re_replace(SUFFIX, "").re_replace(PREFIX, "")
+    files = files.mutate(marked=marked, family=ibis.ifelse(marked, short, files.stem))
+    keys = files.filter(files.marked, files.family != "").select(_FAMILY).distinct()
+    chains = files.semi_join(keys, _FAMILY)
+    whole = ibis.window(group_by=_FAMILY)
+    latest_first = ibis.window(group_by=_FAMILY, order_by=[ibis.desc("mtime_ns"), "full_path"])
+    chains = chains.mutate(
+        members=chains.count().over(whole),
+        dated=chains.mtime_ns.count().over(whole),
+        place=ibis.row_number().over(latest_first),
+        version_latest_path=chains.full_path.first().over(latest_first),
+    )
+    chains = chains.filter(chains.members > 1)
+    chain = ibis.cases(
+        (chains.dated < chains.members, "unknown"),
+        (chains.place == 0, "latest"),
+        else_="not_latest",
+    )
+    return chains.select("entry_id", "version_latest_path", chain=chain)
+
+
+def _renditions(files: Any) -> Any:
+    """Every PDF or web page beside a document of the same name, with the document's path."""
+    sources = files.filter(files.ext.isin(SOURCES)).group_by(["parent_id", "stem"])
+    sources = sources.aggregate(rendition_of=ibis._.full_path.min())
+    made = files.filter(files.ext.isin(RENDITIONS)).select("entry_id", "parent_id", "stem")
+    return made.inner_join(sources, ["parent_id", "stem"]).select("entry_id", "rendition_of")
