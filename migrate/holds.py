@@ -87,8 +87,8 @@ def _held_before(query: Query, facts: Any, holds: list[Rule], direct: Any) -> An
     """What has the size, and the head and tail, of something that was in the scope of a hold when
     an earlier scan was flagged."""
     known = [{"hold": wording(hold), "words": hold.explain} for hold in holds]
-    words = ibis.memtable(pa.Table.from_pylist(known, _WORDS))
-    remembered = query.every_scan("held").inner_join(query.stored(words), "hold")
+    words = query.given(known, _WORDS)
+    remembered = query.every_scan("held").inner_join(words, "hold")
     remembered = remembered.group_by(SAME_CONTENT).aggregate(words=remembered.words.min())
     again = facts.inner_join(remembered, SAME_CONTENT).anti_join(direct, "entry_id")
     return again.mutate(hold=HELD_BEFORE + again.words)

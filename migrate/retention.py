@@ -42,7 +42,7 @@ def with_retention(query: Query, table: Any, config: Config) -> Any:
     rows = _rows(config)
     if not rows:
         return table.mutate(**{name: ibis.null(kind) for name, kind in _COLUMNS.items()})
-    lines = query.stored(ibis.memtable(pa.Table.from_pylist(rows, _SCHEMA)))
+    lines = query.given(rows, _SCHEMA)
     table = table.mutate(plan_line=_plan_line(table.lower_path, config))
     table = table.left_join(lines, "plan_line").drop("plan_line_right")
     if any(row.get("trigger") in _OF_FOLDER and "closed_ns" not in row for row in rows):

@@ -112,6 +112,10 @@ class Query:
         memtable has to be stored before anything streams from it."""
         return self.connection.create_table(self._new_name("stored"), expression)
 
+    def given(self, rows: list[dict[str, Any]], schema: pa.Schema) -> Any:
+        """Rows that are no table's, as a relation."""
+        return self.stored(ibis.memtable(pa.Table.from_pylist(rows, schema)))
+
     def scratch(self, name: str) -> Path:
         """Where a stage may put a file of its own while this connection is open."""
         return self._spill / name

@@ -99,7 +99,7 @@ def scratch_query() -> Iterator[Query]:
 
 
 def _wrong(query: Query, rules: list[Rule], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    table = from_path(query.stored(ibis.memtable(pa.Table.from_pylist(rows, _NUMBERED))))
+    table = from_path(query.given(rows, _NUMBERED))
     facts = table.mutate(path_len=ibis.coalesce(table.path_len, table.full_path.length()))
     conditions = [
         (facts.rule == index) & (rule.as_written or rule.condition).ask(facts, AS_OF)

@@ -13,6 +13,7 @@ from datetime import date
 from typing import Any
 
 import ibis
+import pyarrow as pa
 
 from migrate.config import Config
 from migrate.engine.query import Query
@@ -104,6 +105,15 @@ def _hits(facts: Any, rank: int, rule: Rule, as_of: date) -> Any:
     )  # fmt: skip
 
 
+_TOLD = pa.schema(
+    [
+        ("rank", pa.int32()), ("rule_id", pa.string()), ("title", pa.string()),
+        ("category", pa.string()), ("confidence", pa.string()), ("action", pa.string()),
+        ("rule_source", pa.string()), ("needs_keeper", pa.bool_()),
+    ]
+)  # fmt: skip
+
+
 def _told(query: Query, rules: list[Rule]) -> Any:
     """What every finding of a rule says."""
     rows = [
@@ -114,8 +124,7 @@ def _told(query: Query, rules: list[Rule]) -> Any:
         }
         for rank, rule in enumerate(rules)
     ]  # fmt: skip
-    table = query.stored(ibis.memtable(rows))
-    return table.mutate(rank=table["rank"].cast("int32"))
+    return query.given(rows, _TOLD)
 
 
 def reason(template: str, facts: Any) -> Any:

@@ -130,7 +130,7 @@ class Recorder:
     def _expanded(self, accepted: list[Accepted]) -> Relation:
         """A row for every entry that an accepted row decides on, with its state."""
         rows = [self._said(nth, one) for nth, one in enumerate(accepted)]
-        table = self.query.stored(ibis.memtable(pa.Table.from_pylist(rows, _SAID)))
+        table = self.query.given(rows, _SAID)
         items = self.desk.items.select(
             "scan_id", "entry_id", "rule_id", "proposal", "size_bytes", "mtime_ns", "unit",
             "line_no", "rule_no", "group_id",
