@@ -60,7 +60,6 @@ Day = Annotated[date, BeforeValidator(_iso_date)]
 class Share(Strict):
     name: Annotated[str, AfterValidator(_share_name)]
     path: str  # where it is mounted; relative to estate.yaml
-    known_as: list[str] = []  # what shortcuts call it: S: or \\\\server\\dept
 
 
 class BusinessUnit(Strict):
