@@ -64,7 +64,6 @@ class Share(Strict):
     name: Annotated[str, AfterValidator(_share_name)]
     path: str  # where it is mounted; relative to estate.yaml
     link: str | None = None  # how reviewers' machines reach it (\\\\server\\share), if otherwise
-    known_as: list[str] = []  # what shortcuts call it: S: or \\\\server\\dept
 
 
 class Server(Strict):

@@ -25,6 +25,7 @@ from migrate.flag.examples import failing_examples
 from migrate.flag.rules import Rule
 from migrate.flag.written import TEMPLATE
 from migrate.holds import to_remember
+from migrate.risk import PLAN_OF
 from migrate.wording import NANOSECOND
 
 
@@ -49,6 +50,7 @@ def flag(writer: Writer, config: Config, rules: list[Rule], as_of: date) -> tupl
             "as_of": as_of.isoformat(),
             "rules": rule_set_digest(rules),
             "count": len(rules),
+            "format_risk": PLAN_OF,
         }
         for name in ("file_plan", "business_units", "retention"):
             settings[name] = [line.model_dump(mode="json") for line in getattr(config, name)]
