@@ -601,7 +601,7 @@ class _Line:
                 size, reset = self.limit
                 last = len(data) >= size
                 data = data[:size]
-                self.limit = None if last else (size - len(data), reset)
+                self.limit = (size - len(data), reset)
             if last and self.lines.cuts_left is not None:
                 self.lines.cuts_left -= 1
             self.lines.bytes += len(data)

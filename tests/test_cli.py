@@ -243,7 +243,7 @@ def test_a_terminal_gets_a_progress_line(tmp_path) -> None:
             (folder / f"{file}.txt").write_text(f"{number} {file}\n" * 20)
     run("init", estate, "--share", f"s={share}")
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "migrate", "crawl", "-e", str(estate)]
+    command = [sys.executable, "-m", "migrate", "crawl", "--strict-types", "-e", str(estate)]
     process = subprocess.Popen(command, stderr=theirs, stdout=subprocess.DEVNULL, cwd=ROOT)
     os.close(theirs)
     seen = b""

@@ -816,6 +816,9 @@ def test_examples_see_folders_as_flag_does():
         def stored(self, expression):
             return self.connection.create_table("folders_as_flag_does", expression, temp=True)
 
+        def given(self, rows, schema):
+            return Query.given(self, rows, schema)
+
         def rows(self, expression):
             return iter(self.connection.to_pyarrow(expression).to_pylist())
 
