@@ -7,6 +7,7 @@ Never: a worker that outlives its parent; a result lost because a worker died un
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -191,6 +192,10 @@ def _serve(
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     for other in inherited:  # or a dead parent would go unnoticed: a sibling held its pipe open
         other.close()
+    # Workers make rows by the hundred thousand and hardly a cycle; looking for cycles in all of
+    # them again and again takes time.
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 50)
     worker = make()
     while True:
         try:
