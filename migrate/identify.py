@@ -6,6 +6,7 @@ Never: stop for a file that cannot be identified; ask twice for the same content
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import tempfile
@@ -30,6 +31,7 @@ from migrate.sources import Found, error_code
 WHOLLY_BYTES = 64 << 20  # up to this size a file on a server is fetched whole
 END_BYTES = 4 << 20
 BLOCK_BYTES = 1 << 20
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def unidentified(query: Query) -> Any:
@@ -87,6 +89,8 @@ class Identifier:
             try:
                 paths[row["number"]] = _fetch(row, found, _place(row, folder, row["number"]))
             except OSError as error:
+                if error.errno in FULL:
+                    raise  # no room to fetch anything: that says nothing of the file
                 errors[row["number"]] = {"errors": error_code(error)}
         return paths, errors
 

@@ -109,7 +109,7 @@ shares = st.dictionaries(paths, st.none() | st.integers(1, 4), min_size=2, max_s
     lambda found: [*found.items()]
 )
 FEW = settings(
-    max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=2, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 

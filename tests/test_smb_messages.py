@@ -100,16 +100,16 @@ def test_any_listing_holds_what_tables_can_hold(body):
 
 def line(name: bytes, step: int | None = None, size_bytes: int = 0, name_size: int | None = None,
          attributes: int = 0x20, tag: int = 0, file_id: int = 7) -> bytes:  # fmt: skip
-    """FileIdBothDirectoryInformation ([MS-FSCC] 2.4.22), one entry, padded to 8 bytes."""
+    """FileIdFullDirectoryInformation ([MS-FSCC] 2.4.21), one entry, padded to 8 bytes."""
     ticks = 116_444_736_000_000_000
     padded = name + bytes(-len(name) % 8)
     head = struct.pack(
-        "<II4QqQIII", 104 + len(padded) if step is None else step, 0, ticks + 1, ticks + 2,
+        "<II4QqQIII", 80 + len(padded) if step is None else step, 0, ticks + 1, ticks + 2,
         ticks + 3, ticks + 4, size_bytes, 4096, attributes,
         len(name) if name_size is None else name_size, tag,
     )  # fmt: skip
-    short_name = bytes(28)  # with its length; the file's number stands at 96
-    return head + short_name + struct.pack("<Q", file_id) + padded
+    reserved = bytes(4)  # the file's number stands at 72
+    return head + reserved + struct.pack("<Q", file_id) + padded
 
 
 def utf16(text: str) -> bytes:
@@ -117,7 +117,7 @@ def utf16(text: str) -> bytes:
 
 
 def test_a_listing():
-    """The fields of [MS-FSCC] 2.4.22, each at its place; the tag only of a reparse point."""
+    """The fields of [MS-FSCC] 2.4.21, each at its place; the tag only of a reparse point."""
     content = line(utf16("a.txt"), size_bytes=5, file_id=1 << 63, tag=0xA000000C)
     content += line(utf16("Ordner ß"), attributes=0x410, tag=0xA000000C, step=0)
     first, second = smb.entries(memoryview(content))
@@ -132,11 +132,11 @@ def test_a_listing():
 @pytest.mark.parametrize(
     "content",
     [
-        line(b"a\0")[:103],
+        line(b"a\0")[:79],
         line(b"a\0", name_size=4000),
         line(b"a\0b\0", name_size=3),
         line(b"a\0", step=8) + line(b"b\0", step=0),
-        line(utf16("a" * 40), step=104) + line(b"b\0", step=0),
+        line(utf16("a" * 40), step=80) + line(b"b\0", step=0),
         line(b"a\0", step=0xFFFFFFF8),
         line(b"a\0", size_bytes=-1, step=0),
         line(b"a\0") + b"\0" * 16,
@@ -154,7 +154,7 @@ def test_a_listing_that_says_everything_twice_is_refused_at_once():
     """A megabyte of lines that each claim all the rest as their name would be gigabytes."""
     count = 9_000
     content = b"".join(
-        line(b"", step=104, name_size=(count - number) * 104 - 104) for number in range(count)
+        line(b"", step=80, name_size=(count - number) * 80 - 80) for number in range(count)
     )
     with pytest.raises(Malformed):
         smb.entries(memoryview(content))
