@@ -16,8 +16,10 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, on_ci, rows
 
+from migrate.config import checked
 from migrate.errors import EXIT_CODES
 from migrate.manifests.standard import COLUMNS
+from migrate.yamlfile import parse_yaml
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -184,3 +186,14 @@ def test_the_readmes_estate_yaml_is_valid(tmp_path: Path) -> None:
     path = tmp_path / "estate.yaml"
     path.write_text(text, encoding="utf-8")
     assert load(path)[0].title == "Prisons and Courts Directorate"
+
+
+def test_readme_settings_are_valid() -> None:
+    """Every piece of estate.yaml in the README is one that is accepted."""
+    pieces = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    assert len(pieces) >= 2
+    for piece in pieces:
+        whole = (
+            piece if "shares:" in piece else f"format: 1\nshares: [{{name: s, path: /s}}]\n{piece}"
+        )
+        assert checked(parse_yaml(whole, "README.md")).shares
