@@ -304,8 +304,6 @@ def test_any_name_of_a_stream_is_written(tmp_path):
     """Streams are named in UTF-16 that need not be text: a lone surrogate ends no crawl."""
 
     class WithStreams(LocalSource):
-        has_security = True
-
         def open_all(self, wanted):
             for token, found in super().open_all(wanted):
                 named = [("plain", 5), ("lone \ud800", 1 << 62), ("\udc00", 0)]

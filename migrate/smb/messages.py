@@ -99,7 +99,7 @@ def query_directory(size: int, file_id: bytes = SAME_FILE) -> Request:
     return Request(QUERY_DIRECTORY, body, credits_for(size), 8)
 
 
-FILE_INFO, VOLUME_INFO, SECURITY_INFO = 1, 2, 3
+FILE_INFO, SECURITY_INFO = 1, 3
 BASIC_CLASS, STANDARD_CLASS, INTERNAL_CLASS, RENAME_CLASS = 4, 5, 6, 10
 DISPOSITION_CLASS, STREAM_CLASS = 13, 22
 OPENED_CLASS = 34  # FileNetworkOpenInformation: what an answer to CREATE says, once more

@@ -110,8 +110,6 @@ Token = TypeVar("Token")
 class Source(Protocol):
     """Errors of single entries are OSError with its errno: they become rows."""
 
-    has_security: bool
-
     def check(self) -> str:
         """How the source is connected, in words ('' for a folder of this machine).
 

@@ -108,8 +108,6 @@ class LocalFile:
 class LocalSource:
     """A folder tree that the operating system shows."""
 
-    has_security = False
-
     def __init__(self, root: str) -> None:
         self.root = root
         self._flags = _READ | _NO_ATIME

@@ -48,8 +48,6 @@ LINK_BYTES = 16 << 10  # the largest reparse point there can be
 class SmbSource:
     """One share, or one folder of it. `among`: how many workers share what the server allows."""
 
-    has_security = True
-
     def __init__(self, address: Address, server: Server, among: int = 1) -> None:
         self.address, self.server = address, server
         self.engine = Engine(address, server, among)
