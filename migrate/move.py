@@ -157,15 +157,15 @@ def move(
     """Execute the estate's manifest.
 
     Errors: MigrateError without a manifest; ShareUnreachable; OSError if the target is full."""
+    to = place(config, url)
+    target = open_target(to)  # wrong use is told before anything else
     manifest = writer.estate.latest("manifest")
     if manifest is None:
         raise MigrateError("there is no manifest to move by", "Run `migrate manifest` first.")
-    to = place(config, url)
     where = places(config, writer.estate.root)
     every = [*where.values(), to]
     with Progress("move") as progress:
         wait_for_hours(every, progress)
-    target = open_target(to)
     target.check()
     target.close()
 
