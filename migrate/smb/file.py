@@ -16,7 +16,7 @@ from migrate.smb import messages as smb
 from migrate.smb.channel import ConnectionLost, Wire
 from migrate.smb.engine import MOST_TRIES, Engine, Job, Steps
 from migrate.smb.messages import Answer, Answers, Malformed, Opened, Request
-from migrate.smb.status import END_OF_FILE, OK, error_of
+from migrate.smb.status import END_OF_FILE, OK, must_be_ok
 from migrate.sources import RECALLS, OpenFile, Security, SourceError, Stat, Wanted, offline
 
 READ_ACCESS = smb.READ_DATA | smb.READ_ATTRIBUTES | smb.SYNCHRONIZE
@@ -79,10 +79,10 @@ def _look(name: bytes, want: Wanted, most_bytes: int) -> Steps[Looked]:
     ranges = want.ranges if want.read else []
     if want.stat is not None or not ranges:
         answers = yield [*opening, *_reads(ranges, most_bytes), smb.close()]
-        _must_be_open(answers[0])
+        must_be_ok(answers[0].status)
     else:
         answers = yield opening
-        _must_be_open(answers[0])
+        must_be_ok(answers[0].status)
         file_id = smb.file_id(answers[0])
         if smb.opened(answers[0]).attributes & RECALLS:
             yield [smb.close(file_id)]
@@ -104,11 +104,6 @@ def _opening(name: bytes, want: Wanted) -> list[Request]:
         smb.query_info(smb.SECURITY_INFO, 0, SECURITY_BYTES, smb.OWNER_GROUP_DACL),
         smb.query_info(smb.FILE_INFO, smb.STREAM_CLASS, STREAMS_BYTES),
     ]
-
-
-def _must_be_open(answer: Answer) -> None:
-    if answer.status != OK:
-        raise error_of(answer.status)
 
 
 def _reads(
@@ -143,8 +138,7 @@ def _pieces(
 def _read(answer: Answer) -> bytes:
     if answer.status == END_OF_FILE:
         return b""
-    if answer.status != OK:
-        raise error_of(answer.status)
+    must_be_ok(answer.status)
     return bytes(smb.read_data(answer))
 
 
@@ -218,7 +212,7 @@ def open_file(name: bytes, access: int, options: int) -> Steps[tuple[bytes, Open
         smb.query_info(smb.FILE_INFO, smb.INTERNAL_CLASS, 8),
         smb.query_info(smb.FILE_INFO, smb.STANDARD_CLASS, 24),
     ]
-    _must_be_open(answers[0])
+    must_be_ok(answers[0].status)
     told, file_id = smb.opened(answers[0]), smb.file_id(answers[0])
     if access & smb.READ_DATA and told.attributes & RECALLS:
         yield [smb.close(file_id)]
@@ -277,7 +271,7 @@ class SmbFile:
     def _ask(self) -> Opened:
         ask = smb.query_info(smb.FILE_INFO, smb.OPENED_CLASS, 56, 0, self.handle.file_id)
         answer = self.engine.run(lambda: _one_step(ask), "open", self.handle.wire)
-        _must_be_open(answer)
+        must_be_ok(answer.status)
         return smb.opened_info(answer)
 
     def _read_at(self, offset: int, size: int) -> bytes:

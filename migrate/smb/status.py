@@ -74,3 +74,9 @@ def error_of(status: int, path: str = "") -> OSError:
     number, code = _ERRORS.get(status, (errno.EIO, f"nt_{status:08x}"))
     message = f"{os.strerror(number)} (the server says 0x{status:08X})"
     return SourceError(number, message, path, code) if code else OSError(number, message, path)
+
+
+def must_be_ok(status: int) -> None:
+    """Errors: OSError for every status but OK."""
+    if status != OK:
+        raise error_of(status)

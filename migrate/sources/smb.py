@@ -24,7 +24,7 @@ from migrate.smb.engine import GO_ON, Engine, Job, Steps
 from migrate.smb.file import LOOK_ACCESS, Looked, LookedFile, SmbFile, look, open_file, stat_of
 from migrate.smb.messages import Answer, Entry
 from migrate.smb.pipe import Pipe
-from migrate.smb.status import NO_MORE_FILES, NO_SUCH_FILE, OK, error_of
+from migrate.smb.status import NO_MORE_FILES, NO_SUCH_FILE, must_be_ok
 from migrate.sources import (
     RECALLS,
     Child,
@@ -132,13 +132,13 @@ class SmbSource:
             smb.query_directory(min(SECOND_BYTES, most)),
             smb.close(),
         ]
-        _must_be(answers[0], OK)
+        must_be_ok(answers[0].status)
         first, second = _lines(answers[1]), _lines(answers[2])
         if not first or not second:
             pages.append(Page(folder, self._children(first, told), True))
             return
         answers = yield [smb.create(name, LIST_ACCESS, smb.FOLDER)]
-        _must_be(answers[0], OK)
+        must_be_ok(answers[0].status)
         file_id = smb.file_id(answers[0])
         while True:
             answers = yield [smb.query_directory(min(PAGE_BYTES, most), file_id)]
@@ -197,8 +197,8 @@ class SmbSource:
                 smb.ioctl(smb.GET_REPARSE_POINT, b"", LINK_BYTES),
                 smb.close(),
             ]
-            _must_be(answers[0], OK)
-            _must_be(answers[1], OK)
+            must_be_ok(answers[0].status)
+            must_be_ok(answers[1].status)
             return smb.link_target(smb.ioctl_data(answers[1]))
 
         return self.engine.run(steps, "open").encode("utf-8", "surrogatepass")
@@ -283,16 +283,11 @@ def _is_here(job: Job[Looked] | OSError | None) -> bool:
     return not isinstance(job, Job) or job.done
 
 
-def _must_be(answer: Answer, status: int) -> None:
-    if answer.status != status:
-        raise error_of(answer.status)
-
-
 def _lines(answer: Answer) -> list[Entry]:
     """The lines of one answer; none at the end of the folder. Errors: OSError."""
     if answer.status in (NO_MORE_FILES, NO_SUCH_FILE):
         return []
-    _must_be(answer, OK)
+    must_be_ok(answer.status)
     return smb.entries(smb.info(answer))
 
 
