@@ -200,9 +200,10 @@ def _serve(
     while True:
         try:
             task = pipe.recv()
-        except (EOFError, OSError):
+            answer = _attempt(worker, task)
+            pipe.send(answer)
+        except (EOFError, OSError):  # the parent is gone, or has given up: nobody listens
             os._exit(1)
-        pipe.send(_attempt(worker, task))
 
 
 def _attempt(worker: Worker, task: Any) -> Any:
