@@ -3,24 +3,109 @@
 In: entries and digests of the current scans. Out: `groups`: a row for every file that has a twin.
 Cheapest first: size, then head and tail, then the whole. Never: a zero-byte file in a group; two
 names of one file (hard links, or one folder seen through two shares) taken for two copies.
+
+The questions are written in SQL: this stage runs while somebody waits for the duplicates, and
+Ibis alone would take longer to load than they take to find.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import ibis
-
-from migrate.config import Config, Keeper
-from migrate.digest import COLUMNS, digest_wholly, visit_again
+from migrate.config import Config, KeeperTest
+from migrate.digest import digest_wholly, visit_again
 from migrate.engine.query import Query
 from migrate.errors import MigrateError
-from migrate.estate import Run, Writer
-from migrate.expressions import folded, folder_of, folder_pattern, full_path, is_under
-from migrate.facts import contents
+from migrate.estate import Estate, Run, Writer
+from migrate.patterns import fold, folder_pattern
 
-SAME_FILE = ["device_id", "file_id"]
+TWICE = "SELECT entry_id FROM entries GROUP BY entry_id HAVING count(*) > 1 LIMIT 1"
+NAMES_OF_TWICE = "SELECT share, path FROM entries SEMI JOIN twice USING (entry_id)"
+# Files that have content, with what was read of it; `digest` is of the whole file.
+FILES = """
+SELECT e.scan_id, e.entry_id, e.size_bytes, e.error, e.device_id, e.file_id, d.sample_xxh3,
+  d.entry_id IS NOT NULL AS was_read, coalesce(d.xxh3_128, w.xxh3_128) AS digest,
+  coalesce(e.error, d.error, w.error) IS NULL AS readable
+FROM entries e LEFT JOIN digests d USING (entry_id) LEFT JOIN whole_digests w USING (entry_id)
+WHERE e.kind = 'file' AND e.size_bytes > 0
+"""
+# What digest.py wants to know of the files it is to read.
+_TO_READ = """
+SELECT scan_id, entry_id, share, path, path_raw, size_bytes, mtime_ns
+FROM entries SEMI JOIN wanted USING (entry_id)
+"""
+# Files that no visit has read and whose size another file has too.
+UNREAD_OF_EQUAL_SIZE = """
+SELECT entry_id FROM files WHERE NOT was_read AND error IS NULL AND size_bytes IN
+  (SELECT size_bytes FROM files WHERE error IS NULL GROUP BY size_bytes HAVING count(*) > 1)
+"""
+# Files read by head and tail whose size, head and tail another file has too.
+SAMPLED_ALIKE = """
+SELECT entry_id FROM files f SEMI JOIN
+  (SELECT size_bytes, sample_xxh3 FROM files WHERE readable GROUP BY ALL HAVING count(*) > 1) s
+  USING (size_bytes, sample_xxh3)
+WHERE f.readable AND f.digest IS NULL
+"""
+# Files whose bytes another name has too, by the first of them.
+ALIKE = """
+SELECT f.scan_id, f.entry_id, f.size_bytes, f.device_id, f.file_id, g.group_id
+FROM files f JOIN
+  (SELECT size_bytes, digest, min(entry_id) AS group_id FROM files
+   WHERE readable AND digest IS NOT NULL GROUP BY ALL HAVING count(*) > 1) g
+  USING (size_bytes, digest)
+WHERE f.readable
+"""
+# A path under none of some folders.
+_NOT_UNDER = "len(list_filter({}, f -> lower = f OR starts_with(lower, f || '/'))) = 0"
+# The tests of the keeper policy as sort keys: the least is best.
+TESTS = {
+    "in_file_plan": _NOT_UNDER.format("$plan::VARCHAR[]"),
+    "preferred_folder": _NOT_UNDER.format("$preferred::VARCHAR[]"),
+    "not_a_copy_folder": "regexp_matches(regexp_replace(lower, '/[^/]*$', ''), $copies::VARCHAR)",
+    "oldest": "mtime_ns",
+    "shortest_path": "length(lower)",
+}
+MEMBERS = """
+SELECT alike.*, lower, {tests} FROM alike JOIN
+  (SELECT entry_id, mtime_ns,
+     lower(nfc_normalize(CASE WHEN path = '' THEN share ELSE share || '/' || path END)) AS lower
+   FROM entries SEMI JOIN alike USING (entry_id)) USING (entry_id)
+"""
+# Names of one file are told by device and number; the best of them stands for the file.
+GROUPS = """
+WITH named AS (
+  SELECT *, row_number() OVER (PARTITION BY group_id, device_id, file_id ORDER BY {order}) AS nth
+  FROM members),
+counted AS (
+  SELECT *, count(*) FILTER (nth = 1) OVER (PARTITION BY group_id) AS member_count FROM named),
+placed AS (
+  SELECT *, row_number() OVER (PARTITION BY group_id ORDER BY nth > 1, {order}) AS place
+  FROM counted WHERE member_count > 1)
+SELECT scan_id, entry_id, group_id, member_count, size_bytes,
+  CASE WHEN place = 1 THEN 'keeper' WHEN nth > 1 THEN 'hard_link' ELSE 'copy' END AS role,
+  max(entry_id) FILTER (place = 1) OVER (PARTITION BY group_id) AS keeper_id
+FROM placed
+"""
+SUMMARY = """
+SELECT count(DISTINCT group_id) AS groups, count(*) FILTER (role = 'copy') AS copies,
+  coalesce(sum(size_bytes) FILTER (role = 'copy'), 0)::BIGINT AS copies_size_bytes,
+  count(*) FILTER (role = 'hard_link') AS hard_links
+FROM found
+"""
+LARGEST = """
+WITH counted AS (
+  SELECT group_id, keeper_id AS entry_id, count(*) AS copies, sum(size_bytes)::BIGINT AS size_bytes
+  FROM groups WHERE role = 'copy' GROUP BY ALL),
+largest AS (
+  SELECT * FROM counted WHERE size_bytes >=
+    (SELECT min(size_bytes) FROM
+      (SELECT size_bytes FROM counted ORDER BY size_bytes DESC LIMIT $most)))
+SELECT CASE WHEN path = '' THEN share ELSE share || '/' || path END AS keeper, copies,
+  l.size_bytes
+FROM entries JOIN largest l USING (entry_id) ORDER BY l.size_bytes DESC, keeper LIMIT $most
+"""
 
 
 @dataclass(frozen=True)
@@ -33,35 +118,13 @@ class Duplicates:
     hard_links: int
 
 
-def unread_of_equal_size(query: Query) -> Any:
-    """Files that no visit has read and whose size another file has too."""
-    files = contents(query)
-    files = files.filter(files.size_bytes > 0, files.error.isnull())
-    files = files.mutate(same=files.count().over(ibis.window(group_by="size_bytes")))
-    return files.filter(files.same > 1, ~files.was_read).select(*COLUMNS)
-
-
-def sampled_alike(query: Query) -> Any:
-    """Files read by head and tail whose size, head and tail another file has too."""
-    files = contents(query)
-    files = files.filter(
-        files.size_bytes > 0, files.read_error.isnull(), files.sample_xxh3.notnull()
-    )
-    window = ibis.window(group_by=["size_bytes", "sample_xxh3"])
-    files = files.mutate(same=files.count().over(window))
-    return files.filter(files.same > 1, files.digest.isnull()).select(*COLUMNS)
-
-
 def refuse_equal_ids(query: Query) -> None:
     """Two paths with one number would share every decision: stop before that can happen.
 
     (The chance is 1 in 10^7 for a million paths, 1 in 100 for half a billion.)"""
-    entries = query.table("entries")
-    counted = entries.group_by("entry_id").aggregate(n=entries.count())
-    twice = next(query.rows(counted.filter(counted.n > 1).limit(1)), None)
-    if twice:
-        same = entries.filter(entries.entry_id == twice["entry_id"])
-        paths = [f"{row['share']}/{row['path']}" for row in query.rows(same)]
+    query.keep("twice", TWICE)
+    paths = [f"{row['share']}/{row['path']}" for row in query.rows(NAMES_OF_TWICE)]
+    if paths:
         raise MigrateError(
             f"two paths have the same number: {paths}",
             "Give the share another name in estate.yaml and crawl it again.",
@@ -74,105 +137,78 @@ def dedupe(writer: Writer, config: Config, workers: int) -> tuple[Run, Duplicate
     Files that cannot be read are in no group. Errors: MigrateError if two paths share a number;
     OSError if the estate cannot be written."""
     with Query(writer.estate) as query:
+        name_files(query)
         refuse_equal_ids(query)
-    visit_again(writer, config, unread_of_equal_size, workers, "dedupe: first look")
-    digest_wholly(writer, config, sampled_alike, workers, "dedupe: reading whole")
+        if not query.count(UNREAD_OF_EQUAL_SIZE) and not query.count(SAMPLED_ALIKE):
+            return _grouped(writer, config, query)
+    visit_again(writer, config, _to_read(UNREAD_OF_EQUAL_SIZE), workers, "dedupe: first look")
+    digest_wholly(writer, config, _to_read(SAMPLED_ALIKE), workers, "dedupe: reading whole")
+    with Query(writer.estate) as query:
+        name_files(query)
+        return _grouped(writer, config, query)
+
+
+def _grouped(writer: Writer, config: Config, query: Query) -> tuple[Run, Duplicates]:
+    """The groups, once all has been read that has to be compared."""
     inputs = [scan.run_id for scan in writer.estate.scans()]
     settings = {"keeper": config.keeper.model_dump(), "file_plan": _plan_folders(config)}
     done = writer.estate.done("dedupe", settings, inputs)
     if done:
         return done, Duplicates(**done.summary)
     run = writer.begin("dedupe", settings, inputs)
-    with Query(writer.estate) as query:
-        groups = query.stored(equal_files(query, config))
-        writer.commit(run, query.write("groups", groups.order_by("group_id", "entry_id")))
-        found = _summary(query, groups)
+    find_groups(query, config)
+    writer.commit(run, query.write("groups", "FROM found ORDER BY group_id, entry_id"))
+    found = Duplicates(**next(query.rows(SUMMARY)))
     writer.finish(run, found.__dict__)
     return run, found
+
+
+def _to_read(wanted: str) -> Callable[[Query], str]:
+    """The files that a question about `files` is answered with, as digest.py reads them."""
+
+    def select(query: Query) -> str:
+        name_files(query)
+        query.keep("wanted", wanted)
+        return _TO_READ
+
+    return select
+
+
+def name_files(query: Query) -> None:
+    """Files with content, as the relation `files`."""
+    query.named("entries", "digests", "whole_digests")
+    query.keep("files", FILES)
 
 
 def _plan_folders(config: Config) -> list[str]:
     return [line.folder for line in config.file_plan]
 
 
-def equal_files(query: Query, config: Config) -> Any:
-    """The `groups` table as an expression."""
-    files = contents(query)
-    files = files.filter(files.size_bytes > 0, files.digest.notnull(), files.read_error.isnull())
-    same_bytes = ibis.window(group_by=["size_bytes", "digest"])
-    files = files.mutate(names=files.count().over(same_bytes)).filter(ibis._.names > 1)
-    order = keeper_order(files, config)
-    files = files.mutate(
-        nth_name=ibis.row_number().over(
-            group_by=["size_bytes", "digest", *SAME_FILE], order_by=order
-        ),
-    )
-    files = files.mutate(is_copy=(files.nth_name == 0).cast("int32"))
-    files = files.mutate(member_count=files.is_copy.sum().over(same_bytes))
-    files = files.filter(files.member_count > 1)
-    files = files.mutate(
-        place=ibis.row_number().over(
-            group_by=["size_bytes", "digest"],
-            order_by=[files.nth_name > 0, *keeper_order(files, config)],
-        ),
-        group_id=files.entry_id.min().over(same_bytes),
-    )
-    keeper = ibis.ifelse(files.place == 0, files.entry_id, ibis.null("int64"))
-    files = files.mutate(
-        keeper_id=keeper.max().over(same_bytes),
-        role=ibis.cases(
-            (files.place == 0, "keeper"), (files.nth_name > 0, "hard_link"), else_="copy"
-        ),
-    )
-    return files.select(
-        "scan_id", "entry_id", "group_id", "role", "keeper_id", "member_count", "size_bytes"
-    )
+def find_groups(query: Query, config: Config) -> None:
+    """The `groups` table, as the relation `found`."""
+    tests = config.keeper.prefer
+    query.keep("alike", ALIKE)
+    columns = ", ".join(f"{TESTS[test]} AS {test}" for test in tests)
+    query.keep("members", MEMBERS.format(tests=columns), **_values(config))
+    order = ", ".join([*tests, "lower", "entry_id"])
+    query.keep("found", GROUPS.format(order=order), by="group_id")
 
 
-def keeper_order(files: Any, config: Config) -> list[Any]:
-    """The tests of the keeper policy as sort keys, best first; the path decides ties."""
-    lower = folded(full_path(files))
-    folder = folder_of(lower)
-    return [
-        *(_keeper_test(test, files, lower, folder, config) for test in config.keeper.prefer),
-        lower,
-        files.entry_id,
-    ]
+def _values(config: Config) -> dict[str, Any]:
+    """What the tests of the policy compare paths with."""
+    keeper = config.keeper
+    copies = folder_pattern(keeper.copy_folders) if keeper.copy_folders else None
+    values: dict[str, tuple[KeeperTest, Any]] = {
+        "plan": ("in_file_plan", [fold(folder) for folder in _plan_folders(config)]),
+        "preferred": ("preferred_folder", [fold(folder) for folder in keeper.preferred_folders]),
+        "copies": ("not_a_copy_folder", copies),
+    }
+    return {name: value for name, (test, value) in values.items() if test in keeper.prefer}
 
 
-def _keeper_test(test: str, files: Any, lower: Any, folder: Any, config: Config) -> Any:
-    keeper: Keeper = config.keeper
-    if test == "in_file_plan":
-        return ~_under_any(lower, _plan_folders(config))
-    if test == "preferred_folder":
-        return ~_under_any(lower, keeper.preferred_folders)
-    if test == "not_a_copy_folder":
-        return (
-            folder.re_search(folder_pattern(keeper.copy_folders)) if keeper.copy_folders else False
-        )
-    if test == "oldest":
-        return files.mtime_ns
-    return lower.length()
-
-
-def _under_any(lower: Any, folders: list[str]) -> Any:
-    return (
-        ibis.or_(*(is_under(lower, folder) for folder in folders))
-        if folders
-        else ibis.literal(False)
-    )
-
-
-def _summary(query: Query, groups: Any) -> Duplicates:
-    is_copy = groups.role == "copy"
-    row = next(
-        query.rows(
-            groups.aggregate(
-                groups=groups.group_id.nunique(),
-                copies=is_copy.sum(),
-                copies_size_bytes=groups.size_bytes.sum(where=is_copy),
-                hard_links=(groups.role == "hard_link").sum(),
-            )
-        )
-    )
-    return Duplicates(**{name: int(value or 0) for name, value in row.items()})
+def largest_groups(estate: Estate, most: int = 20) -> list[dict[str, Any]]:
+    """Groups of identical files by the space that copies take: keeper, copies, size_bytes."""
+    with Query(estate) as query:
+        query.named("entries", "groups")
+        query.keep("largest_groups", LARGEST, most=most)
+        return list(query.rows("FROM largest_groups ORDER BY size_bytes DESC, keeper"))

@@ -6,11 +6,11 @@ composed, by the engine's own functions, so that rules and facts are folded alik
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
-import duckdb
 import ibis
+
+from migrate.patterns import fold
 
 
 @ibis.udf.scalar.builtin  # type: ignore[untyped-decorator]
@@ -29,13 +29,6 @@ def folded(text: Any) -> Any:
     return nfc_normalize(text).lower()
 
 
-@cache
-def fold(text: str) -> str:
-    """What `folded` makes of one text, by the same engine: Python's lower() differs in places."""
-    answer = duckdb.execute("select lower(nfc_normalize(?))", [text]).fetchone()
-    return str(answer[0]) if answer else text
-
-
 def full_path(table: Any) -> Any:
     """share/folder/name, as people write paths in rules and file plans."""
     return ibis.ifelse(table.path == "", table.share, table.share + "/" + table.path)
@@ -48,20 +41,6 @@ def folder_of(full: Any) -> Any:
 
 def extension_of(name: Any) -> Any:
     return name.lower().re_extract(r"(?s)^.+\.([^.]*)$", 1)
-
-
-def glob_pattern(glob: str) -> str:
-    """A glob over one name as a regular expression; * and ? never cross a '/'."""
-    import re
-
-    return "".join(
-        "[^/]*" if char == "*" else "[^/]" if char == "?" else re.escape(char) for char in glob
-    )
-
-
-def folder_pattern(globs: list[str]) -> str:
-    """Whole folder names, anywhere in a lower-cased path of folders."""
-    return "(^|/)(" + "|".join(glob_pattern(fold(glob)) for glob in globs) + ")(/|$)"
 
 
 def is_under(full: Any, folder: str) -> Any:

@@ -88,7 +88,7 @@ def keep_facts(writer: Writer, query: Query, config: Config) -> None:
     if writer.estate.done(STAGE, settings, inputs):
         return
     run = writer.begin(STAGE, settings, inputs)
-    writer.commit(run, query.write_slices("facts", worked_out(query, config)))
+    writer.commit(run, query.write_in_slices("facts", worked_out(query, config)))
     writer.finish(run, {})
 
 
@@ -182,6 +182,8 @@ def _groups(query: Query, entries: Any) -> Any:
 
 def with_owner_names(query: Query, entries: Any) -> Any:
     """Entries whose owner is a SID get the account's name, where its server told it."""
+    if not query.estate.rows("accounts"):
+        return entries
     accounts = query.table("accounts").distinct(on=["share", "sid"], keep="last")
     accounts = accounts.select("share", owner="sid", owner_name="name")
     named = entries.left_join(accounts, ["share", "owner"])

@@ -23,7 +23,6 @@ from migrate.config import Config, load
 from migrate.engine.query import Query
 from migrate.errors import Fault, RulesInvalid
 from migrate.estate import Estate, create
-from migrate.expressions import fold
 from migrate.facts import FACTS
 from migrate.flag.conditions import FIELDS
 from migrate.flag.examples import AS_OF, facts_of, failing_examples, scratch_query
@@ -32,6 +31,7 @@ from migrate.flag.rules import LADDER, Rule, load_holds, load_rules
 from migrate.flag.stage import reason, size_words
 from migrate.flag.values import days_before, nanoseconds
 from migrate.paths import pack_folder
+from migrate.patterns import fold
 from migrate.wording import size_text
 from migrate.yamlfile import Document, parse_yaml
 

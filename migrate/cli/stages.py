@@ -215,7 +215,7 @@ def dedupe(estate_path: Path | None, workers: int | None, as_json: bool) -> None
 
 def _dedupe(opened: Opened, writer: Writer, workers: int) -> Shown:
     from migrate.dedupe import dedupe as find_duplicates
-    from migrate.report.figures import largest_groups
+    from migrate.dedupe import largest_groups
 
     opened.require_crawl()
     _, found = find_duplicates(writer, opened.config, workers)

@@ -27,9 +27,9 @@ from migrate.model import TABLES
 
 # What DuckDB may use: little for a small estate, a gigabyte from ten million entries on.
 LEAST_MB, MOST_MB = 256, 1000
-ENTRIES_PER_MB = 10_000
-SLICE_PER_MB = 1_000  # rows of a wide join that fit beside each other
-ROWS_PER_GROUP = 30_000  # of a Parquet file: as many rows are held by each thread that writes one
+ENTRIES_PER_MB = 5_000
+SLICE_PER_MB = 800  # rows of a wide join that fit beside each other
+ROWS_PER_GROUP = 20_480  # of a Parquet file: as many rows are held by each thread that writes one
 BATCH_ROWS = 65_536
 
 
@@ -97,6 +97,28 @@ class Query:
             self._given(relation, TABLES[name].schema.empty_table())
         return relation
 
+    def named(self, *names: str) -> None:
+        """Tables under their own names, for SQL: what counts of them now, as `table` gives it."""
+        for name in names:
+            parts = [str(part) for part in self.estate.parts(name)]
+            if not parts:
+                self._given(name, TABLES[name].schema.empty_table())
+                continue
+            table = self.sql.read_parquet(parts)
+            if TABLES[name].visible == "always" and "scan_id" in table.columns:
+                current = ", ".join(str(scan.run_id) for scan in self.estate.scans())
+                table = table.filter(f"scan_id IN ({current})")
+            table.create_view(name)
+
+    def keep(self, name: str, sql: str, by: str = "", **values: Any) -> None:
+        """The result of a query in SQL, with bound values, kept in a file under a name; in a large
+        estate, a range of the column `by` after the other."""
+        files: list[Path] = []
+        for part in self._slices_of(sql, by) if by else [sql]:
+            files.append(self.scratch(f"{name}-{len(files)}.parquet"))
+            self._copy(part, files[-1], values)
+        self.sql.read_parquet([str(file) for file in files]).create_view(name)
+
     def parquet(self, files: list[Path], name: str) -> Any:
         """Parquet files as a relation called `name`."""
         self.sql.read_parquet([str(file) for file in files]).create_view(name)
@@ -127,8 +149,10 @@ class Query:
             cursor.close()
 
     def compiled(self, expression: Any) -> str:
-        """The SQL of an Ibis expression."""
-        return str(self.connection.compile(expression))
+        """The SQL of an Ibis expression; SQL is what it is."""
+        return (
+            expression if isinstance(expression, str) else str(self.connection.compile(expression))
+        )
 
     def rows(self, expression: Any) -> Iterator[dict[str, Any]]:
         """The result, row by row; for what people read, not for hot paths."""
@@ -136,9 +160,12 @@ class Query:
             yield from batch.to_pylist()
 
     def stored(self, expression: Any) -> Any:
-        """The result kept in a file, to be read more than once."""
+        """The result kept in a file, to be read more than once; that of SQL as SQL."""
         path = self.scratch(f"{self._new_name('stored')}.parquet")
         self._copy(self.compiled(expression), path)
+        if isinstance(expression, str):
+            self.sql.read_parquet(str(path)).create_view(path.stem)
+            return f"FROM {path.stem}"
         return self.parquet([path], path.stem)
 
     def stored_in_slices(self, expression: Any) -> Any:
@@ -153,10 +180,10 @@ class Query:
 
     def asked(
         self, rows: Any, questions: Callable[[Any], Iterator[Any]], answer: Callable[[Any], Any]
-    ) -> Any:
+    ) -> list[Path]:
         """Many questions about the same rows, and what is made of all that they find: a range of
         entries at a time, question by question. (One query with all questions in it takes longer
-        and needs far more memory.)"""
+        and needs far more memory.) Returns a file for each range."""
         name, held, found = (self._new_name(part) for part in ("stored", "held", "found"))
         files: list[Path] = []
         queries: list[str] = []
@@ -172,7 +199,7 @@ class Query:
             self._copy(self.compiled(answer(self.connection.table(found))), files[-1])
         self._run(f"DROP TABLE {held}")
         self._run(f"DROP TABLE {found}")
-        return self.parquet(files, name)
+        return files
 
     def _run(self, sql: str) -> None:
         with _disk_errors():
@@ -186,7 +213,7 @@ class Query:
             table = self.stored_in_slices(table) if self._slices > 1 else table
         return table
 
-    def _slices_of(self, expression: Any) -> Iterator[str]:
+    def _slices_of(self, expression: Any, by: str = "entry_id") -> Iterator[str]:
         """Queries for ranges of the entries, each of which fits into memory. (DuckDB takes the
         condition down to every table that is joined by entry_id.)"""
         sql = self.compiled(expression)
@@ -196,17 +223,19 @@ class Query:
         step = (1 << 63) // self._slices + 1
         for first in range(0, 1 << 63, step):
             last = min(first + step, 1 << 63) - 1
-            yield f"SELECT * FROM ({sql}) WHERE entry_id BETWEEN {first} AND {last}"  # noqa: S608
+            yield f"SELECT * FROM ({sql}) WHERE {by} BETWEEN {first} AND {last}"  # noqa: S608
 
-    def _copy(self, sql: str, path: Path) -> None:
+    def _copy(
+        self, sql: str, path: Path, values: dict[str, Any] | None = None, zip_with: str = "lz4"
+    ) -> None:
         """The result of a query as a Parquet file."""
         cursor = self.sql.cursor()
         try:
             with _disk_errors():
-                found = cursor.sql(sql)
-                found.project(", ".join(map(_narrow, found.columns, found.types))).write_parquet(
-                    str(path), compression="zstd", row_group_size=ROWS_PER_GROUP
-                )
+                described = cursor.execute(f"DESCRIBE {sql}", values or None).fetchall()
+                columns = ", ".join(_narrow(name, kind) for name, kind, *_ in described)
+                to = {"path": str(path), "zip": zip_with, "group": ROWS_PER_GROUP}
+                cursor.execute(_COPY.format(columns, sql), {**(values or {}), **to})
         finally:
             cursor.close()
 
@@ -225,31 +254,46 @@ class Query:
         return self._spill / name
 
     def count(self, expression: Any) -> int:
-        return int(next(self.batches(expression.count()))[0][0].as_py())
+        counted = f"SELECT count(*) FROM ({self.compiled(expression)})"  # noqa: S608
+        return int(next(self.batches(counted))[0][0].as_py())
 
     def write(self, name: str, expression: Any) -> list[Part]:
         """Write the result as a part of table `name`; the caller commits it."""
-        return [self.write_sql(name, self.compiled(_in_table(name, expression)))]
+        return [self._write(name, self.compiled(_in_table(name, expression)))]
 
-    def write_slices(self, name: str, expression: Any, *order: str) -> list[Part]:
-        """As `write`, a part for each range of entries, ordered by entry_id and what is given."""
-        ordered = _in_table(name, expression.order_by("entry_id", *order))
-        return [self.write_sql(name, sql) for sql in self._slices_of(ordered)]
+    def write_in_slices(self, name: str, expression: Any) -> list[Part]:
+        """As `write`, a part for each range of entries."""
+        return [self._write(name, sql) for sql in self._slices_of(_in_table(name, expression))]
 
-    def write_sql(self, name: str, sql: str) -> Part:
-        """As `write`, for the result of a query in SQL that has the table's columns."""
+    def _write(self, name: str, sql: str) -> Part:
+        path = self.scratch(f"{self._new_name(name)}.parquet")
+        schema = TABLES[name].schema
+        columns = ", ".join(
+            f'CAST("{field}" AS {_TYPES[kind]}) AS "{field}"'
+            for field, kind in zip(schema.names, schema.types, strict=True)
+        )
+        self._copy(f"SELECT {columns} FROM ({sql})", path, zip_with="zstd")  # noqa: S608
+        return self.as_part(name, path)
+
+    def as_part(self, name: str, path: Path) -> Part:
+        """A file that has been written in the estate's own folder as a part of table `name`; it is
+        no more where it was."""
         folder = self.estate.root / name
         folder.mkdir(exist_ok=True)
-        path = folder / f"{PENDING}{uuid.uuid4().hex}"
-        fields = zip(TABLES[name].schema.names, TABLES[name].schema.types, strict=True)
-        columns = ", ".join(
-            f'CAST("{field}" AS {_TYPES[kind]}) AS "{field}"' for field, kind in fields
-        )
-        self._copy(f"SELECT {columns} FROM ({sql})", path)  # noqa: S608
-        return finished_part(name, path)
+        pending = path.rename(folder / f"{PENDING}{uuid.uuid4().hex}")
+        return finished_part(name, pending)
+
+
+# Without Bloom filters: DuckDB (1.5) finds no bytes that are there through those it wrote itself.
+_COPY = """
+COPY (SELECT {} FROM ({})) TO $path
+(FORMAT parquet, COMPRESSION $zip, ROW_GROUP_SIZE $group, WRITE_BLOOM_FILTER false)
+"""
 
 
 def _in_table(name: str, expression: Any) -> Any:
+    if isinstance(expression, str):
+        return expression
     return expression.select(*TABLES[name].schema.names)
 
 

@@ -17,9 +17,10 @@ from typing import Any
 
 import ibis
 
-from migrate.expressions import folded, folder_pattern, glob_pattern, hex, is_under
+from migrate.expressions import folded, hex, is_under
 from migrate.flag import values
 from migrate.flag.values import Kind, days_before, nanoseconds
+from migrate.patterns import folder_pattern, glob_pattern
 from migrate.wording import NANOSECOND
 
 DAY_NS = 86_400 * NANOSECOND

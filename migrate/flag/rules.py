@@ -15,12 +15,12 @@ from typing import Any
 
 from migrate.config import Config, RuleChanges, base_folder
 from migrate.errors import Fault, RulesInvalid
-from migrate.expressions import fold
 from migrate.flag.language import Branch, Condition, Leaf, Lists, leaves, parse
 from migrate.flag.parameters import fill_in
 from migrate.flag.written import RuleText, Written, read_rules, text_faults
 from migrate.log import timestamp
 from migrate.paths import pack_folder
+from migrate.patterns import fold
 from migrate.yamlfile import Document, Place, suggestion
 
 # What wins when several rules hit one file: what protects comes before what disposes.

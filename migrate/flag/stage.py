@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import ibis
@@ -26,6 +27,7 @@ from migrate.flag.examples import failing_examples
 from migrate.flag.rules import Rule
 from migrate.flag.written import TEMPLATE
 from migrate.holds import to_remember
+from migrate.model import TABLES
 from migrate.wording import NANOSECOND
 
 
@@ -58,13 +60,13 @@ def flag(writer: Writer, config: Config, rules: list[Rule], as_of: date) -> tupl
             return done, Flagged(**done.summary)
         keep_facts(writer, query, config)
         every = facts(query, config)
-        found = findings(query, every, rules, as_of)
+        files = findings(query, every, rules, as_of)
         run = writer.begin("flag", settings, inputs)
-        writer.commit(run, query.write_slices("findings", found, "rank"))
+        writer.commit(run, [query.as_part("findings", file) for file in files])
         if holds := [rule for rule in rules if rule.category == "hold"]:
             remembered = to_remember(every, holds, as_of)
             writer.commit(run, query.write("held", remembered.order_by("entry_id", "hold")))
-        summary = _summary(query, found)
+        summary = _summary(query, query.run_table("findings", run))
     writer.finish(run, summary.__dict__)
     return run, summary
 
@@ -78,8 +80,8 @@ def rule_set_digest(rules: list[Rule]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def findings(query: Query, facts: Any, rules: list[Rule], as_of: date) -> Any:
-    """The `findings` table, as a relation; `rank` orders an entry's findings, the first decides."""
+def findings(query: Query, facts: Any, rules: list[Rule], as_of: date) -> list[Path]:
+    """The `findings` table, in files. Of an entry's findings, that of the lowest rank decides."""
     keys = ["scan_id", "entry_id", "lower_path", "lower_folder", "ext"]
     told = _told(query, rules)
 
@@ -89,10 +91,8 @@ def findings(query: Query, facts: Any, rules: list[Rule], as_of: date) -> Any:
     def answer(hits: Any) -> Any:
         first = hits.group_by("entry_id").aggregate(first=hits["rank"].min())
         every = hits.inner_join(first, "entry_id").inner_join(told, "rank")
-        return every.mutate(deciding=every["rank"] == every.first).select(
-            "scan_id", "entry_id", "rule_id", "title", "category", "confidence", "action",
-            "reason", "authority", "rule_source", "deciding", "needs_keeper", "rank",
-        )  # fmt: skip
+        every = every.mutate(deciding=every["rank"] == every.first)
+        return every.order_by("entry_id", "rank").select(TABLES["findings"].schema.names)
 
     return query.asked(facts.select(*keys, *FACTS.names), questions, answer)
 

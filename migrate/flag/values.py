@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime
 from functools import cache
 from typing import Any
 
-from migrate.expressions import fold
+from migrate.patterns import fold
 from migrate.wording import NANOSECOND
 from migrate.yamlfile import suggestion
 

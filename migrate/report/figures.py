@@ -18,7 +18,6 @@ import ibis
 from migrate.config import Config, load
 from migrate.engine.query import Query
 from migrate.estate import Estate
-from migrate.expressions import full_path
 from migrate.facts import content_key, contents
 from migrate.flag.rules import LADDER, as_of_date, load_holds
 from migrate.report import logged, sections
@@ -52,16 +51,6 @@ def formats(estate: Estate, most: int = 20) -> list[Figure]:
         joined = files.inner_join(known.distinct(on="content_key"), "content_key")
         counted = joined.group_by(["puid", "format_name"]).aggregate(files=joined.count())
         return list(query.rows(counted.order_by(ibis.desc("files"), "puid").limit(most)))
-
-
-def largest_groups(estate: Estate, most: int = 20) -> list[Figure]:
-    """Groups of identical files by the space that copies take."""
-    with Query(estate) as query:
-        entries = query.table("entries")
-        keepers = entries.select(keeper_id="entry_id", keeper=full_path(entries))
-        rows = sections.copies(query).inner_join(keepers, "keeper_id")
-        rows = rows.select("keeper", "copies", "size_bytes")
-        return list(query.rows(rows.order_by(ibis.desc("size_bytes"), "keeper").limit(most)))
 
 
 def flagged(estate: Estate) -> list[Figure]:

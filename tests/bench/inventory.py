@@ -47,8 +47,10 @@ select f as folder,
   $areas[1 + f % 8] || '/' || $kinds[1 + f // 8 % 8] || '/' || 'unit ' || (f // 64 % 97)
   || '/case ' || f as path from range($folders) r(f)
 """
-FILES = """
-select i, i // $per as folder, (hash(i) % 4000000000)::bigint as h,
+# Which content a file has: three files in nine are the same one.
+CONTENT = "case when i % 9 < 3 then i - i % 3 else i end"
+FILES = f"""
+select i, i // $per as folder, (hash({CONTENT}) % 4000000000)::bigint as h,
   $words[1 + (hash(i) % 12)::int] || ' ' || $ends[1 + (hash(i * 7) % 12)::int] || ' ' || i || '.'
   || $extensions[1 + (hash(i * 13) % 22)::int] as name
 from range($from, $to) r(i)
@@ -69,9 +71,9 @@ select 1::int as scan_id, (hash(-1 - folder) // 2)::bigint as entry_id, 99999999
   (1500000000)::bigint * 1000000000 as mtime_ns, 'root' as owner
 from ({FOLDERS})
 """
-DIGESTS = """
+DIGESTS = f"""
 select 1::int as scan_id, (hash(i) // 2)::bigint as entry_id,
-  unhex(md5((i - i % 3)::varchar)) as sample_xxh3, unhex(md5((i - i % 3)::varchar)) as xxh3_128,
+  unhex(md5(({CONTENT})::varchar)) as sample_xxh3, unhex(md5(({CONTENT})::varchar)) as xxh3_128,
   'application/msword' as mime,
   case when i % 5 < 2 then null else i % 997 = 0 end as encrypted
 from range($from, $to) r(i)
@@ -123,7 +125,7 @@ def make(root: Path, count: int) -> None:
         identify = writer.begin("identify", {}, [1])
         formats = f"""
             select 1::int as scan_id, (hash(i) // 2)::bigint as entry_id,
-              size_bytes::varchar || ':' || upper(md5((i - i % 3)::varchar)) || ':'
+              size_bytes::varchar || ':' || upper(md5(({CONTENT})::varchar)) || ':'
               || regexp_extract(lower(name), '\\.([^.]*)$', 1) as content_key,
               $puids[1 + (hash(i) % 12)::int] as puid, 'Some format' as format_name, false as ext_mismatch
             from (select h % 4000000 as size_bytes, * from ({FILES})) where i % 4 > 0

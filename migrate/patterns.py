@@ -1,0 +1,32 @@
+"""Room: names as patterns: how what people write in settings and rules is compared with names.
+
+In: text, globs. Out: folded text and regular expressions, as the query engine (RE2) takes them.
+Text is folded by that engine's own functions, so that rules and facts are folded alike.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+import duckdb
+
+
+@cache
+def fold(text: str) -> str:
+    """Text as it is compared: lower case, accents composed. By the engine: Python's lower()
+    differs in places."""
+    answer = duckdb.execute("select lower(nfc_normalize(?))", [text]).fetchone()
+    return str(answer[0]) if answer else text
+
+
+def glob_pattern(glob: str) -> str:
+    """A glob over one name as a regular expression; * and ? never cross a '/'."""
+    return "".join(
+        "[^/]*" if char == "*" else "[^/]" if char == "?" else re.escape(char) for char in glob
+    )
+
+
+def folder_pattern(globs: list[str]) -> str:
+    """Whole folder names, anywhere in a lower-cased path of folders."""
+    return "(^|/)(" + "|".join(glob_pattern(fold(glob)) for glob in globs) + ")(/|$)"

@@ -1,0 +1,89 @@
+"""Queries: what is kept is what was asked, in one piece or in slices; a full disk says so."""
+
+from __future__ import annotations
+
+import errno
+import sys
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from migrate.config import load
+from migrate.dedupe import find_groups, name_files
+from migrate.engine.query import Query
+from migrate.estate import Estate, create
+from migrate.facts import worked_out
+
+sys.path.insert(0, str(Path(__file__).parent / "bench"))
+import inventory
+
+
+@pytest.fixture(scope="module")
+def estate(tmp_path_factory) -> Estate:
+    """An inventory of 3,000 files, a third of them copies."""
+    root = tmp_path_factory.mktemp("query") / "estate"
+    inventory.make(root, 3000)
+    return Estate(root)
+
+
+@pytest.mark.parametrize("different", [1, 2, 300])
+def test_kept_bytes_are_found_again(tmp_path: Path, different: int) -> None:
+    """Digests that are there are found, however few: as a value and in a join."""
+    digests = [bytes([0x9D, number % 256, number >> 8]) * 5 for number in range(different)]
+    rows = [{"digest": digest} for digest in digests * 5]
+    schema = pa.schema([("digest", pa.binary())])
+    with Query(create(tmp_path / "estate", "")) as query:
+        kept = query.stored(query.given(rows, schema))
+        again = query.given([{"digest": digest} for digest in digests], schema)
+        assert query.count(kept.semi_join(again, "digest")) == len(rows)
+        assert query.count(kept.filter(kept.digest == digests[0])) == 5
+
+
+def test_slices_make_no_difference(estate: Estate) -> None:
+    """Groups and facts of a large estate, worked out range by range, are those of one piece."""
+    config, _ = load(estate.config_path)
+    found = []
+    for slices in (1, 5):
+        with Query(estate) as query:
+            query._slices = slices
+            name_files(query)
+            find_groups(query, config)
+            groups = query.rows("FROM found ORDER BY entry_id")
+            table = query.stored_in_slices(worked_out(query, config))
+            facts = query.rows(table.order_by("entry_id"))
+            found.append((list(groups), list(facts)))
+    assert found[0] == found[1]
+    assert len(found[0][0]) == 999 and len(found[0][1]) == 3215
+
+
+def test_sums_are_kept_exactly(tmp_path: Path) -> None:
+    """A sum of sizes is a whole number, also where a float could not hold it."""
+    rows = [{"size": (1 << 53) + 1}, {"size": 2}]
+    with Query(create(tmp_path / "estate", "")) as query:
+        table = query.given(rows, pa.schema([("size", pa.int64())]))
+        kept = query.stored(table.aggregate(total=table["size"].sum()))
+        assert list(query.rows(kept)) == [{"total": (1 << 53) + 3}]
+
+
+def test_a_full_disk_is_told_as_everywhere(tmp_path: Path, monkeypatch) -> None:
+    """What DuckDB says of a full disk becomes the error that the command line knows."""
+
+    class Full:
+        def execute(self, *_: object) -> None:
+            raise duckdb.IOException("Could not write file: No space left on device")
+
+        def close(self) -> None: ...
+
+    class Connection:
+        cursor = staticmethod(Full)
+
+    with Query(create(tmp_path / "estate", "")) as query:
+        table = query.given([{"n": 1}], pa.schema([("n", pa.int64())]))
+        sql = query.compiled(table)
+        with monkeypatch.context() as patch:
+            patch.setattr(query, "sql", Connection)
+            with pytest.raises(OSError, match="No space left") as error:
+                query._copy(sql, tmp_path / "x.parquet")
+        assert error.value.errno == errno.ENOSPC
