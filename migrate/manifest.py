@@ -20,11 +20,19 @@ from migrate.digest import COLUMNS, digest_wholly
 from migrate.engine.query import Query
 from migrate.errors import MigrateError
 from migrate.estate import Run, Writer, file_sha256
+from migrate.facts import facts
 from migrate.flag.rules import Rule
 from migrate.manifests import PROFILES
 from migrate.manifests.standard import harmless
 from migrate.naming import target_paths
 from migrate.plan import outcomes
+
+
+COLUMNS_USED = [  # of facts and fates, in the manifest or the account
+    "scan_id", "entry_id", "share", "path", "path_raw", "name", "full_path", "kind", "size_bytes",
+    "mtime_ns", "birthtime_ns", "digest", "digest_sha256", "mime", "puid", "owner",
+    "retention_class", "dup_keeper_path", "decided_by", "decided_at", "comment", "outcome", "why",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -58,12 +66,14 @@ def write_manifest(
         moving = (to_move.outcome == "to_move") & (to_move.kind == "file")
         return to_move.filter(moving, to_move.digest.isnull()).select(*COLUMNS)
 
-    digest_wholly(writer, config, undigested, workers, "manifest: digests")
+    if _may_lack_digests(writer, config):
+        digest_wholly(writer, config, undigested, workers, "manifest: digests")
     flagged = writer.estate.latest("flag")
     inputs = [run.run_id for run in writer.estate.scans()] + ([flagged.run_id] if flagged else [])
     run = writer.begin("manifest", {"profile": profile}, inputs)
     with Query(writer.estate) as query:
-        all_outcomes = query.stored(outcomes(query, config, holds, as_of))
+        fates = outcomes(query, config, holds, as_of)
+        all_outcomes = query.stored_in_slices(fates.select(*COLUMNS_USED))
         accounts = _accounts(query, all_outcomes)
         lines = query.stored(_lines(query, all_outcomes, config))
         renamed = query.count(lines.filter(lines.rename_reason.notnull()))
@@ -71,13 +81,21 @@ def write_manifest(
         writer.commit(
             run,
             query.write("manifest", lines.order_by("target_path"))
-            + query.write("outcomes", all_outcomes.order_by("entry_id")),
+            + query.write_in_slices("outcomes", all_outcomes),
         )
         writer.finish(
             run, {"accounts": [account.__dict__ for account in accounts], "renamed": renamed}
         )
         files = _write_files(writer, query, all_outcomes, run, profile)
     return Manifest(run, accounts, renamed, files)
+
+
+def _may_lack_digests(writer: Writer, config: Config) -> bool:
+    """Whether a file was decided on that no stage has read whole yet."""
+    with Query(writer.estate) as query:
+        known = facts(query, config)
+        unread = known.filter(known.kind == "file", known.digest.isnull())
+        return bool(query.count(unread.semi_join(query.all_decisions(), "entry_id")))
 
 
 def _accounts(query: Query, all_outcomes: Any) -> list[Account]:

@@ -59,6 +59,13 @@ def proposals(
     deciding finding and `proposal`: migrate | review | dispose | hold | unreadable | not_a_file.
     `contested`: proposed to migrate, though a weaker finding would dispose of it. `findings` are
     those of the last flag unless others are given."""
+    return _proposed(_with_fates(query, config, holds, as_of, findings))
+
+
+def _with_fates(
+    query: Query, config: Config, holds: list[Rule], as_of: date, findings: Any, *others: Any
+) -> Any:
+    """Facts of everything that has a fate of its own, with all that decides on it, and others."""
     all_facts = facts(query, config)
     findings = query.table("findings") if findings is None else findings
     deciding = findings.filter(findings.deciding).select(
@@ -71,14 +78,21 @@ def proposals(
     )
     alone = findings.filter(findings.action == "dispose", ~findings.needs_keeper)
     alone = alone.select("entry_id").distinct().mutate(disposable_alone=True)
-    going = deciding.filter(deciding.action == "dispose")
-    going = going.select(keeper_id="entry_id", keeper_goes=ibis.literal(True))
+    going = deciding.filter(deciding.action == "dispose").select(keeper_id="entry_id")
+    going = all_facts.select("entry_id", "keeper_id").semi_join(going, "keeper_id")
+    going = going.select("entry_id", keeper_goes=ibis.literal(True))
+    fates = query.beside(
+        all_facts.select("entry_id"),
+        deciding, query.stored_in_slices(also), query.stored(alone), query.stored(going),
+        held(query, all_facts, holds, as_of), *others,
+    )  # fmt: skip
     # A folder that holds something shares its fate with what it holds.
     inside = (all_facts.kind == "folder") & (all_facts.child_count > 0)
     table = all_facts.filter(~inside.fill_null(False))
-    for other in (deciding, also, alone, held(query, all_facts, holds, as_of)):
-        table = table.left_join(other, "entry_id").drop("entry_id_right")
-    table = table.left_join(going, "keeper_id").drop("keeper_id_right")
+    return table.left_join(fates, "entry_id").drop("entry_id_right")
+
+
+def _proposed(table: Any) -> Any:
     doubt = ibis.ifelse(table.action == "dispose", _doubt(table), ibis.null("string"))
     proposal = ibis.cases(
         (table.hold.notnull(), "hold"),
@@ -110,8 +124,7 @@ def outcomes(query: Query, config: Config, holds: list[Rule], as_of: date) -> An
     decisions = latest_decisions(query).select(
         "entry_id", "decision", "decided_by", "decided_at", "comment", "fits"
     )
-    table = proposals(query, config, holds, as_of)
-    table = table.left_join(decisions, "entry_id").drop("entry_id_right")
+    table = _proposed(_with_fates(query, config, holds, as_of, None, query.stored(decisions)))
     changed = table.decision.notnull() & ~table.fits
     by = "decided by " + table.decided_by + " on " + table.decided_at
     outcome = ibis.cases(

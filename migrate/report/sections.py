@@ -62,7 +62,7 @@ def asking(
     again = fates.decision.notnull() & (fates.outcome == "undecided")
     place = folder_of(fates.full_path).re_extract(r"^[^/]*(/[^/]*){0,2}", 0)
     band = age_band(fates.mtime_ns, as_of)
-    items = query.stored(fates.select(*columns, again=again, place=place, band=band))
+    items = query.stored_in_slices(fates.select(*columns, again=again, place=place, band=band))
     return Ask(query, config, holds, words, as_of, items)
 
 

@@ -50,11 +50,12 @@ class Desk:
 
 def lay_out(query: Query, proposals: Relation) -> Desk:
     """Sort proposals into lines, the items beneath them, groups of copies, and information."""
-    everything = query.stored(proposals.select(*SHOWN, folder=folder_of(proposals.full_path)))
-    everything = query.stored(_with_line_folder(query, everything))
+    everything = proposals.select(*SHOWN, folder=folder_of(proposals.full_path))
+    everything = query.stored_in_slices(everything)
+    everything = query.stored_in_slices(_with_line_folder(query, everything))
     decidable = everything.filter(everything.proposal.isin(DECIDABLE))
     standing = query.stored(standing_decisions(query))
-    items = query.stored(_with_standing(decidable, standing))
+    items = query.stored_in_slices(_with_standing(decidable, standing))
     lines = query.stored(_lines(items))
     rules = query.stored(_rule_lines(items))
     for number, table, name in (("line_no", lines, LINE), ("rule_no", rules, RULE)):
