@@ -71,7 +71,7 @@ def _read_whole(file: OpenFile, row: Row, sha256: bool) -> dict[str, Any]:
 
 def _read_as_visit(file: OpenFile, row: Row, reading: Reading) -> dict[str, Any]:
     path = to_raw(row["path"], row["path_raw"])
-    return examine(file, file.stat(), path, reading)._asdict()
+    return examine(file, row["size_bytes"], path, reading)._asdict()
 
 
 def places(config: Config, estate_root: Path) -> dict[str, Place]:

@@ -30,6 +30,11 @@ from migrate.log import Log
 from migrate.model import SCHEMA_VERSION, TABLES
 from migrate.paths import without_credentials
 
+# Columns whose values hardly repeat: a dictionary of them takes time and room for nothing.
+_DISTINCT = {
+    "entry_id", "path", "path_raw", "name", "size_bytes", "mtime_ns", "ctime_ns", "birthtime_ns",
+    "file_id", "sample_xxh3", "xxh3_128", "sha256", "content_key", "source_path", "target_path",
+}  # fmt: skip
 PENDING = ".pending-"
 SPILL = ".spill-"  # folders of queries, beside the tables
 SPILL_SECONDS = 86_400
@@ -50,7 +55,10 @@ class Part:
 def write_part(root: Path, table: str, columns: pa.Table) -> Part:
     """Write one part under a name no reader looks at. Safe to call from any process."""
     buffer = pa.BufferOutputStream()
-    pq.write_table(columns, buffer, compression="zstd", row_group_size=131_072)
+    repeating = [one.name for one in columns.schema if one.name not in _DISTINCT]
+    pq.write_table(
+        columns, buffer, compression="zstd", row_group_size=131_072, use_dictionary=repeating
+    )
     content = buffer.getvalue()
     folder = root / table
     folder.mkdir(exist_ok=True)

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from migrate.bulk import Bulk, is_local_linux
 from migrate.config import Place
 from migrate.engine.workers import note
 from migrate.estate import Part, write_part
@@ -34,6 +35,7 @@ from migrate.sources import (
     Stat,
     Wanted,
     error_code,
+    files_named,
     no_more,
     open_source,
 )
@@ -99,6 +101,8 @@ class Visitor:
         self.estate, self.share, self.scan_id = estate, share, scan_id
         self.reading, self.listed, self.suspects = reading, listed, suspects
         self.gently = replace(reading, mime=False)
+        bulk = is_local_linux(self.source) and reading.content and not reading.security
+        self.bulk = Bulk(share, scan_id, reading, suspects) if bulk else None
         self.owners: dict[int, str | None] = {}  # of descriptors, which are written once each
         self.rows: dict[str, list[tuple[Any, ...]]] = {}
         self.written: list[Part] = []  # on the disk, but not yet told to the parent
@@ -107,6 +111,8 @@ class Visitor:
 
     def _clear(self) -> None:
         self.rows = {table: [] for table in TABLES_WRITTEN}
+        if self.bulk is not None:
+            self.bulk.clear()
         self.counts: Counter[str] = Counter()
         self.flushed_at = time.monotonic()
 
@@ -123,10 +129,7 @@ class Visitor:
             else:
                 self._seen(seen, want, found)
         self.step.left = folders
-        if (
-            len(self.rows["entries"]) >= ROWS_PER_FLUSH
-            or time.monotonic() - self.flushed_at > SECONDS_PER_FLUSH
-        ):
+        if self._held() >= ROWS_PER_FLUSH or time.monotonic() - self.flushed_at > SECONDS_PER_FLUSH:
             self._flush()
         return self.step
 
@@ -142,14 +145,21 @@ class Visitor:
 
     def _write_rows(self) -> None:
         """Put the rows on the disk; they count only once the folder they belong to is complete."""
+        tables = {table: [table_of(table, rows)] for table, rows in self.rows.items() if rows}
+        if self.bulk:
+            for table, columns in self.bulk.tables().items():
+                tables.setdefault(table, []).append(columns)
         parts = [
-            write_part(self.estate, table, table_of(table, rows))
-            for table, rows in self.rows.items() if rows
-        ]  # fmt: skip
+            write_part(self.estate, table, pa.concat_tables(several))
+            for table, several in tables.items()
+        ]
         if parts:
             parts[0] = replace(parts[0], counts=dict(self.counts))
         self.written += parts
         self._clear()
+
+    def _held(self) -> int:
+        return len(self.rows["entries"]) + (len(self.bulk) if self.bulk is not None else 0)
 
     def _next_folder(self) -> bytes | None:
         is_enough = (
@@ -166,10 +176,11 @@ class Visitor:
         after its children. Folders that turn up join those to list."""
         for page in self.source.walk(self._next_folder):
             listing = self.listings[page.folder]
-            listing.children += len(page.children)
+            listing.children += len(page.children) + len(page.names)
             parent_id = entry_id(self.share, page.folder)
             prefix, depth = (page.folder + b"/" if page.folder else b""), listing.task.depth + 1
-            for child in page.children:
+            rest = self._in_bulk(page, parent_id, depth)
+            for child in [*page.children, *files_named(rest)]:
                 seen = Seen(prefix + child.name, parent_id, depth, child)
                 if child.kind == "folder":
                     seen = self._descend(seen, listing)
@@ -179,6 +190,21 @@ class Visitor:
                 else:
                     self._seen(seen, None, _NOTHING)
             yield (page, None), None
+
+    def _in_bulk(self, page: Page, parent_id: int, depth: int) -> list[str]:
+        """Visit the plain files of a page at once, where that can be; the names of the others."""
+        if not page.names or self.bulk is None:
+            return page.names
+        before = len(self.bulk)
+        size_bytes, rest = self.bulk.visit(
+            page.descriptor, page.folder, parent_id, depth, page.names
+        )
+        count = len(self.bulk) - before
+        self.step.files += count
+        self.step.size_bytes += size_bytes
+        self.counts["file"] += count
+        self.counts["size_bytes"] += size_bytes
+        return rest
 
     def _descend(self, seen: Seen, listing: Listing) -> Seen:
         """Have a folder listed too, unless it turns out to be a link back to one above it."""
@@ -238,7 +264,7 @@ class Visitor:
             self._failed(error)
             row = self.scan_id, entry_id(self.share, page.folder), None if error else count, error
             self.rows["listings"].append(row)
-        if len(self.rows["entries"]) >= 2 * ROWS_PER_FLUSH:
+        if self._held() >= 2 * ROWS_PER_FLUSH:
             self._write_rows()  # a huge folder: memory stays flat, the commit still waits
 
     def _seen(self, seen: Seen, want: Wanted | None, found: Found) -> None:

@@ -8,6 +8,7 @@ file, name it in `open_source`, and add it to the contract tests.
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -51,14 +52,25 @@ class Child(NamedTuple):
     error: str | None = None  # why nothing more can be known of it
 
 
+def files_named(names: list[str]) -> list[Child]:
+    """Files of which no more is known than their names."""
+    return [Child(os.fsencode(name), "file") for name in names]
+
+
 class Page(NamedTuple):
     """Some children of a folder; `is_last` of this folder. With `error` it was not read to its
-    end."""
+    end. `names` are files of which the listing says no more, in the folder that stays open as
+    `descriptor` until the next page is taken; who does not want them so asks for `every_child`."""
 
     folder: bytes
     children: list[Child]
     is_last: bool
     error: OSError | None = None
+    names: list[str] = []
+    descriptor: int = -1
+
+    def every_child(self) -> list[Child]:
+        return [*self.children, *files_named(self.names)]
 
 
 class Security(NamedTuple):
