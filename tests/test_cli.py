@@ -87,6 +87,15 @@ def test_json_of_run_is_one_object(estate) -> None:
     assert list(found) == ["crawl", "identify", "dedupe", "flag", "review export"]
 
 
+def test_run_until_a_stage(estate) -> None:
+    """`run --until` ends after the stage it names; one that is left out cannot be the last."""
+    assert list(run_json("run", estate, "--until", "dedupe")) == ["crawl", "identify", "dedupe"]
+    found = run_json("run", estate, "--until", "dedupe", "--no-puid", "--no-mime")
+    assert list(found) == ["crawl", "dedupe"]
+    done = run("run", estate, "--until", "identify", "--no-puid", expect=2)
+    assert "identify is left out" in done.stderr
+
+
 def test_json_of_an_error(tmp_path) -> None:
     """An error is JSON too, with the exit code."""
     done = run("status", "-e", tmp_path, "--json", expect=10)

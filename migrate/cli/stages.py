@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -288,12 +289,18 @@ def _flag(opened: Opened, writer: Writer, as_of: datetime | None) -> Shown:
 @click.argument("estate", type=click.Path(path_type=Path), required=False)
 @estate_option
 @click.option("--no-puid", is_flag=True, help="Leave out PRONOM identification.")
+@click.option("--no-mime", is_flag=True, help="Take no MIME types.")
+@click.option(
+    "--until",
+    type=click.Choice(["crawl", "identify", "dedupe", "flag"]),
+    help="The last stage to run: `--until dedupe --no-puid --no-mime` finds duplicates, no more.",
+)
 @as_of_option
 @workers_option
 @json_option
 def run(
-    estate: Path | None, estate_path: Path | None, no_puid: bool, as_of: datetime | None,
-    workers: int | None, as_json: bool,
+    estate: Path | None, estate_path: Path | None, no_puid: bool, no_mime: bool, until: str | None,
+    as_of: datetime | None, workers: int | None, as_json: bool,
 ) -> int:  # fmt: skip
     """Everything up to the review workbooks: crawl, identify, dedupe, flag, review export.
 
@@ -304,11 +311,15 @@ def run(
     if estate and estate_path:
         raise UsageError("two estates are named", "Give ESTATE or -e, not both.")
     with open_for_writing(estate or estate_path) as (opened, writer):
-        opened.rules()  # a malformed rule is to be known before hours of crawling
-        count = workers_or_default(workers)
+        stages = _stages(opened, writer, workers_or_default(workers), no_mime, as_of)
+        if no_puid:
+            del stages["identify"]
+        wanted = _up_to(until, stages)
+        if "flag" in wanted:
+            opened.rules()  # a malformed rule is to be known before hours of crawling
         every: dict[str, Any] = {}
-        for name, shown in _everything(opened, writer, count, no_puid, as_of):
-            every[name], render = shown
+        for name, stage in wanted.items():
+            every[name], render = stage()
             if not as_json:
                 render()
     if as_json:
@@ -316,19 +327,43 @@ def run(
     return ITEMS_FAILED if every["crawl"]["failures"] else 0
 
 
-def _everything(
-    opened: Opened, writer: Writer, workers: int, no_puid: bool, as_of: datetime | None
-) -> Iterator[tuple[str, Shown]]:
-    """The stages of `run`, each shown as soon as it is done."""
-    from migrate.cli.review import exported
-    from migrate.crawl import CrawlOptions
-    from migrate.identify import identify as identify_contents
+Stage = Callable[[], Shown]
 
-    _crawl(opened, writer, CrawlOptions(workers), rescan=False)
-    yield "crawl", _crawled(opened)
-    if not no_puid:
+
+def _up_to(until: str | None, stages: dict[str, Stage]) -> dict[str, Stage]:
+    names = list(stages)
+    if until not in (None, *names):
+        raise UsageError(f"{until} is left out", "Give --until another stage, or not --no-puid.")
+    return {name: stages[name] for name in names[: names.index(until) + 1 if until else None]}
+
+
+def _stages(
+    opened: Opened, writer: Writer, workers: int, no_mime: bool, as_of: datetime | None
+) -> dict[str, Stage]:
+    """The stages of `run`, in their order."""
+    from migrate.crawl import CrawlOptions
+    from migrate.visit import Reading
+
+    def crawl_all() -> Shown:
+        options = CrawlOptions(workers, Reading(mime=not no_mime))
+        _crawl(opened, writer, options, rescan=False)
+        return _crawled(opened)
+
+    def identify_all() -> Shown:
+        from migrate.identify import identify as identify_contents
+
         _, done = identify_contents(writer, opened.config, workers)
-        yield "identify", _identified(opened, done)
-    yield "dedupe", _dedupe(opened, writer, workers)
-    yield "flag", _flag(opened, writer, as_of)
-    yield "review export", exported(opened, writer)
+        return _identified(opened, done)
+
+    def export_all() -> Shown:
+        from migrate.cli.review import exported
+
+        return exported(opened, writer)
+
+    return {
+        "crawl": crawl_all,
+        "identify": identify_all,
+        "dedupe": partial(_dedupe, opened, writer, workers),
+        "flag": partial(_flag, opened, writer, as_of),
+        "review export": export_all,
+    }
