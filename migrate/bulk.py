@@ -11,7 +11,6 @@ import os
 from itertools import islice
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import xxhash
 
@@ -124,14 +123,18 @@ class Bulk:
         columns = stat_columns(b"".join(self.stats))
         return {
             **columns,
-            "parent_id": np.repeat(np.array(parents, "i8"), counts),
-            "depth": np.repeat(np.array(depths, "i2"), counts),
+            "parent_id": _repeated(parents, counts),
+            "depth": _repeated(depths, counts),
             "share": pa.repeat(self.share, len(self)),
             "kind": pa.repeat("file", len(self)),
             "path": paths,
             "name": self.names,
             "owner": _owners(columns["uid"]),
         }
+
+
+def _repeated(values: tuple[int, ...], counts: tuple[int, ...]) -> list[int]:
+    return [value for value, count in zip(values, counts, strict=True) for _ in range(count)]
 
 
 def _owners(uids: pa.Array) -> pa.Array:

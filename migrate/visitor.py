@@ -44,6 +44,7 @@ from migrate.visit import Reading, first_ranges, more_of_head, visit
 ROWS_PER_FLUSH = 65_536
 SECONDS_PER_FLUSH = 10.0
 FILES_PER_TASK = 16_000
+FILES_AT_FIRST = 1_000  # of a worker's first task: until it is done the others have no folders
 SECONDS_PER_TASK = 2.0
 TABLES_WRITTEN = ("entries", "listings", "digests", "securities", "streams")
 
@@ -106,6 +107,7 @@ class Visitor:
         self.owners: dict[int, str | None] = {}  # of descriptors, which are written once each
         self.rows: dict[str, list[tuple[Any, ...]]] = {}
         self.written: list[Part] = []  # on the disk, but not yet told to the parent
+        self.files_per_task = FILES_AT_FIRST
         self.step = Step()
         self._clear()
 
@@ -128,7 +130,7 @@ class Visitor:
                 self._listed(seen)
             else:
                 self._seen(seen, want, found)
-        self.step.left = folders
+        self.step.left, self.files_per_task = folders, FILES_PER_TASK
         if self._held() >= ROWS_PER_FLUSH or time.monotonic() - self.flushed_at > SECONDS_PER_FLUSH:
             self._flush()
         return self.step
@@ -163,7 +165,8 @@ class Visitor:
 
     def _next_folder(self) -> bytes | None:
         is_enough = (
-            self.step.files >= FILES_PER_TASK or time.monotonic() - self.began > SECONDS_PER_TASK
+            self.step.files >= self.files_per_task
+            or time.monotonic() - self.began > SECONDS_PER_TASK
         )
         if is_enough or not self.folders:
             return None

@@ -54,6 +54,20 @@ def test_help_loads_no_heavy_library() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_a_crawl_loads_no_query_library(tmp_path: Path) -> None:
+    """What a crawl has no use for is not imported: that is most of its time on a small share."""
+    (tmp_path / "share").mkdir()
+    (tmp_path / "share" / "file").write_text("a file")
+    run("init", tmp_path / "estate", "--share", f"s={tmp_path / 'share'}")
+    command = ["-X", "importtime", "-m", "migrate", "crawl", "-e", str(tmp_path / "estate")]
+    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=True)
+    loaded = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
+    assert "pyarrow" in loaded
+    useless = {"duckdb", "ibis", "numpy._core", "pandas", "smbprotocol", "cryptography", "xlsxwriter",
+               "openpyxl", "jinja2", "pygfried", "keyring"}  # fmt: skip
+    assert not useless & loaded
+
+
 @pytest.fixture(scope="module")
 def estate(tmp_path_factory) -> Path:
     """A small estate, taken to the review."""

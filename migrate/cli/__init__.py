@@ -5,8 +5,11 @@ Heavy libraries are imported inside the verbs: `migrate --help` answers at once.
 
 from __future__ import annotations
 
+import atexit
 import errno
+import gc
 import json
+import os
 import signal
 import sys
 from typing import NoReturn
@@ -48,19 +51,27 @@ for command in (
 
 
 class _WithoutPandas:
-    """pyarrow and DuckDB import pandas, where it is installed, to know whether they were given
-    something of its own. They never are: here it is not found, which saves every process of ours
-    a quarter of a second and 50 MB."""
+    """pyarrow, DuckDB and ibis import pandas and NumPy, where they are installed, to know whether
+    they were given something of theirs. They never are: here neither is found, which saves every
+    process of ours a third of a second and 60 MB."""
 
     @staticmethod
     def find_spec(name: str, path: object, target: object = None) -> None:
-        if name == "pandas":
+        if name in ("pandas", "numpy"):
             raise ModuleNotFoundError(name)
+
+
+def _start_fast() -> None:
+    """Leave out what costs every command a fifth of a second and brings it nothing."""
+    sys.meta_path.insert(0, _WithoutPandas)
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # asks every package there is
+    gc.set_threshold(100_000, 20, 50)  # modules and rows are many, and cycles few
+    atexit.register(gc.freeze)  # nor look for cycles in what is about to vanish
 
 
 def main() -> NoReturn:
     """The entry point: runs a verb and turns what went wrong into words and an exit code."""
-    sys.meta_path.insert(0, _WithoutPandas)
+    _start_fast()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         code = cli.main(standalone_mode=False)

@@ -9,30 +9,31 @@ from __future__ import annotations
 import ctypes
 import os
 import struct
+from typing import Literal
 
-import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from migrate.sources.linux import AT_EMPTY_PATH, BASIC_AND_BIRTH, HAS_BIRTH, libc
 from migrate.wording import NANOSECOND
 
 _RECORD_BYTES = 256
-_SIZE_AT, _WRITTEN_AT, _END = 40, 96, 128  # where the size stands; the changed and modified times
-_size = struct.Struct("=Q")
-_TIME = np.dtype(
-    {"names": ["s", "ns"], "formats": ["i8", "u4"], "offsets": [0, 8], "itemsize": 16}
-)  # fmt: skip
-_RECORD = np.dtype(
-    {
-        "names": [
-            "mask", "link_count", "uid", "mode", "file_id", "size", "atime", "birth", "ctime",
-            "mtime", "major", "minor",
-        ],
-        "formats": ["u4", "u4", "u4", "u2", "u8", "u8", *[_TIME] * 4, "u4", "u4"],
-        "offsets": [0, 16, 20, 28, 32, 40, 64, 80, 96, 112, 136, 140],
-        "itemsize": _RECORD_BYTES,
-    }
-)  # fmt: skip
+_WRITTEN, _WRITTEN_END = 96, 128  # where the changed and modified times stand
+_NUMBERS = {  # where numbers stand, and what they are
+    "mask": (0, pa.uint32()), "link_count": (16, pa.uint32()), "uid": (20, pa.uint32()),
+    "mode": (28, pa.uint16()), "file_id": (32, pa.uint64()), "size_bytes": (40, pa.int64()),
+    "major": (136, pa.uint32()), "minor": (140, pa.uint32()),
+}  # fmt: skip
+_TIMES = {"atime_ns": 64, "birthtime_ns": 80, "ctime_ns": 96, "mtime_ns": 112}
+_NANOSECONDS = 8  # behind the seconds of a time
+_LETTERS: dict[pa.DataType, Literal["H", "I", "Q", "q"]] = {
+    pa.uint16(): "H",
+    pa.uint32(): "I",
+    pa.uint64(): "Q",
+    pa.int64(): "q",
+}
+_MOST_SECONDS = (1 << 63) // NANOSECOND - 1  # that the tables can hold, see `storable`
+_size = struct.Struct("=40xq")
 
 
 class Records:
@@ -49,7 +50,7 @@ class Records:
     def look(self, descriptor: int) -> int:
         """Note what an open file is now; its size. `keep` makes it count."""
         self._statx(descriptor, self.count)
-        size: int = _size.unpack_from(self._buffer, self.count * _RECORD_BYTES + _SIZE_AT)[0]
+        size: int = _size.unpack_from(self._buffer, self.count * _RECORD_BYTES)[0]
         return size
 
     def has_changed(self, descriptor: int) -> bool:
@@ -72,35 +73,41 @@ class Records:
 
     def _written(self, number: int) -> memoryview:
         at = number * _RECORD_BYTES
-        return self._view[at + _WRITTEN_AT : at + _END]
+        return self._view[at + _WRITTEN : at + _WRITTEN_END]
 
 
 def columns(records: bytes) -> dict[str, pa.Array]:
     """The columns of `entries` that describe files, a row for each record; and `uid`."""
-    found = np.frombuffer(records, _RECORD)
-    birth = found["birth"]
-    has_birth = (found["mask"] & HAS_BIRTH != 0) & ((birth["s"] != 0) | (birth["ns"] != 0))
-    return {
-        "size_bytes": pa.array(found["size"].astype("i8")),
-        **{f"{name}_ns": _times(found[name]) for name in ("mtime", "ctime", "atime")},
-        "birthtime_ns": _times(birth, has_birth),
-        "mode": pa.array((found["mode"] & 0o7777).astype("i4")),
-        "uid": pa.array(np.ascontiguousarray(found["uid"])),
-        "file_id": pa.array(np.ascontiguousarray(found["file_id"])),
-        "device_id": pa.array(_devices(found)),
-        "link_count": pa.array(np.ascontiguousarray(found["link_count"])),
-    }
+    found = {name: _every(records, at, kind) for name, (at, kind) in _NUMBERS.items()}
+    has_birth = pc.not_equal(pc.bit_wise_and(found.pop("mask"), HAS_BIRTH), 0)
+    found |= {name: _time(records, at) for name, at in _TIMES.items()}
+    born = found["birthtime_ns"]
+    found["birthtime_ns"] = pc.if_else(pc.and_(has_birth, pc.not_equal(born, 0)), born, None)
+    found["mode"] = pc.bit_wise_and(found["mode"], 0o7777)
+    found["device_id"] = _devices(found.pop("major"), found.pop("minor"))
+    return found
 
 
-def _times(found: np.ndarray, known: np.ndarray | bool = True) -> pa.Array:
-    """Nanoseconds; null where the tables cannot hold them (see `storable`) or nothing is known."""
-    known = known & (np.abs(found["s"]) < (1 << 63) // NANOSECOND)
-    seconds = np.where(known, found["s"], 0)
-    return pa.array(seconds * NANOSECOND + found["ns"], mask=~known)
+def _every(records: bytes, at: int, kind: pa.DataType) -> pa.Array:
+    """The number that stands at a place of every record."""
+    letter = _LETTERS[kind]
+    width = struct.calcsize(letter)
+    numbers = memoryview(records).cast(letter)[at // width :: _RECORD_BYTES // width]
+    buffer = pa.py_buffer(numbers.tobytes())
+    return pa.Array.from_buffers(kind, len(numbers), [None, buffer])
 
 
-def _devices(found: np.ndarray) -> np.ndarray:
-    both = found["major"].astype("u8") << 32 | found["minor"]
-    distinct, which = np.unique(both, return_inverse=True)
-    numbers = [os.makedev(one >> 32, one & 0xFFFFFFFF) for one in distinct.tolist()]
-    return np.array(numbers, "u8")[which]
+def _time(records: bytes, at: int) -> pa.Array:
+    """Nanoseconds; null where the tables cannot hold them."""
+    seconds = _every(records, at, pa.int64())
+    storable = pc.less_equal(pc.abs(seconds), _MOST_SECONDS)
+    nanoseconds = _every(records, at + _NANOSECONDS, pa.uint32()).cast(pa.int64())
+    whole = pc.multiply(pc.if_else(storable, seconds, 0), NANOSECOND)
+    return pc.if_else(storable, pc.add(whole, nanoseconds), None)
+
+
+def _devices(major: pa.Array, minor: pa.Array) -> pa.Array:
+    both = pc.bit_wise_or(pc.shift_left(major.cast(pa.uint64()), 32), minor.cast(pa.uint64()))
+    found = both.dictionary_encode()
+    numbers = [os.makedev(one >> 32, one & 0xFFFFFFFF) for one in found.dictionary.to_pylist()]
+    return pa.array(numbers, pa.uint64()).take(found.indices)
