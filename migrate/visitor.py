@@ -20,6 +20,7 @@ import pyarrow as pa
 from migrate.config import Place
 from migrate.engine.workers import note
 from migrate.estate import Part, write_part
+from migrate.known import Known
 from migrate.model import TABLES, entry_id
 from migrate.paths import needs_raw, to_text
 from migrate.smb.security import DescriptorMalformed, parse, security_id
@@ -37,13 +38,13 @@ from migrate.sources import (
     no_more,
     open_source,
 )
-from migrate.visit import Reading, first_ranges, more_of_head, visit
+from migrate.visit import Content, Reading, first_ranges, more_of_head, visit
 
 ROWS_PER_FLUSH = 65_536
 SECONDS_PER_FLUSH = 10.0
 FILES_PER_TASK = 16_000
 SECONDS_PER_TASK = 2.0
-TABLES_WRITTEN = ("entries", "listings", "digests", "securities", "streams")
+TABLES_WRITTEN = ("entries", "listings", "digests", "securities", "streams", "proofs")
 
 
 class FolderTask(NamedTuple):
@@ -65,12 +66,14 @@ class Listing:
 
 
 class Seen(NamedTuple):
-    """An entry on its way into the tables."""
+    """An entry on its way into the tables. `known`: its place among the files of an earlier scan,
+    if it is as it was then."""
 
     path: bytes
     parent_id: int
     depth: int
     child: Child
+    known: int | None = None
 
 
 @dataclass
@@ -93,11 +96,12 @@ class Visitor:
 
     def __init__(
         self, place: Place, among: int, estate: Path, share: str, scan_id: int, reading: Reading,
-        listed: set[int], suspects: frozenset[int],
+        listed: set[int], suspects: frozenset[int], known: Known | None = None,
     ) -> None:  # fmt: skip
         self.source: Source = open_source(place, among)
         self.estate, self.share, self.scan_id = estate, share, scan_id
         self.reading, self.listed, self.suspects = reading, listed, suspects
+        self.known = known
         self.gently = replace(reading, mime=False)
         self.owners: dict[int, str | None] = {}  # of descriptors, which are written once each
         self.rows: dict[str, list[tuple[Any, ...]]] = {}
@@ -107,6 +111,7 @@ class Visitor:
 
     def _clear(self) -> None:
         self.rows = {table: [] for table in TABLES_WRITTEN}
+        self.taken_over: list[tuple[int, int]] = []  # entries, and their places in `known`
         self.counts: Counter[str] = Counter()
         self.flushed_at = time.monotonic()
 
@@ -142,10 +147,12 @@ class Visitor:
 
     def _write_rows(self) -> None:
         """Put the rows on the disk; they count only once the folder they belong to is complete."""
-        parts = [
-            write_part(self.estate, table, table_of(table, rows))
-            for table, rows in self.rows.items() if rows
-        ]  # fmt: skip
+        tables = {name: table_of(name, rows) for name, rows in self.rows.items() if rows}
+        if self.known and self.taken_over:
+            digests = self.known.digests(self.scan_id, self.taken_over)
+            read = tables.get("digests")
+            tables["digests"] = pa.concat_tables([read, digests]) if read else digests
+        parts = [write_part(self.estate, name, columns) for name, columns in tables.items()]
         if parts:
             parts[0] = replace(parts[0], counts=dict(self.counts))
         self.written += parts
@@ -173,6 +180,8 @@ class Visitor:
                 seen = Seen(prefix + child.name, parent_id, depth, child)
                 if child.kind == "folder":
                     seen = self._descend(seen, listing)
+                elif self.known and child.kind == "file" and not child.error:
+                    seen = self._recognised(seen, self.known)
                 want = self._wanted(seen)
                 if want:
                     yield (seen, want), want
@@ -219,9 +228,22 @@ class Visitor:
             self.numbers[path] = self.source.stat(path).file_id
         return self.numbers[path]
 
+    def _recognised(self, seen: Seen, known: Known) -> Seen:
+        """With its place in the earlier scan, if a file is as it was then."""
+        try:
+            stat = seen.child.stat or self.source.stat(seen.path)
+        except OSError:
+            return seen  # the visit will say why
+        place = known.find(stat, seen.path)
+        if place is None:
+            return seen
+        return seen._replace(child=seen.child._replace(stat=stat), known=place)
+
     def _wanted(self, seen: Seen) -> Wanted | None:
         """What to ask the source about an entry, beside what its listing said."""
         is_read = seen.child.kind == "file" and self.reading.content
+        if self.known and seen.known is not None:
+            is_read = self.known.is_proof(seen.known)
         if seen.child.error or not (is_read or self.reading.security):
             return None
         stat = seen.child.stat
@@ -250,10 +272,14 @@ class Visitor:
             # Where it has crashed libmagic its type stays unknown.
             reading = self.gently if number in self.suspects else self.reading
             stat, content = visit(self.source, want, found, reading)
-            self.rows["digests"].append((self.scan_id, number, *content))
+            self.rows["digests"].append((self.scan_id, number, *content, None))
             error = content.error if stat is None else None
             if stat is not None:
                 self._failed(content.error)
+                self._prove(seen, number, stat, content)
+        elif seen.known is not None:
+            self.taken_over.append((number, seen.known))
+            self.counts["taken over"] += 1
         elif stat is None:
             try:
                 stat = self.source.stat(seen.path)
@@ -263,6 +289,17 @@ class Visitor:
         if is_unread and stat and (stat.attributes or 0) & RECALLS:
             self._failed(OFFLINE)  # what reading it would have come to
         self._entry(number, seen, stat, error, self._security(number, found.security))
+
+    def _prove(self, seen: Seen, number: int, stat: Stat, content: Content) -> None:
+        """Note whether a file read again is what the earlier scan said it was."""
+        listed = seen.child.stat
+        if self.known is None or seen.known is None or listed is None or stat[:3] != listed[:3]:
+            return
+        same = self.known.proves(seen.known, content)
+        if same is not None:
+            row = self.scan_id, number, same, self.known.read_in(seen.known)
+            self.rows["proofs"].append(row)
+            self.counts["proof same" if same else "proof differs"] += 1
 
     def _security(self, number: int, security: Security | None) -> int | None:
         """The number of an entry's permissions: few are distinct, each is written once."""
@@ -302,7 +339,7 @@ class Visitor:
         if kind != "folder":
             size = stat.size_bytes if stat and kind == "file" else 0
             self.step.files += 1
-            self.step.size_bytes += size
+            self.step.size_bytes += size if seen.known is None else 0
             self.counts["size_bytes"] += size
             self._failed(error)  # that of a folder is told by its listing
 
