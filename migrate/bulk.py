@@ -9,32 +9,44 @@ from __future__ import annotations
 
 import os
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import xxhash
 
 from migrate.engine.workers import note
+from migrate.known import Known
 from migrate.model import TABLES
 from migrate.sources import Source, linux
 from migrate.sources.local import PAGE_NAMES, LocalFile, LocalSource, open_in, owner_name
 from migrate.sources.records import Records
 from migrate.sources.records import columns as stat_columns
-from migrate.visit import WHOLE_BYTES, Reading, examine
+from migrate.visit import WHOLE_BYTES, Content, Reading, examine
 
 
 def is_local_linux(source: Source) -> bool:
     return isinstance(source, LocalSource) and linux.has_statx()
 
 
+class Done(NamedTuple):
+    """What came of some files. `left`: the names of those to be visited one by one."""
+
+    files: int
+    size_bytes: int
+    read_bytes: int
+    taken_over: int
+    left: list[str]
+
+
 class Bulk:
     """Files of one share on their way into the tables."""
 
     def __init__(
-        self, share: str, scan_id: int, reading: Reading, suspects: frozenset[int]
-    ) -> None:
+        self, share: str, scan_id: int, reading: Reading, suspects: frozenset[int],
+        known: Known | None,
+    ) -> None:  # fmt: skip
         self.share, self.scan_id, self.reading = share, scan_id, reading
-        self.suspects = suspects
+        self.suspects, self.known = suspects, known
         self.bare = not (reading.mime or reading.sha256)
         self.records = Records(PAGE_NAMES)
         self.clear()
@@ -43,53 +55,69 @@ class Bulk:
         self.stats: list[bytes] = []  # as the kernel gave them
         self.numbers: list[int] = []
         self.names: list[str] = []
-        self.contents: list[tuple[Any, ...]] = []
         self.folders: list[tuple[int, int, int, str]] = []  # files, parent_id, depth, path and '/'
+        self.contents: list[tuple[Any, ...]] = []  # of those that were read, by their numbers
+        self.taken_over: list[tuple[int, int]] = []  # the others, and their places in `known`
 
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def visit(
-        self, folder: int, path: bytes, parent_id: int, depth: int, names: list[str]
-    ) -> tuple[int, list[str]]:
-        """Visit files of the open folder `folder`.
-
-        Out: the bytes of those that went well; the names of those to be visited one by one."""
-        left, size_bytes, before = [], 0, len(self.names)
+    def visit(self, folder: int, path: bytes, parent_id: int, depth: int, names: list[str]) -> Done:
+        """Visit files of the open folder `folder`."""
         try:
             prefix = f"{path.decode()}/" if path else ""
         except UnicodeDecodeError:
-            return 0, names
+            return Done(0, 0, 0, 0, names)
+        left, size_bytes, read_bytes = [], 0, 0
+        before, taken_before = len(self.names), len(self.taken_over)
         salt = f"{self.share}\0{prefix}".encode()
         for name in names:  # what stands in this loop runs for every file
             try:
-                number = xxhash.xxh3_64_intdigest(salt + name.encode()) >> 1
-                file = open_in(folder, name)
+                raw = name.encode()
+                number = xxhash.xxh3_64_intdigest(salt + raw) >> 1
+                size = self._take_over(folder, raw, number) if self.known else None
+                if size is None:
+                    size = self._read(folder, name, number, prefix)
+                    read_bytes += size
             except (OSError, UnicodeEncodeError):
                 left.append(name)
                 continue
-            try:
-                size = self.records.look(file)
-                content = self._content(file, size, number, prefix + name)
-                if self.records.has_changed(file):
-                    raise OSError
-            except OSError:
-                left.append(name)
-                continue
-            finally:
-                os.close(file)
             self.records.keep()
             self.numbers.append(number)
             self.names.append(name)
-            self.contents.append(content)
             size_bytes += size
+        count, taken_over = len(self.names) - before, len(self.taken_over) - taken_before
         self.stats.append(self.records.take())
-        self.folders.append((len(self.names) - before, parent_id, depth, prefix))
-        return size_bytes, left
+        self.folders.append((count, parent_id, depth, prefix))
+        return Done(count, size_bytes, read_bytes, taken_over, left)
+
+    def _take_over(self, folder: int, name: bytes, number: int) -> int | None:
+        """The size of a file that is as an earlier scan has read it; None to read it."""
+        assert self.known
+        device, file_id, size, modified_ns, changed_ns = self.records.look_in(folder, name)
+        if device != self.known.device_id:
+            return None
+        place = self.known.find(file_id, size, modified_ns, changed_ns, name)
+        if place is None:
+            return None
+        if self.known.is_proof(place):
+            raise OSError  # the ordinary visit compares
+        self.taken_over.append((number, place))
+        return size
+
+    def _read(self, folder: int, name: str, number: int, prefix: str) -> int:
+        """Take a file's digests; its size."""
+        file = open_in(folder, name)
+        try:
+            size = self.records.look(file)
+            content = self._content(file, size, number, prefix + name)
+            if self.records.has_changed(file):
+                raise OSError
+        finally:
+            os.close(file)
+        self.contents.append((number, *content))
+        return size
 
     def _content(self, file: int, size: int, number: int, path: str) -> tuple[Any, ...]:
         if self.bare and size <= WHOLE_BYTES:
-            content = os.read(file, size + 1)
+            content = os.pread(file, size + 1, 0)  # which a pipe refuses
             if len(content) != size:
                 raise OSError
             digest = xxhash.xxh3_128_digest(content)
@@ -100,17 +128,27 @@ class Bulk:
         return examine(LocalFile(file), size, path.encode(), self.reading)
 
     def tables(self) -> dict[str, pa.Table]:
-        """The rows of `entries` and `digests`."""
-        keys = {
-            "scan_id": pa.repeat(pa.scalar(self.scan_id, pa.int32()), len(self)),
-            "entry_id": pa.array(self.numbers, pa.int64()),
-        }
-        names = TABLES["digests"].schema.names[len(keys) :]
-        contents = dict(zip(names, zip(*self.contents, strict=True), strict=True))
-        return {
-            "entries": _table("entries", len(self), keys | self._entries()),
-            "digests": _table("digests", len(self), keys | contents),
-        }
+        """The rows of `entries`, and of `digests` for what was read."""
+        found = {}
+        if self.names:
+            columns = {"entry_id": self.numbers, **self._entries()}
+            found["entries"] = self._table("entries", len(self.names), columns)
+        if self.contents:
+            names = ["entry_id", *Content._fields]
+            columns = dict(zip(names, zip(*self.contents, strict=True), strict=True))
+            found["digests"] = self._table("digests", len(self.contents), columns)
+        return found
+
+    def _table(self, table: str, rows: int, columns: dict[str, Any]) -> pa.Table:
+        """Columns as a table; those that are not given are null."""
+        schema = TABLES[table].schema
+        columns["scan_id"] = pa.repeat(self.scan_id, rows)
+        arrays = [
+            _array(columns[field.name], field.type) if field.name in columns
+            else pa.nulls(rows, field.type)
+            for field in schema
+        ]  # fmt: skip
+        return pa.Table.from_arrays(arrays, schema=schema)
 
     def _entries(self) -> dict[str, Any]:
         counts, parents, depths, prefixes = zip(*self.folders, strict=True)
@@ -125,8 +163,8 @@ class Bulk:
             **columns,
             "parent_id": _repeated(parents, counts),
             "depth": _repeated(depths, counts),
-            "share": pa.repeat(self.share, len(self)),
-            "kind": pa.repeat("file", len(self)),
+            "share": pa.repeat(self.share, len(self.names)),
+            "kind": pa.repeat("file", len(self.names)),
             "path": paths,
             "name": self.names,
             "owner": _owners(columns["uid"]),
@@ -143,12 +181,5 @@ def _owners(uids: pa.Array) -> pa.Array:
     return names.take(found.indices)
 
 
-def _table(table: str, rows: int, columns: dict[str, Any]) -> pa.Table:
-    """Columns as a table; those that are not given are null."""
-    schema = TABLES[table].schema
-    arrays = [
-        pa.array(columns[field.name], field.type) if field.name in columns
-        else pa.nulls(rows, field.type)
-        for field in schema
-    ]  # fmt: skip
-    return pa.Table.from_arrays(arrays, schema=schema)
+def _array(values: Any, kind: pa.DataType) -> pa.Array:
+    return values.cast(kind) if isinstance(values, pa.Array) else pa.array(values, kind)

@@ -166,6 +166,12 @@ class Schedule(Strict):
     authority: Annotated[str, Field(min_length=1)]
 
 
+class Rescan(Strict):
+    """How much of what a scan takes over from an earlier one it reads again to prove it."""
+
+    proof_percent: Annotated[float, Field(ge=0.001, le=100)] = 0.1
+
+
 class Target(Strict):
     name_rules: Literal["sharepoint", "windows"] = "sharepoint"
 
@@ -189,6 +195,7 @@ class Config(Strict):
     hold_files: list[str] = []  # more of the hold register: .yaml, .xlsx or .csv
     retention: list[Schedule] = []
     retention_files: list[str] = []  # more retention schedules: .yaml, .xlsx or .csv
+    rescan: Rescan = Rescan()
     target: Target = Target()
 
     def share(self, name: str) -> Share:

@@ -115,8 +115,15 @@ _TABLES = [
                 ("mime", pa.string()),
                 ("encrypted", pa.bool_()),
                 ("error", pa.string()),  # why it could not be read
+                ("read_in", pa.int32()),  # the earlier scan that read it; null: this one
             ]
         ),
+    ),
+    Table(  # what a scan that took digests over from an earlier one has read again to prove them
+        "proofs",
+        "crawl",
+        "scan",
+        pa.schema([*_KEY, ("same", pa.bool_()), ("read_in", pa.int32())]),
     ),
     Table(  # whole-file digests of what the visit only sampled
         "whole_digests",

@@ -41,6 +41,7 @@ class Reading:
     sha256: bool = False
     security: bool = False
     strict_types: bool = False  # libmagic always
+    reread: bool = False  # also what an earlier scan has read
 
 
 def first_ranges(size_bytes: int) -> list[tuple[int, int]]:

@@ -335,7 +335,7 @@ def test_any_name_of_a_stream_is_written(tmp_path):
     visitor = Visitor(place, 1, tmp_path, "s", 1, Reading(security=True), set(), frozenset())
     visitor.source = WithStreams(str(tmp_path))
     visitor.work([FolderTask(b"", 0)])
-    names = [row[2] for row in visitor.rows["streams"]]
+    names = [row[2] for row in visitor.gathered.rows["streams"]]
     assert names == ["plain", "lone \\xed\\xa0\\x80", "\\xed\\xb0\\x80"]
     assert {part.table for part in visitor.drain().parts} >= {"entries", "streams"}
 

@@ -79,7 +79,12 @@ def init(estate: Path, shares: tuple[str, ...], config: Path | None, as_json: bo
     "--fixity", type=click.Choice(["xxh3", "sha256"]), default="xxh3", show_default=True,
     help="sha256: read every file whole and take SHA-256 as well.",
 )  # fmt: skip
-@click.option("--rescan", is_flag=True, help="Crawl again what is crawled already.")
+@click.option(
+    "--rescan",
+    is_flag=True,
+    help="Crawl again what is crawled already; files that are as they were are not opened.",
+)
+@click.option("--reread", is_flag=True, help="Crawl again, and read every file again.")
 @click.option(
     "--security", is_flag=True,
     help="Owners, permissions and alternate streams too (SMB only; one more request a file).",
@@ -88,7 +93,7 @@ def init(estate: Path, shares: tuple[str, ...], config: Path | None, as_json: bo
 @verb
 def crawl(
     estate_path: Path | None, listing_only: bool, no_mime: bool, fixity: str, rescan: bool,
-    security: bool, strict_types: bool, workers: int | None, as_json: bool,
+    reread: bool, security: bool, strict_types: bool, workers: int | None, as_json: bool,
 ) -> int:  # fmt: skip
     """List every share, reading each file once. Goes on where it stopped.
 
@@ -99,10 +104,14 @@ def crawl(
     from migrate.crawl import CrawlOptions
     from migrate.visit import Reading
 
-    reading = Reading(not listing_only, not no_mime, fixity == "sha256", security, strict_types)
+    if reread and listing_only:
+        raise UsageError("--listing-only opens no file, --reread every one", "Give one of them.")
+    reading = Reading(
+        not listing_only, not no_mime, fixity == "sha256", security, strict_types, reread
+    )
     with open_for_writing(estate_path) as (opened, writer):
         options = CrawlOptions(workers_or_default(workers), reading)
-        _crawl(opened, writer, options, rescan)
+        _crawl(opened, writer, options, rescan or reread)
         return _show_crawled(as_json, _crawled(opened))
 
 

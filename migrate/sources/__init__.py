@@ -116,6 +116,16 @@ class Found(NamedTuple):
     security: Security | None = None
 
 
+class Trust(NamedTuple):
+    """What a later scan may rely on, see known.py. `lasting`: a file keeps its number, and every
+    change of it changes its ctime; if not, `why_not` in words. `now_ns`: what the clock that sets
+    those times says, or said a moment ago; None where nobody tells."""
+
+    lasting: bool
+    now_ns: int | None = None
+    why_not: str = ""
+
+
 Token = TypeVar("Token")
 
 
@@ -145,6 +155,9 @@ class Source(Protocol):
     ) -> Iterator[tuple[Token, Found]]:
         """Open what is wanted, perhaps several at a time; the answers in order. Each open file is
         closed by the caller before the next answer is taken. None passes through."""
+
+    def trust(self) -> Trust:
+        """What of its files' numbers and times another scan may believe."""
 
     def account_names(self, sids: Iterable[str]) -> dict[str, str]:
         """The names of accounts (SIDs) that the source knows."""

@@ -21,8 +21,10 @@ from migrate.sources import (
     Page,
     Stat,
     Token,
+    Trust,
     Wanted,
     linux,
+    mounts,
     offline,
     storable,
 )
@@ -132,6 +134,9 @@ class LocalSource:
                 "Is it mounted, and may this user read it? Its path stands in estate.yaml.",
             ) from None
         return ""
+
+    def trust(self) -> Trust:
+        return mounts.trust_of(self.root)
 
     def account_names(self, sids: Iterable[str]) -> dict[str, str]:
         return {}

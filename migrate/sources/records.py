@@ -1,6 +1,6 @@
 """Room: what statx(2) says of many files, kept as the kernel writes it. Linux only.
 
-In: open files, one after another. Out: columns, all at once: to make values of every file by itself
+In: files, one after another. Out: columns, all at once: to make values of every file by itself
 takes longer than to ask the kernel. Layout: man 2 statx, linux/stat.h.
 """
 
@@ -9,12 +9,19 @@ from __future__ import annotations
 import ctypes
 import os
 import struct
+from stat import S_ISREG
 from typing import Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from migrate.sources.linux import AT_EMPTY_PATH, BASIC_AND_BIRTH, HAS_BIRTH, libc
+from migrate.sources.linux import (
+    AT_EMPTY_PATH,
+    AT_SYMLINK_NOFOLLOW,
+    BASIC_AND_BIRTH,
+    HAS_BIRTH,
+    libc,
+)
 from migrate.wording import NANOSECOND
 
 _RECORD_BYTES = 256
@@ -34,6 +41,7 @@ _LETTERS: dict[pa.DataType, Literal["H", "I", "Q", "q"]] = {
 }
 _MOST_SECONDS = (1 << 63) // NANOSECOND - 1  # that the tables can hold, see `storable`
 _size = struct.Struct("=40xq")
+_identity = struct.Struct("=28xH2xQq48xqI4xqI12xII")  # as in `look_in`
 
 
 class Records:
@@ -46,6 +54,27 @@ class Records:
         start = ctypes.addressof(ctypes.c_char.from_buffer(self._buffer))
         places = range(start, start + len(self._buffer), _RECORD_BYTES)
         self._places = [ctypes.c_void_p(place) for place in places]
+
+    def look_in(self, folder: int, name: bytes) -> tuple[int, int, int, int, int]:
+        """Note what a file of an open folder is now, without opening it: the device, its number
+        there, size, and when it was modified and changed (ns).
+
+        Errors: OSError, also for what is no plain file (any more)."""
+        place = self._places[self.count]
+        if libc.statx(folder, name, AT_SYMLINK_NOFOLLOW, BASIC_AND_BIRTH, place):
+            raise OSError
+        found = _identity.unpack_from(self._buffer, self.count * _RECORD_BYTES)
+        mode, number, size, changed, changed_ns, modified, modified_ns, major, minor = found
+        if not S_ISREG(mode):
+            raise OSError
+        modified_ns += modified * NANOSECOND
+        return (
+            os.makedev(major, minor),
+            number,
+            size,
+            modified_ns,
+            changed * NANOSECOND + changed_ns,
+        )
 
     def look(self, descriptor: int) -> int:
         """Note what an open file is now; its size. `keep` makes it count."""
