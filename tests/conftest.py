@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import samba as smb_server
+from forked import run_forked
 
 from migrate.engine.query import Query
 from migrate.estate import Estate
@@ -39,11 +40,14 @@ def run(
     *words: str | Path, expect: int = 0, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """`migrate WORDS` in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-m", "migrate", *map(str, words)],
-        capture_output=True, text=True, check=False, cwd=ROOT,
-        env={**os.environ, "SOURCE_DATE_EPOCH": "1790000000", **environment},
-    )  # fmt: skip
+    whole = {**os.environ, "SOURCE_DATE_EPOCH": "1790000000", **environment}
+    if any(name.startswith("PYTHON") for name in environment):  # which Python reads as it starts
+        done = subprocess.run(
+            [sys.executable, "-m", "migrate", *map(str, words)],
+            capture_output=True, text=True, check=False, cwd=ROOT, env=whole,
+        )  # fmt: skip
+    else:
+        done = run_forked([str(word) for word in words], ROOT, whole)
     assert done.returncode == expect, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done
 

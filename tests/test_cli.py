@@ -63,7 +63,7 @@ def test_a_crawl_loads_no_query_library(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=True)
     loaded = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
     assert "pyarrow" in loaded
-    useless = {"duckdb", "ibis", "numpy._core", "pandas", "smbprotocol", "cryptography", "xlsxwriter",
+    useless = {"duckdb", "ibis", "numpy._core", "pandas._libs", "smbprotocol", "cryptography", "xlsxwriter",
                "openpyxl", "jinja2", "pygfried", "keyring"}  # fmt: skip
     assert not useless & loaded
 
