@@ -71,6 +71,15 @@ def write_part(root: Path, table: str, columns: pa.Table) -> Part:
     return Part(table, path.name, columns.num_rows, content.size, digest)
 
 
+def finished_part(table: str, path: Path) -> Part:
+    """A part that something else has written under its pending name, put on the disk."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        os.fsync(file.fileno())
+    rows = pq.read_metadata(path).num_rows
+    return Part(table, path.name, rows, path.stat().st_size, digest)
+
+
 @dataclass
 class Run:
     """One run of one stage, perhaps over several sessions."""
@@ -173,6 +182,13 @@ class Estate:
 
     def parts(self, table: str) -> list[Path]:
         """The files a reader of `table` has to read."""
+        return [self.root / table / part["file"] for part in self._parts(table)]
+
+    def rows(self, table: str) -> int:
+        """How many rows a reader of `table` finds."""
+        return sum(part["rows"] for part in self._parts(table))
+
+    def _parts(self, table: str) -> list[dict[str, Any]]:
         visible, stage = TABLES[table].visible, TABLES[table].stage
         if visible == "scan":
             runs = self.scans()
@@ -181,12 +197,7 @@ class Estate:
             runs = [latest] if latest else []
         else:
             runs = self.runs()
-        return [
-            self.root / table / part["file"]
-            for run in runs
-            for part in run.parts
-            if part["table"] == table
-        ]
+        return [part for run in runs for part in run.parts if part["table"] == table]
 
 
 class Writer:

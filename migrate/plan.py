@@ -59,7 +59,7 @@ def proposals(
     deciding finding and `proposal`: migrate | review | dispose | hold | unreadable | not_a_file.
     `contested`: proposed to migrate, though a weaker finding would dispose of it. `findings` are
     those of the last flag unless others are given."""
-    all_facts = query.stored(facts(query, config))
+    all_facts = facts(query, config)
     findings = query.table("findings") if findings is None else findings
     deciding = findings.filter(findings.deciding).select(
         "entry_id", "rule_id", "title", "category", "confidence", "action", "reason", "authority"

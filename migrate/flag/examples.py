@@ -99,15 +99,16 @@ def scratch_query() -> Iterator[Query]:
 
 
 def _wrong(query: Query, rules: list[Rule], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The examples that do not do as they should: a question for each rule, as flag asks them."""
     table = from_path(query.given(rows, _NUMBERED))
-    facts = table.mutate(path_len=ibis.coalesce(table.path_len, table.full_path.length()))
-    conditions = [
-        (facts.rule == index) & (rule.as_written or rule.condition).ask(facts, AS_OF)
-        for index, rule in enumerate(rules)
-    ]
-    hits = ibis.or_(*(condition.fill_null(False) for condition in conditions))
-    wrong = facts.mutate(does_hit=hits).filter(hits != facts.must_hit)
-    return list(query.rows(wrong.select("rule", "full_path", "must_hit")))
+    path_len = ibis.coalesce(table.path_len, table.full_path.length())
+    facts = query.stored(table.mutate(path_len=path_len))
+    wrong: list[dict[str, Any]] = []
+    for index, rule in enumerate(rules):
+        hits = (rule.as_written or rule.condition).ask(facts, AS_OF).fill_null(False)
+        mine = facts.filter(facts.rule == index, hits != facts.must_hit)
+        wrong += query.rows(mine.select("rule", "full_path", "must_hit"))
+    return wrong
 
 
 def _complaint(row: dict[str, Any]) -> str:

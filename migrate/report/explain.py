@@ -64,7 +64,7 @@ def explain(estate: Estate, config: Config, rules: list[Rule], as_of: date, path
     Errors: UsageError if there is none, with the nearest there are."""
     holds = [rule for rule in rules if rule.category == "hold"]
     with Query(estate) as query:
-        everything = query.stored(facts(query, config))
+        everything = facts(query, config)
         entry = _find(query, everything, _candidates(config, estate, path), path)
         number = entry["entry_id"]
 
