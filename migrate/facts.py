@@ -70,6 +70,14 @@ def content_key(table: Any) -> Any:
     return ibis.coalesce(known, "entry " + table.entry_id.cast("string"))
 
 
+def known_formats(query: Query) -> Any:
+    """What was identified, in this scan or an earlier one: a format belongs to a content. Failures,
+    and what has no digest to know it by, only of the scans that count."""
+    formats, now = query.every_scan("formats"), [run.run_id for run in query.estate.scans()]
+    lasting = formats.error.isnull() & ~formats.content_key.startswith("entry ")
+    return formats.filter(formats.scan_id.isin(now) | lasting)
+
+
 def facts(query: Query, config: Config) -> Any:
     """A row for every entry, with the fields that rules know (see flag/conditions.py)."""
     table = _joined(query)
@@ -111,7 +119,7 @@ def _joined(query: Query) -> Any:
     )  # fmt: skip
     listings = query.table("listings")
     listings = listings.select("entry_id", "child_count", listing_error=listings.error)
-    formats = query.table("formats")
+    formats = known_formats(query)
     looked_at = formats.error.isnull()
     formats = formats.select(
         "content_key", "puid", "format_name", "ext_mismatch", format_error=formats.error,
