@@ -39,8 +39,8 @@ def standing_decisions(query: Query) -> Any:
     table = table.left_join(bytes_now, "entry_id").drop("entry_id_right")
     same_size = table.size_bytes.identical_to(table.now_size)
     fits = same_size & table.mtime_ns.identical_to(table.now_mtime)
-    for then, now in (("sample_xxh3", "now_sample"), ("digest", "now_digest")):
-        fits &= (table[then] == table[now]).fill_null(True)  # dates can be set back
+    for said, found in (("sample_xxh3", "now_sample"), ("digest", "now_digest")):
+        fits &= (table[said] == table[found]).fill_null(True)  # a date can be set back
     table = table.mutate(fits=fits)
     nth = ibis.row_number().over(
         group_by=["entry_id", "scope"], order_by=[~table.fits, ibis.desc(table.decision_seq)]

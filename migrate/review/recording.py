@@ -213,6 +213,7 @@ class Recorder:
 
 def _decided(joined: Relation, scope: str) -> Relation:
     return joined.select(
-        "scan_id", "entry_id", "rule_id", "proposal", *STATE, "nth", "book", "seen_run", "who", "decision", "comment", "sheet", "row",
+        "scan_id", "entry_id", "rule_id", "proposal", *STATE, "nth", "book", "seen_run", "who",
+        "decision", "comment", "sheet", "row",
         scope=ibis.literal(scope),
     )  # fmt: skip
