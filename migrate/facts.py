@@ -73,6 +73,14 @@ def content_key(table: Any) -> Any:
     return ibis.coalesce(known, "entry " + table.entry_id.cast("string"))
 
 
+def known_formats(query: Query) -> Any:
+    """What was identified, in this scan or an earlier one: a format belongs to a content. Failures,
+    and what has no digest to know it by, only of the scans that count."""
+    formats, now = query.every_scan("formats"), [run.run_id for run in query.estate.scans()]
+    lasting = formats.error.isnull() & ~formats.content_key.startswith("entry ")
+    return formats.filter(formats.scan_id.isin(now) | lasting)
+
+
 def facts(query: Query, config: Config) -> Any:
     """A row for every entry, with the fields that rules know (see flag/conditions.py): those that
     `keep_facts` has kept, if they still are about the same runs and settings."""
@@ -154,7 +162,7 @@ def _joined(query: Query) -> Any:
 
 def _formats(query: Query, files: Any) -> Any:
     """The format of each file whose content was looked at."""
-    formats = query.table("formats")
+    formats = known_formats(query)
     looked_at = formats.error.isnull()
     formats = formats.select(
         "content_key", "puid", "format_name", "ext_mismatch", format_error=formats.error,

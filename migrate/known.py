@@ -39,6 +39,7 @@ import pyarrow.compute as pc
 from migrate.estate import SPILL, Estate, Run, Writer
 from migrate.mimetypes import TEXT_NAMES, is_text_name
 from migrate.model import TABLES
+from migrate.scans import is_disproved, scan_before
 from migrate.sources import RECALLS, Stat, Trust
 from migrate.visit import Content, Reading
 
@@ -161,25 +162,6 @@ class Basis:
     share_ns: int | None  # what the share's clock said at its beginning, where one tells
     began_ns: int  # by our clock
     took_ns: int
-
-
-def scan_before(estate: Estate, run: Run) -> Run | None:
-    """The newest finished scan of the same share before this one."""
-    share, found = run.settings["share"], None
-    for other in estate.runs("crawl"):
-        if other.run_id < run.run_id and other.finished and other.settings["share"] == share:
-            found = other
-    return found
-
-
-def counted(run: Run, what: str) -> int:
-    """A count of a crawl, as far as it has committed."""
-    return sum(int(part["counts"].get(what, 0)) for part in run.parts)
-
-
-def is_disproved(run: Run) -> bool:
-    """Whether a file that was read again was not what an earlier scan had read."""
-    return counted(run, "proof differs") > 0
 
 
 def note_clock(writer: Writer, run: Run, trust: Trust) -> None:

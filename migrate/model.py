@@ -292,6 +292,8 @@ _TABLES = [
                 ("row", pa.int32()),
                 ("size_bytes", pa.int64()),  # the state that was decided on
                 ("mtime_ns", pa.int64()),
+                ("sample_xxh3", pa.binary()),
+                ("digest", pa.binary()),  # of the whole file, where it was known
                 ("decision_seq", pa.int64()),  # the last decision on an entry counts
             ]
         ),

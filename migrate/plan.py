@@ -14,7 +14,7 @@ import ibis
 
 from migrate.config import Config
 from migrate.engine.query import Query
-from migrate.facts import facts
+from migrate.facts import contents, facts
 from migrate.flag.rules import Rule
 from migrate.holds import held
 
@@ -34,9 +34,14 @@ def standing_decisions(query: Query) -> Any:
     on what it was, then the last; withdrawn ones are out. `nearest`: the one that is in force."""
     decisions = query.all_decisions()
     now = query.table("entries").select("entry_id", now_size="size_bytes", now_mtime="mtime_ns")
+    bytes_now = contents(query).select("entry_id", now_sample="sample_xxh3", now_digest="digest")
     table = decisions.inner_join(now, "entry_id")
+    table = table.left_join(bytes_now, "entry_id").drop("entry_id_right")
     same_size = table.size_bytes.identical_to(table.now_size)
-    table = table.mutate(fits=same_size & table.mtime_ns.identical_to(table.now_mtime))
+    fits = same_size & table.mtime_ns.identical_to(table.now_mtime)
+    for said, found in (("sample_xxh3", "now_sample"), ("digest", "now_digest")):
+        fits &= (table[said] == table[found]).fill_null(True)  # a date can be set back
+    table = table.mutate(fits=fits)
     nth = ibis.row_number().over(
         group_by=["entry_id", "scope"], order_by=[~table.fits, ibis.desc(table.decision_seq)]
     )

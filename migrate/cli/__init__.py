@@ -17,7 +17,7 @@ from typing import NoReturn
 import click
 
 from migrate import __version__
-from migrate.cli import look, moving, review, rules, stages
+from migrate.cli import changes, look, moving, review, rules, stages
 from migrate.errors import EXIT_CODES, INTERRUPTED, MigrateError
 
 _CODES = "\n".join(f"  {code:>3}  {meaning}" for code, meaning in EXIT_CODES.items())
@@ -45,7 +45,7 @@ def cli() -> None:
 for command in (
     stages.init, stages.crawl, stages.identify, stages.dedupe, stages.flag, stages.run,
     review.review, moving.manifest, moving.move, moving.verify, look.status, look.report,
-    look.explain, rules.rules,
+    look.explain, changes.changes, rules.rules,
 ):  # fmt: skip
     cli.add_command(command)
 

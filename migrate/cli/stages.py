@@ -25,7 +25,7 @@ from migrate.cli.common import (
     workers_option,
     workers_or_default,
 )  # fmt: skip
-from migrate.errors import ITEMS_FAILED, UsageError
+from migrate.errors import DIFFERENCES_FOUND, ITEMS_FAILED, UsageError
 from migrate.wording import count_text, size_text
 
 if TYPE_CHECKING:
@@ -119,6 +119,7 @@ def _crawl(opened: Opened, writer: Writer, options: CrawlOptions, rescan: bool) 
     """Crawl every share of which not all that is wanted was read; go on with what was cut off."""
     from migrate.config import share_place
     from migrate.crawl import crawl_share, latest_that_reads
+    from migrate.scans import noted_changes, scan_pairs
 
     for share in opened.config.shares:
         place = share_place(opened.config, opened.estate.root, share.name)
@@ -129,10 +130,16 @@ def _crawl(opened: Opened, writer: Writer, options: CrawlOptions, rescan: bool) 
         cut_off = latest if latest and not latest.finished else None
         reading = wanted.like(cut_off) if cut_off else wanted
         crawl_share(opened.estate, opened.config, writer, share.name, reading)
+    if scan_pairs(opened.estate) and noted_changes(opened.estate) is None:
+        from migrate.changes import note_changes
+
+        note_changes(writer)
 
 
 def _crawled(opened: Opened) -> Shown:
+    from migrate.cli.changes import render_rescans
     from migrate.crawl import crawled
+    from migrate.scans import rescans
     from migrate.sources import OFFLINE
 
     found = sorted((crawled(scan) for scan in opened.estate.scans()), key=lambda one: one.share)
@@ -142,6 +149,13 @@ def _crawled(opened: Opened) -> Shown:
         {**one.__dict__, "failed": sum(one.errors.values()) - one.errors.get(OFFLINE, 0)}
         for one in found
     ]
+
+    compared = rescans(opened.estate)
+    disproved = []
+    if any(one["disproved"] for one in compared):
+        from migrate.changes import disproved_files
+
+        disproved = disproved_files(opened.estate)
 
     def render() -> None:
         rows = [
@@ -164,13 +178,19 @@ def _crawled(opened: Opened) -> Shown:
         for one in found:
             if one.connection:
                 say(f"{one.share}: {one.connection}")
-        say("Next: migrate identify (formats) or migrate dedupe")
+        render_rescans(compared, disproved)
+        if not disproved:
+            say("Next: migrate identify (formats) or migrate dedupe")
 
-    return {"shares": shares, "failures": dict(errors), "offline": offline}, render
+    data = {"shares": shares, "failures": dict(errors), "offline": offline, "rescans": compared}
+    data["disproved"] = disproved
+    return data, render
 
 
 def _show_crawled(as_json: bool, crawled: Shown) -> int:
     show(as_json, *crawled)
+    if any(one["disproved"] for one in crawled[0]["rescans"]):
+        return DIFFERENCES_FOUND
     return ITEMS_FAILED if crawled[0]["failures"] else 0
 
 
@@ -187,7 +207,7 @@ def identify(estate_path: Path | None, workers: int | None, as_json: bool) -> No
     from migrate.identify import identify as identify_contents
 
     with open_for_writing(estate_path) as (opened, writer):
-        opened.require_crawl()
+        opened.require_true_scans()
         _, done = identify_contents(writer, opened.config, workers_or_default(workers))
         show(as_json, *_identified(opened, done))
 
@@ -227,7 +247,7 @@ def _dedupe(opened: Opened, writer: Writer, workers: int) -> Shown:
     from migrate.dedupe import dedupe as find_duplicates
     from migrate.report.figures import largest_groups
 
-    opened.require_crawl()
+    opened.require_true_scans()
     _, found = find_duplicates(writer, opened.config, workers)
     groups = largest_groups(opened.estate)
 
@@ -361,6 +381,7 @@ def _stages(
     def identify_all() -> Shown:
         from migrate.identify import identify as identify_contents
 
+        opened.require_true_scans()
         _, done = identify_contents(writer, opened.config, workers)
         return _identified(opened, done)
 
