@@ -10,16 +10,19 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import ibis
+import pyarrow as pa
 
 from migrate.config import Config
 from migrate.digest import COLUMNS, digest_wholly
 from migrate.engine.query import Query
 from migrate.errors import MigrateError
 from migrate.estate import Run, Writer, file_sha256
+from migrate.facts import contents
 from migrate.flag.rules import Rule
 from migrate.manifests import PROFILES
 from migrate.manifests.standard import harmless
@@ -54,39 +57,51 @@ def write_manifest(
 
     Errors: MigrateError if the account does not add up (nothing is committed then)."""
 
-    def to_read(query: Query) -> Any:
-        planned = query.stored(outcomes(query, config, holds, as_of))
-        moving = planned.filter(planned.outcome == "to_move", planned.kind == "file")
-        moving = moving.filter(moving.digest.isnull())
-        copies = planned.semi_join(to_prove(query, planned), "entry_id")
-        columns = [*COLUMNS, "digest"]
-        return moving.select(*columns, sha256=ibis.literal(False)).union(
-            copies.select(*columns, sha256=ibis.literal(True))
-        )
+    while True:
+        with Query(writer.estate) as query:
+            planned = query.stored(outcomes(query, config, holds, as_of))
+            unread = _unread(query, planned)
+            if not unread.num_rows:
+                return _made(writer, query, config, planned, profile)
+        # Again afterwards: where the copy that was to stay cannot be read, another one may.
+        select = partial(_files, unread)
+        digest_wholly(writer, config, select, workers, "manifest: digests")
 
-    proved = 0
-    while read := digest_wholly(writer, config, to_read, workers, "manifest: digests"):
-        proved += read  # again: where the copy that was to stay cannot be read, another one may
+
+def _unread(query: Query, planned: Any) -> pa.Table:
+    """entry_id of the files that are to be read first, and whether for their SHA-256: what moves
+    without a digest, and what goes as a copy with what stays for it."""
+    moving = planned.filter(planned.outcome == "to_move", planned.kind == "file")
+    moving = moving.filter(moving.digest.isnull()).select("entry_id", sha256=ibis.literal(False))
+    copies = to_prove(query, planned).mutate(sha256=ibis.literal(True))
+    schema = pa.schema([("entry_id", pa.int64()), ("sha256", pa.bool_())])
+    return pa.Table.from_batches(query.batches(moving.union(copies)), schema)
+
+
+def _files(wanted: pa.Table, query: Query) -> Any:
+    files = contents(query).inner_join(query.stored(ibis.memtable(wanted)), "entry_id")
+    return files.select(*COLUMNS, "digest", "sha256")
+
+
+def _made(
+    writer: Writer, query: Query, config: Config, all_outcomes: Any, profile: str
+) -> Manifest:
     flagged = writer.estate.latest("flag")
     inputs = [run.run_id for run in writer.estate.scans()] + ([flagged.run_id] if flagged else [])
     run = writer.begin("manifest", {"profile": profile}, inputs)
-    with Query(writer.estate) as query:
-        all_outcomes = query.stored(outcomes(query, config, holds, as_of, strict=True))
-        accounts = _accounts(query, all_outcomes)
-        also_at = query.stored(_also_at(all_outcomes))
-        lines = query.stored(_lines(query, all_outcomes, also_at, config))
-        renamed = query.count(lines.filter(lines.rename_reason.notnull()))
-        _refuse_imbalance(query, all_outcomes, lines, accounts)
-        writer.commit(
-            run,
-            query.write("manifest", lines.order_by("target_path"))
-            + query.write("also_at", also_at.order_by("line_id", "entry_id"))
-            + query.write("outcomes", all_outcomes.order_by("entry_id")),
-        )
-        writer.finish(
-            run, {"accounts": [account.__dict__ for account in accounts], "renamed": renamed}
-        )
-        files = _write_files(writer, query, all_outcomes, run, profile)
+    accounts = _accounts(query, all_outcomes)
+    also_at = query.stored(_also_at(all_outcomes))
+    lines = query.stored(_lines(query, all_outcomes, also_at, config))
+    renamed = query.count(lines.filter(lines.rename_reason.notnull()))
+    _refuse_imbalance(query, all_outcomes, lines, accounts)
+    writer.commit(
+        run,
+        query.write("manifest", lines.order_by("target_path"))
+        + query.write("also_at", also_at.order_by("line_id", "entry_id"))
+        + query.write("outcomes", all_outcomes.order_by("entry_id")),
+    )
+    writer.finish(run, {"accounts": [account.__dict__ for account in accounts], "renamed": renamed})
+    files = _write_files(writer, query, all_outcomes, run, profile)
     return Manifest(run, accounts, renamed, files)
 
 

@@ -119,12 +119,10 @@ def _doubt(table: Any) -> Any:
     )
 
 
-def outcomes(
-    query: Query, config: Config, holds: list[Rule], as_of: date, strict: bool = False
-) -> Any:
+def outcomes(query: Query, config: Config, holds: list[Rule], as_of: date) -> Any:
     """Proposals with `outcome` and `why`: to_move | disposed | left | held | undecided | unreadable
     | not_a_file. The sum of all outcomes is every file, link and empty folder of the estate.
-    A copy is `disposed` only if it is one (see proof.py, also for `strict`)."""
+    A copy is `disposed` only if nothing is known to speak against its being one (see proof.py)."""
     decisions = latest_decisions(query).select(
         "entry_id", "decision", "decided_by", "decided_at", "comment", "fits",
         decided_on="proposal", decided_scope="scope",
@@ -151,4 +149,4 @@ def outcomes(
         (table.decision.isnull(), "nobody has decided; proposed: " + table.proposal),
         else_=by,
     )
-    return proved(query, query.stored(table.mutate(outcome=outcome, why=why)), strict)
+    return proved(query, query.stored(table.mutate(outcome=outcome, why=why)))

@@ -18,22 +18,18 @@ Relation = Any  # an Ibis relation
 
 DIFFERS = "not identical to the file that stays: its SHA-256 is another than that of "
 NONE_STAYS = "no readable copy of it stays, though it was to go because one does: keep one of them"
-NOT_COMPARED = "not yet compared byte for byte with the copy that stays, "
 
 
-def proved(query: Query, outcomes: Relation, strict: bool) -> Relation:
-    """Outcomes after the proof. A SHA-256 that nobody has taken yet refuses a disposal only if this
-    is `strict`: the manifest is, after it has taken them all; a report made before is not."""
+def proved(query: Query, outcomes: Relation) -> Relation:
+    """Outcomes as far as they are proved. A SHA-256 that nobody has taken yet speaks against
+    nothing: the manifest is made only when `to_prove` has none left."""
     resting, kept = _resting_and_kept(query, outcomes)
     pairs = resting.left_join(kept, "group_id")
-    same = pairs.digest_sha256 == pairs.kept_sha256
-    not_taken = ibis.ifelse(strict, NOT_COMPARED + pairs.kept_path, ibis.null("string"))
     refusals = pairs.select(
         "entry_id",
         refusal=ibis.cases(
             (pairs.kept_path.isnull(), NONE_STAYS),
-            (same.isnull(), not_taken),
-            (~same, DIFFERS + pairs.kept_path),
+            (pairs.digest_sha256 != pairs.kept_sha256, DIFFERS + pairs.kept_path),
         ),
     )
     table = outcomes.left_join(refusals.filter(refusals.refusal.notnull()), "entry_id")
