@@ -18,6 +18,7 @@ from forked import run_forked
 
 from migrate.engine.query import Query
 from migrate.estate import Estate
+from migrate.sources.local import LocalSource, open_in
 
 ROOT = Path(__file__).parent.parent
 
@@ -94,6 +95,25 @@ def make_tree(root: Path) -> Path:
         if path.is_file() and not path.is_symlink():
             os.utime(path, ns=(1_200_000_000_000_000_000, 1_200_000_000_123_456_700))
     return root
+
+
+def refuse_to_open(patch: pytest.MonkeyPatch, word: str, error: OSError) -> None:
+    """Files of a local share with a word in their names cannot be read (tests may run as root, whom
+    no mode stops)."""
+    opened, opened_in = LocalSource.open, open_in
+
+    def refusing(source: LocalSource, path: bytes) -> Any:
+        if word.encode() in path:
+            raise error
+        return opened(source, path)
+
+    def refusing_in(folder: int, name: str) -> int:
+        if word in name:
+            raise error
+        return opened_in(folder, name)
+
+    patch.setattr(LocalSource, "open", refusing)
+    patch.setattr("migrate.bulk.open_in", refusing_in)
 
 
 @pytest.fixture

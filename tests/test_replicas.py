@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from conftest import refuse_to_open
 from helpers_review import BODY, LINUX, MTIME, put
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -21,7 +22,6 @@ from migrate.dedupe import dedupe, equal_files
 from migrate.engine.query import Query
 from migrate.estate import Estate, create, write_part, writing
 from migrate.model import TABLES, entry_id
-from migrate.sources.local import LocalSource
 from migrate.visit import Reading
 
 YEAR = 31_557_600 * 10**9
@@ -102,21 +102,9 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Estate, dict[str, d
         "keeper: {master_folders: [s/master/Nominated]}\n"
     ))  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
-        fail_to_open(patch)
+        refuse_to_open(patch, DISK_ERROR, OSError(5, "Input/output error"))
         deduped(estate)
     return estate, tops(estate)
-
-
-def fail_to_open(patch: pytest.MonkeyPatch) -> None:
-    """The disk gives an error for some files (tests may run as root, whom no mode stops)."""
-    opened = LocalSource.open
-
-    def broken(source: LocalSource, path: bytes) -> Any:
-        if DISK_ERROR.encode() in path:
-            raise OSError(5, "Input/output error")
-        return opened(source, path)
-
-    patch.setattr(LocalSource, "open", broken)
 
 
 def deduped(estate: Estate) -> None:
