@@ -14,6 +14,7 @@ import pyarrow as pa
 from migrate.config import Config
 from migrate.engine.query import Query
 from migrate.expressions import extension_of, folded, folder_of, full_path, hex, is_under
+from migrate.inside.known import with_inside
 from migrate.paths import pack_folder
 from migrate.retention import with_retention
 from migrate.risk import with_risk
@@ -32,6 +33,10 @@ FACTS = pa.schema(
         ("child_count", pa.int64()), ("path_len", pa.int64()), ("link_count", pa.int64()),
         ("version", pa.string()), ("version_latest_path", pa.string()),
         ("rendition_of", pa.string()),
+        ("members", pa.int64()), ("members_elsewhere", pa.string()), ("shortcut", pa.string()),
+        ("shortcut_target", pa.string()), ("ni_numbers", pa.int64()), ("nhs_numbers", pa.int64()),
+        ("prison_numbers", pa.int64()), ("pnc_numbers", pa.int64()), ("marking", pa.string()),
+        ("near_dup", pa.string()), ("near_dup_path", pa.string()), ("near_dup_percent", pa.int64()),
         ("format_risk", pa.string()), ("format_action", pa.string()), ("format_plan", pa.string()),
         ("retention_class", pa.string()), ("retention_due_ns", pa.int64()),
         ("retention_basis", pa.string()), ("retention_certain", pa.bool_()),
@@ -85,6 +90,7 @@ def facts(query: Query, config: Config) -> Any:
         dup_keeper_path=keeper,
     )
     table = with_siblings(query, table)
+    table = with_inside(query, table)
     table = with_risk(query, table, pack_folder() / "format-risk.csv")
     return with_retention(query, table, config)
 

@@ -1,4 +1,4 @@
-"""Verbs from an empty folder to findings: init, crawl, identify, dedupe, flag, run."""
+"""Verbs from an empty folder to findings: init, crawl, identify, dedupe, inspect, flag, run."""
 
 from __future__ import annotations
 
@@ -232,9 +232,51 @@ def _dedupe(opened: Opened, writer: Writer, workers: int) -> Shown:
                 [g["keeper"], f"{g['copies']:,}", size_text(g["size_bytes"])] for g in groups[:5]
             ]
             table("Most space in copies", ["keeper", "copies", "in copies"], rows)
-        say("Next: migrate flag")
+        say("Next: migrate inspect (what is inside files) or migrate flag")
 
     return {**found.__dict__, "largest": groups}, render
+
+
+@click.command()
+@workers_option
+@verb
+def inspect(estate_path: Path | None, workers: int | None, as_json: bool) -> None:
+    """Look inside archives, shortcuts and, if estate.yaml asks for it, text. May be left out.
+
+    Archives are listed, not unpacked. Of a document's text only counts are kept: how many
+    National Insurance, NHS, prison and PNC numbers, which protective marking, how alike its
+    wording is to others. It is read with `inspect: {text: true}` in estate.yaml and
+    pip install 'migrate[text]'.
+
+    \b
+    Example:
+      migrate inspect -e estate
+    """
+    with open_for_writing(estate_path) as (opened, writer):
+        show(as_json, *_inspect(opened, writer, workers_or_default(workers)))
+
+
+def _inspect(opened: Opened, writer: Writer, workers: int) -> Shown:
+    from migrate.inside.stage import inspect as look_inside
+    from migrate.report.figures import INSIDE, looked_into
+
+    opened.require_groups()
+    _, done = look_inside(writer, opened.config, workers)
+    found, failed = looked_into(opened.estate)
+
+    def render() -> None:
+        say(f"{count_text(done, 'content')} looked into now.")
+        rows = [[words, f"{found[name]:,}"] for name, (words, _) in INSIDE.items() if found[name]]
+        if rows:
+            table("Inside files", ["what", "files"], rows)
+        if failed:
+            counts = ", ".join(f"{row['files']:,} {row['error']}" for row in failed)
+            say(f"Could not be looked into (nothing is known of their inside): {counts}")
+        if not opened.config.inspect.text:
+            say("Documents' text was not read; estate.yaml can ask for it (inspect: {text: true}).")
+        say("Next: migrate flag")
+
+    return {"contents": done, **found, "failures": {r["error"]: r["files"] for r in failed}}, render
 
 
 @click.command()
@@ -295,7 +337,7 @@ def run(
     estate: Path | None, estate_path: Path | None, no_puid: bool, as_of: datetime | None,
     workers: int | None, as_json: bool,
 ) -> int:  # fmt: skip
-    """Everything up to the review workbooks: crawl, identify, dedupe, flag, review export.
+    """Everything up to the review workbooks: crawl, identify, dedupe, inspect, flag, export.
 
     \b
     Example:
@@ -303,8 +345,11 @@ def run(
     """
     if estate and estate_path:
         raise UsageError("two estates are named", "Give ESTATE or -e, not both.")
+    from migrate.inside.stage import require_text
+
     with open_for_writing(estate or estate_path) as (opened, writer):
         opened.rules()  # a malformed rule is to be known before hours of crawling
+        require_text(opened.config)
         count = workers_or_default(workers)
         every: dict[str, Any] = {}
         for name, shown in _everything(opened, writer, count, no_puid, as_of):
@@ -330,5 +375,6 @@ def _everything(
         _, done = identify_contents(writer, opened.config, workers)
         yield "identify", _identified(opened, done)
     yield "dedupe", _dedupe(opened, writer, workers)
+    yield "inspect", _inspect(opened, writer, workers)
     yield "flag", _flag(opened, writer, as_of)
     yield "review export", exported(opened, writer)
