@@ -85,7 +85,7 @@ def reader() -> Callable[[Answer, bytes], Answer]:
         everything = "\n".join([*headers, text, *attached])
         if len(everything) > MOST_LETTERS:
             return {"error": "too_much_text"}
-        every = text.split()
+        every = text.lower().split()
         answer = {"words": len(every), "marking": marking(headers, text)}
         answer |= counts(everything)
         if len(every) >= FEWEST_WORDS:
@@ -126,10 +126,9 @@ def _headers(document: Any) -> list[str]:
     ]
 
 
-def wording(words: list[str]) -> list[str]:
-    """Every run of three words, in lower case."""
-    lower = [word.lower() for word in words]
-    return list({" ".join(run) for run in zip(*(lower[n:] for n in range(RUN)), strict=False)})
+def wording(words: list[str]) -> set[str]:
+    """Every run of three words."""
+    return set(map(" ".join, zip(*(words[n:] for n in range(RUN)), strict=False)))
 
 
 def signature(slots: list[int]) -> Answer:
