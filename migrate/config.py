@@ -56,6 +56,13 @@ def _iso_date(written: object) -> object:
     return written
 
 
+def _windows_root(root: str) -> str:
+    clean = root.rstrip("\\")
+    if not re.fullmatch(r"[A-Za-z]:(\\[^\\/:]+)*|\\\\[^\\/]+(\\[^\\/]+)+", clean):
+        raise ValueError("written as Windows does: 'S:', 'S:\\Folder' or '\\\\server\\share'")
+    return clean
+
+
 Folder = Annotated[str, AfterValidator(_folder)]
 Day = Annotated[date, BeforeValidator(_iso_date)]
 
@@ -64,6 +71,7 @@ class Share(Strict):
     name: Annotated[str, AfterValidator(_share_name)]
     path: str  # where it is mounted; relative to estate.yaml
     link: str | None = None  # how reviewers' machines reach it (\\\\server\\share), if otherwise
+    known_as: list[Annotated[str, AfterValidator(_windows_root)]] = []  # S:, \\\\old\\share
 
 
 class Server(Strict):
@@ -150,6 +158,12 @@ class Hold(Strict):
     match: dict[str, Any]
 
 
+class Inspect(Strict):
+    """What `migrate inspect` looks into, beside archives' lists and shortcuts."""
+
+    text: bool = False  # documents' text: counts of personal numbers, markings, near duplicates
+
+
 class Review(Strict):
     due: Day | None = None  # by when workbooks are to come back
     rows_per_workbook: Annotated[int, Field(ge=1, le=1_000_000)] = 20_000  # Excel holds 1,048,576
@@ -197,6 +211,7 @@ class Config(Strict):
     rules: Rules = Rules()
     lists: dict[str, str] = {}  # name -> file with one value a line, for |in_list and |under_list
     holds: list[Hold] = []
+    inspect: Inspect = Inspect()
     review: Review = Review()
     hold_files: list[str] = []  # more of the hold register: .yaml, .xlsx or .csv
     retention: list[Schedule] = []

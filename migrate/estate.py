@@ -156,7 +156,7 @@ class Estate:
 
     def fact_runs(self) -> list[int]:
         """The runs whose facts rules see: scans, what was read since, identification, groups."""
-        later = [run for stage in ("digest", "identify") for run in self.runs(stage)]
+        later = [run for stage in ("digest", "identify", "inspect") for run in self.runs(stage)]
         groups = self.latest("dedupe")
         runs = self.scans() + later + ([groups] if groups else [])
         return sorted(run.run_id for run in runs if run.parts or run.stage in ("crawl", "dedupe"))
@@ -165,6 +165,12 @@ class Estate:
         """Whether the newest dedupe compared the files of just the scans that count."""
         latest = self.latest("dedupe")
         return latest is not None and latest.inputs == [scan.run_id for scan in self.scans()]
+
+    def looked_at_now(self) -> bool:
+        """Whether the newest inspect saw just the scans and groups that count."""
+        latest, groups = self.latest("inspect"), self.latest("dedupe")
+        now = [scan.run_id for scan in self.scans()] + ([groups.run_id] if groups else [])
+        return latest is not None and latest.inputs == now
 
     def unfinished(self, stage: str, settings: dict[str, Any]) -> Run | None:
         """The newest run of a stage with these settings, if it was cut off."""

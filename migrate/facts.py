@@ -22,6 +22,7 @@ from migrate.copyfacts import (
 from migrate.engine.query import Query
 from migrate.estate import Writer
 from migrate.expressions import extension_of, folded, folder_of, full_path, hex, is_under
+from migrate.inside.known import inside_files
 from migrate.model import TABLES
 from migrate.paths import pack_folder
 from migrate.retention import with_retention
@@ -43,6 +44,10 @@ FACTS = pa.schema(
         ("rendition_of", pa.string()), ("folder_copy", pa.string()),
         ("folder_copy_path", pa.string()), ("folder_copy_of", pa.string()),
         ("folder_copy_note", pa.string()), ("permissions_differ", pa.bool_()),
+        ("members", pa.int64()), ("members_elsewhere", pa.string()), ("shortcut", pa.string()),
+        ("shortcut_target", pa.string()), ("ni_numbers", pa.int64()), ("nhs_numbers", pa.int64()),
+        ("prison_numbers", pa.int64()), ("pnc_numbers", pa.int64()), ("marking", pa.string()),
+        ("near_dup", pa.string()), ("near_dup_path", pa.string()), ("near_dup_percent", pa.int64()),
         ("format_risk", pa.string()), ("format_action", pa.string()), ("format_plan", pa.string()),
         ("retention_class", pa.string()), ("retention_due_ns", pa.int64()),
         ("retention_basis", pa.string()), ("retention_certain", pa.bool_()),
@@ -168,7 +173,7 @@ def _joined(query: Query) -> Any:
     known = query.beside(
         entries.select("entry_id"),
         files.drop("content_key"), listings, _formats(query, files), _groups(query, entries),
-        folder_copies(query, entries), *siblings(query),
+        folder_copies(query, entries), inside_files(query, files), *siblings(query),
     )  # fmt: skip
     table = with_owner_names(query, entries).left_join(known, "entry_id").drop("entry_id_right")
     return with_access_lists(query, table)

@@ -237,6 +237,18 @@ _TABLES = [
                 ("version", pa.string()),
                 ("version_latest_path", pa.string()),
                 ("rendition_of", pa.string()),
+                ("members", pa.int64()),  # see `inside`
+                ("members_elsewhere", pa.string()),
+                ("shortcut", pa.string()),
+                ("shortcut_target", pa.string()),
+                ("ni_numbers", pa.int64()),
+                ("nhs_numbers", pa.int64()),
+                ("prison_numbers", pa.int64()),
+                ("pnc_numbers", pa.int64()),
+                ("marking", pa.string()),
+                ("near_dup", pa.string()),
+                ("near_dup_path", pa.string()),
+                ("near_dup_percent", pa.int64()),
                 ("retention_class", pa.string()),
                 ("retention_due_ns", pa.int64()),
                 ("retention_basis", pa.string()),
@@ -267,6 +279,70 @@ _TABLES = [
                 ("shared_size_bytes", pa.int64()),
                 ("only_here_files", pa.int64()),
                 ("only_here_size_bytes", pa.int64()),
+            ]
+        ),
+    ),
+    Table(  # what is inside a file, once per distinct content and extension
+        "looks",
+        "inspect",
+        "always",
+        pa.schema(
+            [
+                *_KEY,  # the file that was looked into
+                ("content_key", pa.string()),
+                ("what", pa.string()),  # archive | shortcut | document
+                (
+                    "members",  # files packed in an archive
+                    pa.list_(
+                        pa.struct(
+                            [
+                                ("name", pa.string()),
+                                ("size_bytes", pa.int64()),
+                                ("crc32", pa.int64()),  # null where the archive hides it
+                            ]
+                        )
+                    ),
+                ),
+                ("target", pa.string()),  # of a shortcut
+                ("words", pa.int32()),  # of a document's text, as are the following
+                ("ni_numbers", pa.int32()),
+                ("nhs_numbers", pa.int32()),
+                ("prison_numbers", pa.int32()),
+                ("pnc_numbers", pa.int32()),
+                ("marking", pa.string()),
+                ("minhash", pa.list_(pa.uint32())),  # null for a text of few words
+                ("bands", pa.list_(pa.int64())),
+                ("error", pa.string()),
+            ]
+        ),
+    ),
+    Table(  # of files that have the name and size of one in an archive
+        "checksums",
+        "inspect",
+        "always",
+        pa.schema(
+            [*_KEY, ("content_key", pa.string()), ("crc32", pa.int64()), ("error", pa.string())]
+        ),
+    ),
+    Table(  # what `looks` mean beside the files of the scans that count; one row per content
+        "inside",
+        "inspect",
+        "latest",
+        pa.schema(
+            [
+                ("content_key", pa.string()),
+                ("members", pa.int64()),
+                ("members_elsewhere", pa.string()),  # all | some | none
+                ("shortcut", pa.string()),  # works | gone | web
+                ("shortcut_target", pa.string()),
+                ("ni_numbers", pa.int64()),
+                ("nhs_numbers", pa.int64()),
+                ("prison_numbers", pa.int64()),
+                ("pnc_numbers", pa.int64()),
+                ("marking", pa.string()),
+                ("near_dup", pa.string()),  # newest | not_newest | none
+                ("near_dup_path", pa.string()),  # the newer document
+                ("near_dup_percent", pa.int64()),  # of the wording of both that they share
             ]
         ),
     ),

@@ -43,7 +43,8 @@ def cli() -> None:
 
 
 for command in (
-    stages.init, stages.crawl, stages.identify, stages.dedupe, stages.flag, stages.run,
+    stages.init, stages.crawl, stages.identify, stages.dedupe, stages.inspect, stages.flag,
+    stages.run,
     review.review, moving.manifest, moving.move, moving.verify, look.status, look.report,
     look.explain, changes.changes, rules.rules,
 ):  # fmt: skip

@@ -1,4 +1,4 @@
-"""Verbs from an empty folder to findings: init, crawl, identify, dedupe, flag, run."""
+"""Verbs from an empty folder to findings: init, crawl, identify, dedupe, inspect, flag, run."""
 
 from __future__ import annotations
 
@@ -274,7 +274,7 @@ def _dedupe(opened: Opened, writer: Writer, workers: int) -> Shown:
                 for f in folders[:5]
             ]  # fmt: skip
             table("Largest folders that exist elsewhere", columns, rows)
-        say("Next: migrate flag")
+        say("Next: migrate inspect (what is inside files) or migrate flag")
 
     return {**found.__dict__, "largest": groups, "folders": folders}, render
 
@@ -291,6 +291,48 @@ def _folders_found(found: Duplicates) -> str:
         near = count_text(found.overlapping_folders, "folder")
         words += f" Of {near}, nearly everything is; the review shows what is only there."
     return words
+
+
+@click.command()
+@workers_option
+@verb
+def inspect(estate_path: Path | None, workers: int | None, as_json: bool) -> None:
+    """Look inside archives, shortcuts and, if estate.yaml asks for it, text. May be left out.
+
+    Archives are listed, not unpacked. Of a document's text only counts are kept: how many
+    National Insurance, NHS, prison and PNC numbers, which protective marking, how alike its
+    wording is to others. It is read with `inspect: {text: true}` in estate.yaml and
+    pip install 'migrate[text]'.
+
+    \b
+    Example:
+      migrate inspect -e estate
+    """
+    with open_for_writing(estate_path) as (opened, writer):
+        show(as_json, *_inspect(opened, writer, workers_or_default(workers)))
+
+
+def _inspect(opened: Opened, writer: Writer, workers: int) -> Shown:
+    from migrate.inside.stage import inspect as look_inside
+    from migrate.report.figures import INSIDE, looked_into
+
+    opened.require_groups()
+    _, done = look_inside(writer, opened.config, workers)
+    found, failed = looked_into(opened.estate)
+
+    def render() -> None:
+        say(f"{count_text(done, 'content')} looked into now.")
+        rows = [[words, f"{found[name]:,}"] for name, (words, _) in INSIDE.items() if found[name]]
+        if rows:
+            table("Inside files", ["what", "files"], rows)
+        if failed:
+            counts = ", ".join(f"{row['files']:,} {row['error']}" for row in failed)
+            say(f"Could not be looked into (nothing is known of their inside): {counts}")
+        if not opened.config.inspect.text:
+            say("Documents' text was not read; estate.yaml can ask for it (inspect: {text: true}).")
+        say("Next: migrate flag")
+
+    return {"contents": done, **found, "failures": {r["error"]: r["files"] for r in failed}}, render
 
 
 @click.command()
@@ -347,7 +389,7 @@ def _flag(opened: Opened, writer: Writer, as_of: datetime | None) -> Shown:
 @click.option("--no-mime", is_flag=True, help="Take no MIME types.")
 @click.option(
     "--until",
-    type=click.Choice(["crawl", "identify", "dedupe", "flag"]),
+    type=click.Choice(["crawl", "identify", "dedupe", "inspect", "flag"]),
     help="The last stage to run: `--until dedupe --no-puid --no-mime` finds duplicates, no more.",
 )
 @as_of_option
@@ -357,7 +399,7 @@ def run(
     estate: Path | None, estate_path: Path | None, no_puid: bool, no_mime: bool, until: str | None,
     as_of: datetime | None, workers: int | None, as_json: bool,
 ) -> int:  # fmt: skip
-    """Everything up to the review workbooks: crawl, identify, dedupe, flag, review export.
+    """Everything up to the review workbooks: crawl, identify, dedupe, inspect, flag, export.
 
     \b
     Example:
@@ -365,12 +407,15 @@ def run(
     """
     if estate and estate_path:
         raise UsageError("two estates are named", "Give ESTATE or -e, not both.")
+    from migrate.inside.stage import require_text
+
     with open_for_writing(estate or estate_path) as (opened, writer):
         stages = _stages(opened, writer, workers_or_default(workers), no_mime, as_of)
         if no_puid:
             del stages["identify"]
         wanted = _up_to(until, stages)
         if "flag" in wanted:
+            require_text(opened.config)
             opened.rules()  # a malformed rule is to be known before hours of crawling
         every: dict[str, Any] = {}
         for name, stage in wanted.items():
@@ -420,6 +465,7 @@ def _stages(
         "crawl": crawl_all,
         "identify": identify_all,
         "dedupe": partial(_dedupe, opened, writer, workers),
+        "inspect": partial(_inspect, opened, writer, workers),
         "flag": partial(_flag, opened, writer, as_of),
         "review export": export_all,
     }

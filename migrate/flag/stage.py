@@ -145,7 +145,7 @@ def reason(template: str, facts: Any) -> Any:
 def _value(name: str, facts: Any) -> Any:
     if name == "size":
         return ibis.coalesce(size_words(facts.size_bytes), "of unknown size")
-    if name in ("name", "owner", "unit", "retention_class"):
+    if name in ("name", "owner", "unit", "retention_class", "shortcut_target"):
         value = facts[name]
     elif name in FIELDS and FIELDS[name].modifiers is TIME:
         value = day_words(FIELDS[name].column(facts))
@@ -154,7 +154,7 @@ def _value(name: str, facts: Any) -> Any:
     elif name in FIELDS:
         value = (facts.full_path if name == "path" else FIELDS[name].column(facts)).cast("string")
     else:
-        value = facts[name]
+        value = facts[name].cast("string")
     return ibis.coalesce(value, "unknown")
 
 

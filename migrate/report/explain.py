@@ -195,6 +195,9 @@ def _entry_lines(entry: dict[str, Any]) -> list[str]:
         "type": entry["mime"],
         "format": " ".join(filter(None, (entry["puid"], entry["format_name"]))),
         "locked": "with a password" if entry["encrypted"] else None,
+        "packed": _packed(entry),
+        "points to": entry["shortcut_target"],
+        "text holds": _text_words(entry),
         "digest": f"xxh3_128 {entry['digest'].hex()}" if entry["digest"] else None,
         "sha256": entry["digest_sha256"].hex() if entry["digest_sha256"] else None,
         "not readable": entry["read_error"],
@@ -211,6 +214,28 @@ def _group_lines(group: list[dict[str, Any]]) -> list[str]:
     more = len(group) - MOST_COPIES
     lines = [_group_line(member) for member in group[:MOST_COPIES]]
     return [*lines, f"and {count_text(more, 'other')}"] if more > 0 else lines
+
+
+def _packed(entry: dict[str, Any]) -> str | None:
+    if entry["members"] is None:
+        return None
+    where = {"all": "all of them", "some": "some of them", "none": "none of them"}
+    elsewhere = where.get(entry["members_elsewhere"], "it is not known which")
+    return f"{count_text(entry['members'], 'file')}; also outside of it: {elsewhere}"
+
+
+def _text_words(entry: dict[str, Any]) -> str | None:
+    """What was counted in a document's text."""
+    if entry["ni_numbers"] is None:
+        return None
+    kinds = {"ni_numbers": "National Insurance", "nhs_numbers": "NHS", "prison_numbers": "prison",
+             "pnc_numbers": "PNC or CRO"}  # fmt: skip
+    found = [f"{entry[name]:,} {words} numbers" for name, words in kinds.items() if entry[name]]
+    if entry["marking"]:
+        found.append(f"the marking {entry['marking'].upper().replace('_', '-')}")
+    if entry["near_dup_path"]:
+        found.append(f"{entry['near_dup_percent']}% of the wording of {entry['near_dup_path']}")
+    return ", ".join(found) or "no personal numbers, no marking"
 
 
 def _group_line(member: dict[str, Any]) -> str:

@@ -64,6 +64,38 @@ def folder_copies(estate: Estate, most: int = 20) -> list[Figure]:
         return list(query.rows(tops.order_by(ibis.desc("size_bytes"), "folder").limit(most)))
 
 
+# What was seen inside files: words for it, and which rows it is of.
+INSIDE: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "archives": ("archives listed", lambda t: t.members.notnull()),
+    "archives_elsewhere": (
+        "archives whose files all lie outside too", lambda t: t.members_elsewhere == "all",
+    ),
+    "shortcuts": ("shortcuts read", lambda t: t.shortcut_target.notnull()),
+    "shortcuts_gone": ("shortcuts to nothing", lambda t: t.shortcut == "gone"),
+    "documents": ("documents whose text was read", lambda t: t.ni_numbers.notnull()),
+    "ni_numbers": ("with National Insurance numbers", lambda t: t.ni_numbers > 0),
+    "nhs_numbers": ("with NHS numbers", lambda t: t.nhs_numbers > 0),
+    "prison_numbers": ("with prison numbers", lambda t: t.prison_numbers > 0),
+    "pnc_numbers": ("with PNC or CRO numbers", lambda t: t.pnc_numbers > 0),
+    "marked": ("with a protective marking", lambda t: t.marking.notnull()),
+    "near_dups": ("nearly the same as a newer one", lambda t: t.near_dup == "not_newest"),
+}  # fmt: skip
+
+
+def looked_into(estate: Estate) -> tuple[Figure, list[Figure]]:
+    """How many files (copies counted) each line of INSIDE is of; and why others could not be
+    looked into, with the number of contents."""
+    with Query(estate) as query:
+        files = contents(query)
+        files = files.select("entry_id", content_key=content_key(files))
+        table = files.inner_join(query.table("inside"), "content_key")
+        sums = {name: total(test(table)) for name, (_, test) in INSIDE.items()}
+        looks = query.table("looks")
+        failed = looks.filter(looks.error.notnull()).group_by("error")
+        failed = failed.aggregate(files=ibis._.count()).order_by(ibis.desc("files"), "error")
+        return next(query.rows(table.aggregate(**sums))), list(query.rows(failed))
+
+
 def largest_groups(estate: Estate, most: int = 20) -> list[Figure]:
     """Groups of identical files by the space that copies take."""
     with Query(estate) as query:

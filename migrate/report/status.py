@@ -74,6 +74,11 @@ def _identified(run: Run) -> str:
     return count_text(run.summary.get("contents", 0), "content")
 
 
+def _inspected(run: Run) -> str:
+    text = "text too" if run.settings["text"] else "no text"
+    return f"{count_text(run.summary['contents'], 'content')}, {text}"
+
+
 def _deduped(run: Run) -> str:
     found = run.summary
     size = size_text(found["copies_size_bytes"])
@@ -112,15 +117,19 @@ def _moved(run: Run) -> str:
 _STAGES: list[tuple[str, Any, list[str]]] = [
     ("identify", _identified, ["crawl"]),
     ("dedupe", _deduped, ["crawl"]),
-    ("flag", _flagged, ["crawl", "identify", "dedupe"]),
+    ("inspect", _inspected, ["crawl", "dedupe"]),
+    ("flag", _flagged, ["crawl", "identify", "dedupe", "inspect"]),
     ("review export", _exported, ["flag"]),
     ("review import", _imported, []),
     ("manifest", _listed, ["flag", "review import"]),
     ("move", _moved, ["manifest"]),
 ]
 
+_OPTIONAL = {"identify": "dedupe", "inspect": "flag"}  # and what comes after them
+
 _COMMANDS = {
     "identify": "migrate identify (or leave it out: migrate dedupe)",
+    "inspect": "migrate inspect (or leave it out: migrate flag)",
     "review import": "migrate review import WORKBOOK, for every workbook that comes back; "
     "for what is decided already, migrate manifest",
     "move": "migrate move --to file:///NEW/STORE",
@@ -138,10 +147,10 @@ def _stage(estate: Estate, name: str, words: Any, needs: list[str]) -> Stage:
 
 
 def _next(estate: Estate, stages: list[Stage]) -> str:
-    """The first stage that is not done. Identification is optional once something came after it."""
-    later = estate.latest("dedupe") is not None
+    """The first stage that is not done. What may be left out is, once something came after it."""
+    left_out = [name for name, after in _OPTIONAL.items() if estate.latest(after)]
     for stage in stages:
-        if stage.state == "done" or (stage.name == "identify" and later):
+        if stage.state == "done" or stage.name in left_out:
             continue
         name = "crawl" if stage.name.startswith("crawl ") else stage.name
         return _COMMANDS.get(name, f"migrate {name}")
