@@ -114,11 +114,16 @@ class Keeper(Strict):
         "oldest",
         "shortest_path",
     ]
+    master_folders: list[Folder] = []  # always keepers; nothing in them goes as redundant
     preferred_folders: list[Folder] = []
     copy_folders: list[str] = [
         "backup*", "copy of *", "* - copy", "old", "archive", "personal", "private",
         "desktop", "downloads", "temp", "tmp",
     ]  # fmt: skip
+
+
+class ReplicatedFolders(Strict):
+    overlap_percent: Annotated[float, Field(gt=50, le=100)] = 90  # from here it is reported
 
 
 class RuleChanges(Strict):
@@ -188,6 +193,7 @@ class Config(Strict):
     business_units: list[BusinessUnit] = []
     file_plan: list[FilePlanLine] = []
     keeper: Keeper = Keeper()
+    replicated_folders: ReplicatedFolders = ReplicatedFolders()
     rules: Rules = Rules()
     lists: dict[str, str] = {}  # name -> file with one value a line, for |in_list and |under_list
     holds: list[Hold] = []
@@ -267,10 +273,9 @@ def _cross_faults(config: Config) -> list[tuple[tuple[str | int, ...], str]]:
         for n, folder in enumerate(unit.folders)
     ]
     places += [(("file_plan", n, "folder"), line.folder) for n, line in enumerate(config.file_plan)]
-    places += [
-        (("keeper", "preferred_folders", n), folder)
-        for n, folder in enumerate(config.keeper.preferred_folders)
-    ]
+    for key in ("master_folders", "preferred_folders"):
+        nominated = enumerate(getattr(config.keeper, key))
+        places += [(("keeper", key, n), folder) for n, folder in nominated]
     for place, folder in places:
         share = folder.split("/")[0]
         if share not in names:

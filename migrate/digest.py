@@ -64,8 +64,11 @@ class Reader:
         return result
 
 
-def _read_whole(file: OpenFile, row: Row, sha256: bool) -> dict[str, Any]:
-    fast, slow = whole_digests(file, row["size_bytes"], sha256)
+def _read_whole(file: OpenFile, row: Row) -> dict[str, Any]:
+    """Of a row with `digest`, what was read before, nothing but the same content is read again."""
+    fast, slow = whole_digests(file, row["size_bytes"], bool(row.get("sha256")))
+    if row.get("digest") not in (None, fast):
+        return {"error": "changed_since_crawl"}
     return {"xxh3_128": fast, "sha256": slow}
 
 
@@ -97,12 +100,11 @@ def _wanted(row: Row) -> Wanted:
 
 
 def digest_wholly(
-    writer: Writer, config: Config, select: Callable[[Query], Any], workers: int, label: str,
-    sha256: bool = False,
-) -> int:  # fmt: skip
-    """Read the selected files whole. Returns how many there were; none: nothing is logged."""
-    read = partial(_read_whole, sha256=sha256)
-    return _read_files(writer, config, "whole_digests", read, select, workers, label)
+    writer: Writer, config: Config, select: Callable[[Query], Any], workers: int, label: str
+) -> int:
+    """Read the selected files whole; where a row says so in `sha256`, SHA-256 is taken too.
+    Returns how many there were; none: nothing is logged."""
+    return _read_files(writer, config, "whole_digests", _read_whole, select, workers, label)
 
 
 def visit_again(

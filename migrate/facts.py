@@ -10,8 +10,15 @@ from typing import Any
 
 import ibis
 import pyarrow as pa
+from ibis import _
 
 from migrate.config import Config
+from migrate.copyfacts import (
+    about_folder_copies,
+    folder_copies,
+    permissions_differ,
+    with_access_lists,
+)
 from migrate.engine.query import Query
 from migrate.estate import Writer
 from migrate.expressions import extension_of, folded, folder_of, full_path, hex, is_under
@@ -33,7 +40,9 @@ FACTS = pa.schema(
         ("dup_keeper_path", pa.string()), ("member_count", pa.int64()),
         ("child_count", pa.int64()), ("path_len", pa.int64()), ("link_count", pa.int64()),
         ("version", pa.string()), ("version_latest_path", pa.string()),
-        ("rendition_of", pa.string()),
+        ("rendition_of", pa.string()), ("folder_copy", pa.string()),
+        ("folder_copy_path", pa.string()), ("folder_copy_of", pa.string()),
+        ("folder_copy_note", pa.string()), ("permissions_differ", pa.bool_()),
         ("format_risk", pa.string()), ("format_action", pa.string()), ("format_plan", pa.string()),
         ("retention_class", pa.string()), ("retention_due_ns", pa.int64()),
         ("retention_basis", pa.string()), ("retention_certain", pa.bool_()),
@@ -50,7 +59,9 @@ def contents(query: Query) -> Any:
     entries = query.table("entries")
     files = entries.filter(entries.kind == "file")
     digests = query.table("digests").drop("scan_id")
-    whole = query.table("whole_digests").drop("scan_id")
+    # Two rows where a file was read whole to be compared, and again for SHA-256.
+    whole = query.table("whole_digests").group_by("entry_id")
+    whole = whole.aggregate(xxh3_128=_.xxh3_128.max(), sha256=_.sha256.max(), error=_.error.max())
     joined = files.left_join(digests, "entry_id", rname="d_{name}")
     joined = joined.left_join(whole, "entry_id", rname="w_{name}")
     columns = {name: joined[name] for name in entries.columns}
@@ -118,6 +129,8 @@ def worked_out(query: Query, config: Config) -> Any:
     dup = _place_among_copies(query, table, unread)
     keeper = ibis.ifelse(dup == "not_keeper", table.dup_keeper_path, ibis.null("string"))
     table = table.mutate(
+        **about_folder_copies(table, unread, query.estate.groups_are_current()),
+        permissions_differ=permissions_differ(table),
         read_error=unread,
         path_len=table.full_path.length(),
         dup=dup,
@@ -155,9 +168,10 @@ def _joined(query: Query) -> Any:
     known = query.beside(
         entries.select("entry_id"),
         files.drop("content_key"), listings, _formats(query, files), _groups(query, entries),
-        *siblings(query),
+        folder_copies(query, entries), *siblings(query),
     )  # fmt: skip
-    return with_owner_names(query, entries).left_join(known, "entry_id").drop("entry_id_right")
+    table = with_owner_names(query, entries).left_join(known, "entry_id").drop("entry_id_right")
+    return with_access_lists(query, table)
 
 
 def _formats(query: Query, files: Any) -> Any:
@@ -181,9 +195,10 @@ def _groups(query: Query, entries: Any) -> Any:
     wanted = groups.select(entry_id="keeper_id").distinct()
     keepers = query.stored(
         entries.semi_join(wanted, "entry_id").select(
-            keeper_id="entry_id", dup_keeper_path=full_path(entries)
+            keeper_id="entry_id", dup_keeper_path=full_path(entries), keeper_mode="mode",
+            keeper_owner="owner", keeper_security_id="security_id",
         )
-    )
+    )  # fmt: skip
     joined = groups.left_join(keepers, "keeper_id").drop("keeper_id_right")
     return query.stored(joined)
 

@@ -25,6 +25,7 @@ from migrate.manifests import PROFILES
 from migrate.manifests.standard import harmless
 from migrate.naming import target_paths
 from migrate.plan import outcomes
+from migrate.proof import to_prove
 
 
 @dataclass(frozen=True)
@@ -53,24 +54,33 @@ def write_manifest(
 
     Errors: MigrateError if the account does not add up (nothing is committed then)."""
 
-    def undigested(query: Query) -> Any:
-        to_move = outcomes(query, config, holds, as_of)
-        moving = (to_move.outcome == "to_move") & (to_move.kind == "file")
-        return to_move.filter(moving, to_move.digest.isnull()).select(*COLUMNS)
+    def to_read(query: Query) -> Any:
+        planned = query.stored(outcomes(query, config, holds, as_of))
+        moving = planned.filter(planned.outcome == "to_move", planned.kind == "file")
+        moving = moving.filter(moving.digest.isnull())
+        copies = planned.semi_join(to_prove(query, planned), "entry_id")
+        columns = [*COLUMNS, "digest"]
+        return moving.select(*columns, sha256=ibis.literal(False)).union(
+            copies.select(*columns, sha256=ibis.literal(True))
+        )
 
-    digest_wholly(writer, config, undigested, workers, "manifest: digests")
+    proved = 0
+    while read := digest_wholly(writer, config, to_read, workers, "manifest: digests"):
+        proved += read  # again: where the copy that was to stay cannot be read, another one may
     flagged = writer.estate.latest("flag")
     inputs = [run.run_id for run in writer.estate.scans()] + ([flagged.run_id] if flagged else [])
     run = writer.begin("manifest", {"profile": profile}, inputs)
     with Query(writer.estate) as query:
-        all_outcomes = query.stored(outcomes(query, config, holds, as_of))
+        all_outcomes = query.stored(outcomes(query, config, holds, as_of, strict=True))
         accounts = _accounts(query, all_outcomes)
-        lines = query.stored(_lines(query, all_outcomes, config))
+        also_at = query.stored(_also_at(all_outcomes))
+        lines = query.stored(_lines(query, all_outcomes, also_at, config))
         renamed = query.count(lines.filter(lines.rename_reason.notnull()))
         _refuse_imbalance(query, all_outcomes, lines, accounts)
         writer.commit(
             run,
             query.write("manifest", lines.order_by("target_path"))
+            + query.write("also_at", also_at.order_by("line_id", "entry_id"))
             + query.write("outcomes", all_outcomes.order_by("entry_id")),
         )
         writer.finish(
@@ -88,7 +98,24 @@ def _accounts(query: Query, all_outcomes: Any) -> list[Account]:
     return [Account(row["outcome"], row["files"], row["size_bytes"] or 0) for row in rows]
 
 
-def _lines(query: Query, all_outcomes: Any, config: Config) -> Any:
+def _also_at(all_outcomes: Any) -> Any:
+    """Where else the content of what moves was. Of several that move, one line has the rest: the
+    keeper's, else that of the first path."""
+    members = all_outcomes.filter(all_outcomes.group_id.notnull())
+    moving = members.filter(members.outcome == "to_move")
+    order = [moving.role != "keeper", "full_path", "entry_id"]
+    nth = ibis.row_number().over(group_by="group_id", order_by=order)
+    first = moving.mutate(nth=nth).filter(ibis._.nth == 0)
+    first = first.select("group_id", line_id="entry_id", source_path="full_path")
+    others = members.inner_join(first, "group_id")
+    others = others.filter(others.entry_id != others.line_id)
+    return others.select(
+        "scan_id", "entry_id", "line_id", "source_path", "role", "owner", "mtime_ns",
+        "birthtime_ns", "permissions_differ", "outcome", path="full_path",
+    )  # fmt: skip
+
+
+def _lines(query: Query, all_outcomes: Any, also_at: Any, config: Config) -> Any:
     to_move = all_outcomes.filter(all_outcomes.outcome == "to_move")
     findings = query.table("findings")
     sensitive = findings.filter(findings.category == "sensitive").group_by("entry_id")
@@ -97,7 +124,9 @@ def _lines(query: Query, all_outcomes: Any, config: Config) -> Any:
     )
     targets = target_paths(query, to_move, config)
     lines = to_move.inner_join(targets, "entry_id")
-    lines = lines.left_join(sensitive, "entry_id")
+    counted = also_at.group_by(entry_id="line_id").aggregate(also_at=also_at.count())
+    lines = lines.left_join(sensitive, "entry_id").drop("entry_id_right")
+    lines = lines.left_join(counted, "entry_id").drop("entry_id_right")
     return lines.mutate(
         source_path=lines.path,
         xxh3_128=ibis.ifelse(lines.kind == "file", lines.digest, ibis.null("binary")),

@@ -199,10 +199,7 @@ _TABLES = [
                 ("child_count", pa.int32()),
                 ("full_path", pa.string()),  # share/path
                 ("lower_path", pa.string()),  # as rules compare it
-                (
-                    "lower_folder",
-                    pa.string(),
-                ),  # of a folder, its own path
+                ("lower_folder", pa.string()),  # of a folder, its own path
                 ("ext", pa.string()),
                 ("path_len", pa.int32()),
                 ("unit", pa.string()),
@@ -225,6 +222,18 @@ _TABLES = [
                 ("keeper_id", pa.int64()),
                 ("dup_keeper_path", pa.string()),  # of a copy
                 ("member_count", pa.int32()),
+                ("permissions_differ", pa.bool_()),  # of a copy, from those of its keeper
+                ("folder_copy", pa.string()),  # see copyfacts.py
+                ("folder_copy_path", pa.string()),
+                ("folder_copy_of", pa.string()),
+                ("folder_copy_note", pa.string()),
+                ("top_path", pa.string()),  # of the replicated tree it lies in
+                ("of_path", pa.string()),
+                ("tree_kind", pa.string()),
+                ("tree_files", pa.int64()),
+                ("tree_shared_files", pa.int64()),
+                ("only_here_files", pa.int64()),
+                ("only_here_size_bytes", pa.int64()),
                 ("version", pa.string()),
                 ("version_latest_path", pa.string()),
                 ("rendition_of", pa.string()),
@@ -235,6 +244,29 @@ _TABLES = [
                 ("retention_action", pa.string()),
                 ("retention_authority", pa.string()),
                 ("retention_period", pa.string()),
+            ]
+        ),
+    ),
+    Table(  # the folders of every tree that exists elsewhere, wholly or nearly; see replicas.py
+        "folder_copies",
+        "dedupe",
+        "latest",
+        pa.schema(
+            [
+                *_KEY,  # a folder of the tree; of its top, entry_id is top_id
+                ("top_id", pa.int64()),
+                ("of_id", pa.int64()),  # the folder in which its content is kept
+                ("kind", pa.string()),  # identical | contained | overlap
+                ("top_path", pa.string()),  # share/folder
+                ("of_path", pa.string()),
+                # of the whole tree: files with content, those whose keeper is in `of`, and those
+                # whose content is nowhere else
+                ("files", pa.int64()),
+                ("size_bytes", pa.int64()),
+                ("shared_files", pa.int64()),
+                ("shared_size_bytes", pa.int64()),
+                ("only_here_files", pa.int64()),
+                ("only_here_size_bytes", pa.int64()),
             ]
         ),
     ),
@@ -339,6 +371,26 @@ _TABLES = [
                 ("decided_by", pa.string()),
                 ("decided_at", pa.string()),
                 ("comment", pa.string()),
+                ("also_at", pa.int64()),  # how many other copies and names: rows of `also_at`
+            ]
+        ),
+    ),
+    Table(  # where else the content of a manifest line was: context that may be evidence later
+        "also_at",
+        "manifest",
+        "latest",
+        pa.schema(
+            [
+                *_KEY,  # the copy, or further name
+                ("line_id", pa.int64()),  # the entry_id of the line
+                ("source_path", pa.string()),  # share/folder/name of the line
+                ("path", pa.string()),  # and of this one
+                ("role", pa.string()),  # keeper | copy | hard_link, as dedupe had chosen
+                ("owner", pa.string()),
+                ("mtime_ns", pa.int64()),
+                ("birthtime_ns", pa.int64()),
+                ("permissions_differ", pa.bool_()),
+                ("outcome", pa.string()),
             ]
         ),
     ),

@@ -17,8 +17,10 @@ from migrate.engine.query import Query
 from migrate.facts import contents, facts
 from migrate.flag.rules import Rule
 from migrate.holds import held
+from migrate.proof import proved
 
 DECISIONS = ["migrate", "dispose", "leave"]
+CHANGED = "changed_since_crawl: it is not what was crawled and compared any more; crawl again"
 
 
 # The nearest decision counts, whichever came first: on the file, with its copies, its folder, rule.
@@ -95,26 +97,38 @@ def proposals(
     )
     return table.mutate(
         proposal=proposal,
-        reason=ibis.ifelse(doubt.isnull(), table.reason, table.reason + doubt),
+        reason=table.reason + ibis.coalesce(doubt, "") + _other_readers(table),
         contested=(proposal == "migrate") & table.also_dispose.fill_null(False),
     )
 
 
+def _other_readers(table: Any) -> Any:
+    """Who disposes of a copy may change who can open what is in it."""
+    differ = (table.action == "dispose") & table.permissions_differ
+    words = " Its permissions differ from those of the copy that stays: others may open that one."
+    return ibis.ifelse(differ.fill_null(False), words, "")
+
+
 def _doubt(table: Any) -> Any:
     """Why what a rule would dispose of is for review all the same; NULL if there is no doubt."""
-    last_copy = (table.dup == "not_keeper") & table.keeper_goes & table.disposable_alone.isnull()
+    one_of_many = table.dup.isin(["not_keeper", "hard_link"])
+    last_copy = one_of_many & table.keeper_goes & table.disposable_alone.isnull()
     return ibis.cases(
         (last_copy, " But the copy that would stay is proposed for disposal as well: keep one."),
         (table.format_error.notnull(), " But its format could not be looked at: open it first."),
     )
 
 
-def outcomes(query: Query, config: Config, holds: list[Rule], as_of: date) -> Any:
+def outcomes(
+    query: Query, config: Config, holds: list[Rule], as_of: date, strict: bool = False
+) -> Any:
     """Proposals with `outcome` and `why`: to_move | disposed | left | held | undecided | unreadable
-    | not_a_file. The sum of all outcomes is every file, link and empty folder of the estate."""
+    | not_a_file. The sum of all outcomes is every file, link and empty folder of the estate.
+    A copy is `disposed` only if it is one (see proof.py, also for `strict`)."""
     decisions = latest_decisions(query).select(
-        "entry_id", "decision", "decided_by", "decided_at", "comment", "fits"
-    )
+        "entry_id", "decision", "decided_by", "decided_at", "comment", "fits",
+        decided_on="proposal", decided_scope="scope",
+    )  # fmt: skip
     table = proposals(query, config, holds, as_of)
     table = table.left_join(decisions, "entry_id").drop("entry_id_right")
     changed = table.decision.notnull() & ~table.fits
@@ -131,9 +145,10 @@ def outcomes(query: Query, config: Config, holds: list[Rule], as_of: date) -> An
     why = ibis.cases(
         (table.proposal == "hold", table.hold),
         (table.proposal == "not_a_file", "a " + table.kind + ", recorded only"),
+        (table.read_error == "changed_since_crawl", CHANGED),
         (table.proposal == "unreadable", table.read_error),
         (changed, "changed since it was decided on: decide again"),
         (table.decision.isnull(), "nobody has decided; proposed: " + table.proposal),
         else_=by,
     )
-    return table.mutate(outcome=outcome, why=why)
+    return proved(query, query.stored(table.mutate(outcome=outcome, why=why)), strict)

@@ -30,6 +30,7 @@ from migrate.wording import count_text, size_text
 
 if TYPE_CHECKING:
     from migrate.crawl import CrawlOptions
+    from migrate.dedupe import Duplicates
     from migrate.estate import Writer
 
 
@@ -245,11 +246,11 @@ def dedupe(estate_path: Path | None, workers: int | None, as_json: bool) -> None
 
 def _dedupe(opened: Opened, writer: Writer, workers: int) -> Shown:
     from migrate.dedupe import dedupe as find_duplicates
-    from migrate.report.figures import largest_groups
+    from migrate.report.figures import folder_copies, largest_groups
 
     opened.require_true_scans()
     _, found = find_duplicates(writer, opened.config, workers)
-    groups = largest_groups(opened.estate)
+    groups, folders = largest_groups(opened.estate), folder_copies(opened.estate)
 
     def render() -> None:
         say(
@@ -262,9 +263,34 @@ def _dedupe(opened: Opened, writer: Writer, workers: int) -> Shown:
                 [g["keeper"], f"{g['copies']:,}", size_text(g["size_bytes"])] for g in groups[:5]
             ]
             table("Most space in copies", ["keeper", "copies", "in copies"], rows)
+        if folders:
+            say(_folders_found(found))
+            columns = ["folder", "is", "of", "files", "size", "only here"]
+            rows = [
+                [
+                    f["folder"], FOLDER_KINDS[f["kind"]], f["of"], f"{f['files']:,}",
+                    size_text(f["size_bytes"]), f"{f['only_here_files']:,}",
+                ]
+                for f in folders[:5]
+            ]  # fmt: skip
+            table("Largest folders that exist elsewhere", columns, rows)
         say("Next: migrate flag")
 
-    return {**found.__dict__, "largest": groups}, render
+    return {**found.__dict__, "largest": groups, "folders": folders}, render
+
+
+FOLDER_KINDS = {
+    "identical": "the same as", "contained": "wholly in", "overlap": "nearly all in",
+}  # fmt: skip
+
+
+def _folders_found(found: Duplicates) -> str:
+    whole = count_text(found.replicated_folders, "folder")
+    words = f"{whole} kept elsewhere as a whole ({size_text(found.replicated_size_bytes)})."
+    if found.overlapping_folders:
+        near = count_text(found.overlapping_folders, "folder")
+        words += f" Of {near}, nearly everything is; the review shows what is only there."
+    return words
 
 
 @click.command()

@@ -54,6 +54,16 @@ def formats(estate: Estate, most: int = 20) -> list[Figure]:
         return list(query.rows(counted.order_by(ibis.desc("files"), "puid").limit(most)))
 
 
+def folder_copies(estate: Estate, most: int = 20) -> list[Figure]:
+    """Folders that exist elsewhere, wholly or nearly, the largest first."""
+    with Query(estate) as query:
+        tops = query.table("folder_copies")
+        tops = tops.filter(tops.entry_id == tops.top_id).select(
+            "kind", "files", "size_bytes", "only_here_files", folder="top_path", of="of_path"
+        )
+        return list(query.rows(tops.order_by(ibis.desc("size_bytes"), "folder").limit(most)))
+
+
 def largest_groups(estate: Estate, most: int = 20) -> list[Figure]:
     """Groups of identical files by the space that copies take."""
     with Query(estate) as query:
@@ -216,4 +226,10 @@ def _duplicates(ask: Ask) -> Figure | None:
     """Groups, copies and their bytes, as dedupe counted them, and the ten largest."""
     estate = ask.query.estate
     run, flagged = estate.latest("dedupe"), estate.latest("flag") is not None
-    return {**run.summary, "largest": sections.largest_copies(ask, 10, flagged)} if run else None
+    if run is None:
+        return None
+    return {
+        **run.summary,
+        "largest": sections.largest_copies(ask, 10, flagged),
+        "folders": sections.folder_copies(ask, 10, flagged),
+    }

@@ -33,7 +33,13 @@ ERROR_WORDS = {
     "read_error": "Error of the disk or the server",
     "timed_out": "The server did not answer in time",
     "changed_while_read": "Changed while it was being read",
+    "changed_since_crawl": "Not what was crawled any more",
     "offline": "Kept offline by the server: left where it is, not read",
+}
+FOLDER_WORDS = {
+    "identical": "the same as {}",
+    "contained": "wholly in {}",
+    "overlap": "nearly all in {}",
 }
 OWNER_WORDS = {
     "named": "Owner known by name",
@@ -113,8 +119,30 @@ def duplicates(figures: Figures) -> Section:
         size_bar("Size of the copies"),
     ]
     largest = table("Where copies take most space", columns, found["largest"], folded=True)
+    tables = [largest]
+    if found["folders"]:
+        whole = count_text(found["replicated_folders"], "whole folder")
+        says.append(
+            f"{whole} ({size_text(found['replicated_size_bytes'])}) can be decided on as one each: "
+            "everything in them is kept elsewhere. Of "
+            f"{count_text(found['overlapping_folders'], 'more folder')}, nearly everything is."
+        )
+        columns = [
+            words("Folder", lambda row: row["folder"] or unnamed),
+            words(
+                "Is", lambda row: FOLDER_WORDS[row["kind"]].format(row["of"] or "another folder")
+            ),
+            count("Files", "files"),
+            count("Nowhere else", "only_here_files"),
+            size_bar(),
+        ]
+        tables.append(table("Folders that exist elsewhere", columns, found["folders"], folded=True))
     folds = fold("The copies: by folder and rule", (figures.opened or {}).get("copies"))
-    return Section("duplicates", "Duplicates", says, [largest], folds)
+    return Section("duplicates", "Duplicates", says, tables, folds)
+
+
+def _is_of(row: Figure) -> str:
+    return FOLDER_WORDS[row["kind"]].format(row["of"] or "another folder")
 
 
 def age(figures: Figures) -> Section:

@@ -30,7 +30,8 @@ FORMAT_FIELDS = {"puid", "identified", "ext_mismatch", "encrypted"}
 PLACEHOLDERS = {
     "mtime": "date", "ctime": "date", "atime": "date", "birthtime": "date", "ext": "extension",
     "dup_keeper_path": "the copy kept", "format_name": "format", "path_len": "length",
-    "retention_class": "class", "puid": "PUID", "mime": "type",
+    "retention_class": "class", "puid": "PUID", "mime": "type", "folder_copy_path": "the folder",
+    "folder_copy_of": "the folder kept", "folder_copy_note": "how much of it",
 }  # fmt: skip
 
 

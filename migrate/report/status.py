@@ -78,7 +78,10 @@ def _deduped(run: Run) -> str:
     found = run.summary
     size = size_text(found["copies_size_bytes"])
     copies = count_text(found["copies"], "copy", "copies")
-    return f"{count_text(found['groups'], 'group')}, {copies}, {size}"
+    words = f"{count_text(found['groups'], 'group')}, {copies}, {size}"
+    if found["replicated_folders"]:
+        words += f"; {count_text(found['replicated_folders'], 'whole folder')} among them"
+    return words
 
 
 def _flagged(run: Run) -> str:
