@@ -47,7 +47,7 @@ def crawled_groups(estate: Estate, reading: Reading) -> list[dict]:
             crawl_share(estate, config, writer, share.name, CrawlOptions(2, reading))
         dedupe(writer, config, 2)
     with Query(estate) as query:
-        entries = query.table("entries").select("entry_id", "share", "path", "path_raw")
+        entries = query.table("entries").select("entry_id", "share", "path", "path_raw", "file_id")
         groups = query.table("groups")
         return list(query.rows(groups.inner_join(entries, "entry_id").order_by("path")))
 
