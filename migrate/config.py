@@ -7,7 +7,7 @@ Never: a secret; credentials come from the environment or a keyring.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -72,6 +72,7 @@ class Share(Strict):
     path: str  # where it is mounted; relative to estate.yaml
     link: str | None = None  # how reviewers' machines reach it (\\\\server\\share), if otherwise
     known_as: list[Annotated[str, AfterValidator(_windows_root)]] = []  # S:, \\\\old\\share
+    disk: Literal["solid", "rotating"] = "solid"  # rotating: one reader at a time, in its order
 
 
 class Server(Strict):
@@ -97,6 +98,7 @@ class Place:
 
     root: str
     server: Server | None = None
+    rotating: bool = False  # on a disk whose head has to travel
 
 
 class BusinessUnit(Strict):
@@ -321,12 +323,13 @@ def base_folder(config: Config, estate_root: Path) -> Path:
 
 def share_place(config: Config, estate_root: Path, name: str) -> Place:
     """Where a share is; an absolute path and an address are as they are written."""
-    path = config.share(name).path
+    share = config.share(name)
+    path, rotating = share.path, share.disk == "rotating"
     if is_address(path) or "://" in path:
-        return place(config, path)
-    if Path(path).is_absolute() or path.startswith(("\\\\", "//")):
-        return Place(path)
-    return Place(str((base_folder(config, estate_root) / path).resolve()))
+        return replace(place(config, path), rotating=rotating)
+    if not Path(path).is_absolute() and not path.startswith(("\\\\", "//")):
+        path = str((base_folder(config, estate_root) / path).resolve())
+    return Place(path, rotating=rotating)
 
 
 def place(config: Config, address: str) -> Place:

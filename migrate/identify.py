@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from migrate.config import Config, Place
-from migrate.digest import COLUMNS, open_rows, open_sources, places
+from migrate.digest import COLUMNS, open_rows, open_sources, places, reading_order
 from migrate.engine.hours import workers_for
 from migrate.engine.map import Row, map_rows
 from migrate.engine.query import Query
@@ -169,8 +169,9 @@ def identify(writer: Writer, config: Config, workers: int) -> tuple[Run | None, 
 
     def ask(suspects: frozenset[int]) -> int:
         make = partial(Identifier, where, count, suspects)
+        order = reading_order(where)
         return map_rows(
-            writer, run, "formats", make, unidentified, count, "identify", where.values()
+            writer, run, "formats", make, unidentified, count, "identify", where.values(), order
         )
 
     done = past_crashes(writer, "identify", ask)

@@ -79,7 +79,7 @@ def _unread(query: Query, planned: Any) -> pa.Table:
 
 
 def _files(wanted: pa.Table, query: Query) -> Any:
-    files = contents(query).inner_join(query.stored(ibis.memtable(wanted)), "entry_id")
+    files = contents(query).inner_join(query.given(wanted), "entry_id")
     return files.select(*COLUMNS, "digest", "sha256")
 
 

@@ -825,3 +825,34 @@ def test_open_source_tells_no_password():
     with pytest.raises(UsageError) as caught:
         open_source(Place("smb://ann:secret@fs1/HR"))
     assert "secret" not in caught.value.what + caught.value.todo
+
+
+def test_a_folder_of_a_rotating_disk(tmp_path):
+    """Children come by their numbers on the disk; those listed before an error are told too."""
+    from migrate.sources.local import PAGE_NAMES, _in_disk_order
+
+    class Entry:
+        def __init__(self, number: int) -> None:
+            self.number = number
+
+        def inode(self) -> int:
+            return self.number
+
+    def listing() -> Iterator[Entry]:
+        yield from map(Entry, reversed(range(PAGE_NAMES + 3)))
+        raise OSError(errno.EIO, "a bad block")
+
+    told = []
+    with pytest.raises(OSError, match="a bad block"):
+        for child in _in_disk_order(listing()):
+            told.append(child.number)
+    assert told == [*range(3, PAGE_NAMES + 3), 0, 1, 2]
+    (tmp_path / "share").mkdir()
+    for number in range(50):
+        (tmp_path / "share" / f"{number * 7 % 50}").write_text("a file")
+    folders = [b""]
+    source = open_source(Place(str(tmp_path / "share"), rotating=True))
+    page = next(source.walk(lambda: folders.pop() if folders else None))
+    inodes = [(tmp_path / "share" / name).stat().st_ino for name in page.names]
+    assert inodes == sorted(inodes) and len(inodes) == 50
+    source.close()

@@ -182,7 +182,7 @@ def open_source(place: Place, among: int = 1) -> Source:
         )
     from migrate.sources.local import LocalSource
 
-    return LocalSource(place.root)
+    return LocalSource(place.root, in_disk_order=place.rotating)
 
 
 class SourceError(OSError):

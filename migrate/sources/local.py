@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 from migrate.errors import ShareUnreachable
@@ -109,10 +110,11 @@ class LocalFile:
 
 
 class LocalSource:
-    """A folder tree that the operating system shows."""
+    """A folder tree that the operating system shows. `in_disk_order`: children by file number,
+    a page at a time, as their content lies on the disk near enough, not as the folder has them."""
 
-    def __init__(self, root: str) -> None:
-        self.root = root
+    def __init__(self, root: str, in_disk_order: bool = False) -> None:
+        self.root, self.in_disk_order = root, in_disk_order
         self._flags = _READ | _NO_ATIME
         self._root_descriptor = -1
 
@@ -160,7 +162,8 @@ class LocalSource:
         descriptor = self._open(folder, _FOLDER)
         try:
             with os.scandir(descriptor) as children:
-                yield from _paged(folder, children, descriptor)
+                ordered = _in_disk_order(children) if self.in_disk_order else children
+                yield from _paged(folder, ordered, descriptor)
         finally:
             os.close(descriptor)
 
@@ -226,6 +229,24 @@ def _paged(folder: bytes, children: Iterator[Any], descriptor: int) -> Iterator[
         except OSError as problem:
             error = problem
         yield Page(folder, page, is_last, error, names, descriptor)
+
+
+def _in_disk_order(children: Iterator[os.DirEntry[str]]) -> Iterator[os.DirEntry[str]]:
+    """Children by file number, as many at a time as are held anyway. What was listed before an
+    error is told before it is raised."""
+    is_more = True
+    while is_more:
+        some: list[os.DirEntry[str]] = []
+        error = None
+        try:
+            for child in islice(children, PAGE_NAMES):
+                some.append(child)  # kept, if the next one is an error
+        except OSError as problem:
+            error = problem
+        yield from sorted(some, key=lambda child: child.inode())
+        if error:
+            raise error
+        is_more = len(some) == PAGE_NAMES
 
 
 def open_in(folder: int, name: str) -> int:
