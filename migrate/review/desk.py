@@ -27,8 +27,8 @@ DEEPER_NEEDS = 10
 SHOWN = [
     "scan_id", "entry_id", "unit", "kind", "name", "full_path", "lower_path", "size_bytes",
     "mtime_ns", "owner", "sample_xxh3", "digest", "group_id", "role", "dup", "dup_keeper_path",
-    "read_error", "hold", "proposal", "contested", "rule_id", "title", "category", "confidence", "reason",
-    "authority", "also",
+    "read_error", "hold", "proposal", "contested", "rule_id", "title", "category", "confidence",
+    "reason", "authority", "also",
 ]  # fmt: skip
 LINE = ["unit", "line_folder", "proposal", "contested"]
 RULE = ["unit", "rule_id", "proposal", "contested"]
