@@ -348,7 +348,7 @@ def test_one_of_two_contents_is_never_taken(tmp_path: Path) -> None:
         (7, 1, 1, 1, 1, two, two, None, 0, 1),
         (8, 1, 1, 1, 1, one, one, None, 0, 1),
         (8, 1, 1, 2, 1, one, one, None, 0, 1),
-        (9, 1, 1, 1, 1, one, None, None, 0, 1),
+        (9, 1, 1, 1, 0, one, None, None, 0, 1),
     ]
     kinds = [pa.uint64(), *[pa.int64()] * 3, pa.uint8(), *[pa.binary()] * 3, *[pa.int32()] * 2]
     arrays = [
