@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 from conftest import make_tree, rows
@@ -26,12 +27,13 @@ from migrate.config import load
 from migrate.crawl import CrawlOptions, crawl_share
 from migrate.engine.query import Query
 from migrate.errors import MigrateError
-from migrate.estate import Estate, Run, create, writing
+from migrate.estate import Estate, Run, create, write_part, writing
+from migrate.model import TABLES
 from migrate.scans import count_of, is_disproved, refuse_disproved, rescans, scan_pairs
 from migrate.sources import Stat, Trust, local, mounts
 from migrate.visit import Reading
 
-TABLES = ("entries", "listings", "digests")
+SAME_AS_FRESH = ("entries", "listings", "digests")
 TICK_NS = 20_000_000  # more than this kernel's clock steps by
 
 
@@ -71,7 +73,7 @@ def fresh(share: Path, root: Path) -> dict[str, list[Any]]:
 
 
 def tables(root: Path) -> dict[str, list[Any]]:
-    return {table: rows(root, table, "read_in") for table in TABLES}
+    return {table: rows(root, table, "read_in") for table in SAME_AS_FRESH}
 
 
 def edit_unseen(path: Path, content: str) -> None:
@@ -335,8 +337,6 @@ def test_more_is_wanted_than_was_read(tmp_path: Path, tree: Path) -> None:
 
 def test_one_of_two_contents_is_never_taken(tmp_path: Path) -> None:
     """A number under which the scan saw two states stands for neither."""
-    import pyarrow as pa
-
     columns = ["file_id", "size_bytes", "mtime_ns", "ctime_ns", "flags", "sample_xxh3", "xxh3_128",
                "sha256", "mime_no", "read_in"]  # fmt: skip
     one, two = b"1" * 16, b"2" * 16
@@ -474,3 +474,40 @@ def test_a_share_on_a_server(tmp_path: Path, samba: Any, samba_folder: Path) -> 
         run = crawl(root)
         assert count_of(run, "taken over") + count_of(run, "proof same") == 11
         assert tables(root)["digests"] != first["digests"]
+
+
+def test_what_later_stages_found_lasts(tmp_path: Path, tree: Path) -> None:
+    """Whole digests and formats are not taken a second time after a rescan."""
+    from migrate.dedupe import sampled_alike
+    from migrate.digest import digest_wholly
+    from migrate.facts import content_key, contents
+    from migrate.identify import unidentified
+
+    def read_whole(estate: Estate) -> int:
+        config, _ = load(estate.config_path)
+        with writing(estate, ["a test"]) as writer:
+            return digest_wholly(writer, config, sampled_alike, 1, "a test")
+
+    settle()
+    root = new_estate(tmp_path / "estate", tree)
+    scan = crawl(root)
+    estate = Estate(root)
+    assert read_whole(estate) == 4
+    with Query(estate) as query:
+        left = query.count(unidentified(query))
+        files = contents(query)
+        files = files.mutate(content_key=content_key(files)).filter(files.size_bytes > 0)
+        found = list(query.rows(files.select("entry_id", "content_key")))
+    assert left > 0
+    with writing(estate, ["a test"]) as writer:
+        run = writer.begin("identify", {})
+        lines = [{**row, "scan_id": scan.run_id, "puid": "fmt/1"} for row in found]
+        columns = pa.Table.from_pylist(lines, TABLES["formats"].schema)
+        writer.commit(run, [write_part(root, "formats", columns)])
+        writer.finish(run, {"contents": len(lines)})
+    (tree / "empty.txt").write_text("now there is something to identify")
+    crawl(root)
+    estate = Estate(root)
+    with Query(estate) as query:
+        assert query.count(unidentified(query)) == 1
+    assert read_whole(estate) == 0
