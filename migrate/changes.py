@@ -32,15 +32,18 @@ COLUMNS = [
 ]  # fmt: skip
 _STATE = [
     "entry_id", "parent_id", "share", "path", "path_raw", "kind", "size_bytes", "mtime_ns",
-    "ctime_ns", "birthtime_ns", "file_id", "link_target",
+    "birthtime_ns", "file_id", "link_target",
 ]  # fmt: skip
+_TOLD = ["size_bytes", "mtime_ns", "link_target"]  # what alone makes a file another
 
 
 def note_changes(writer: Writer) -> None:
     """Compare the newest scans, and keep how much has changed in the log."""
     pairs = scan_pairs(writer.estate)
     with Query(writer.estate) as query:
-        counts = counted(query, changes(query, pairs))
+        unlike = _unlike(query, pairs)
+        is_any = query.count(unlike) > 0  # if not, all else can be left
+        counts = counted(query, _sorted_out(query, pairs, unlike)) if is_any else []
     scans = [[before.run_id, after.run_id] for before, after in pairs]
     writer.estate.log.append("changes", scans=scans, counts=counts)
 
@@ -86,7 +89,11 @@ def moved_folders(query: Query, found: Relation, most: int) -> list[dict[str, An
 def changes(query: Query, pairs: list[Pair]) -> Relation:
     """A row for everything that is not as it was: COLUMNS, share, entry_id, was_entry_id and
     parent_id. Paths begin with the share's name."""
-    different = query.stored(_different(query, pairs))
+    return _sorted_out(query, pairs, _unlike(query, pairs))
+
+
+def _sorted_out(query: Query, pairs: list[Pair], unlike: Relation) -> Relation:
+    different = _different(query, pairs, unlike)
     gone = different.filter(different.entry_id.isnull())
     came = different.filter(different.was_entry_id.isnull())
     both = different.filter(different.entry_id.notnull(), different.was_entry_id.notnull())
@@ -115,25 +122,43 @@ def _of_runs(query: Query, name: str, runs: list[Run]) -> Relation:
     return reduce(lambda one, other: one.union(other), tables)
 
 
-def _different(query: Query, pairs: list[Pair]) -> Relation:
-    """Entries that are in one scan only, or not alike in both; with what their bytes say."""
-    olds, news = [before for before, _ in pairs], [after for _, after in pairs]
-    old = _of_runs(query, "entries", olds).select(**{f"was_{name}": name for name in _STATE})
-    new = _of_runs(query, "entries", news).select(*_STATE)
+def _unlike(query: Query, pairs: list[Pair]) -> Relation:
+    """The numbers of what is in one scan only, or was looked at anew: few, found in few columns."""
+    names = ["entry_id", "kind", *_TOLD, "ctime_ns", "file_id"]
+    old = _of_runs(query, "entries", _olds(pairs)).select(**{f"was_{name}": name for name in names})
+    new = _of_runs(query, "entries", _news(pairs)).select(*names)
     both = old.outer_join(new, old.was_entry_id == new.entry_id)
-    other_kind = _differs(both, "kind")
-    other_state = [_differs(both, name) for name in ("size_bytes", "mtime_ns", "link_target")]
-    looked_at = ibis.or_(*other_state, _differs(both, "ctime_ns"), _differs(both, "file_id"))
     alone = both.entry_id.isnull() | both.was_entry_id.isnull()
-    both = query.stored(both.filter(alone | other_kind | ((both.kind != "folder") & looked_at)))
-    both = _with_content(query, both, olds, "was_")
-    both = _with_content(query, both, news, "")
-    other_content = ibis.or_(
-        *((both[name] != both[f"was_{name}"]).fill_null(False) for name in ("sample", "digest"))
+    looked_at = ibis.or_(*(_differs(both, name) for name in (*_TOLD, "ctime_ns", "file_id")))
+    looked_at &= both.kind != "folder"  # those of a folder tell of what is in it
+    both = both.filter(alone | _differs(both, "kind") | looked_at)
+    return query.stored(both.select("was_entry_id", "entry_id"))
+
+
+def _different(query: Query, pairs: list[Pair], unlike: Relation) -> Relation:
+    """Of these what really is not as it was; with all that is known of it then and now."""
+    old = _of_runs(query, "entries", _olds(pairs)).select(
+        **{f"was_{name}": name for name in _STATE}
     )
-    stated = ibis.or_(*(_differs(both, name) for name in ("size_bytes", "mtime_ns", "link_target")))
+    new = _of_runs(query, "entries", _news(pairs)).select(*_STATE)
+    both = unlike.left_join(old, "was_entry_id").drop("was_entry_id_right")
+    both = query.stored(both.left_join(new, "entry_id").drop("entry_id_right"))
+    both = _with_content(query, both, _olds(pairs), "was_")
+    both = _with_content(query, both, _news(pairs), "")
+    other_content = [
+        (both[name] != both[f"was_{name}"]).fill_null(False) for name in ("sample", "digest")
+    ]
     alone = both.entry_id.isnull() | both.was_entry_id.isnull()
-    return both.filter(alone | _differs(both, "kind") | stated | other_content)
+    told = [_differs(both, name) for name in ("kind", *_TOLD)]
+    return query.stored(both.filter(ibis.or_(alone, *told, *other_content)))
+
+
+def _olds(pairs: list[Pair]) -> list[Run]:
+    return [before for before, _ in pairs]
+
+
+def _news(pairs: list[Pair]) -> list[Run]:
+    return [after for _, after in pairs]
 
 
 def _differs(both: Relation, name: str) -> Relation:
@@ -161,7 +186,7 @@ def _with_content(query: Query, table: Relation, runs: list[Run], prefix: str) -
 
 def _unseen(query: Query, pairs: list[Pair], gone: Relation) -> Relation:
     """Of what is gone, what lies in a folder that the newer scan could not list to its end."""
-    news = [after for _, after in pairs]
+    news = _news(pairs)
     folders = _of_runs(query, "entries", news).filter(ibis._.kind == "folder")
     listings = _of_runs(query, "listings", news).filter(ibis._.error.notnull())
     failed = folders.semi_join(listings, "entry_id").union(folders.filter(folders.error.notnull()))

@@ -306,7 +306,8 @@ def _write(batches: Iterable[pa.RecordBatch], folder: Path) -> int:
             table = pa.Table.from_batches([batch])
             table = pa.concat_tables([held, table]) if held.num_rows else table
             last = pc.index(table["file_id"], table["file_id"][-1]).as_py()
-            count += _append(files, _one_each(table.slice(0, last)))
+            if last:
+                count += _append(files, _one_each(table.slice(0, last)))
             held = table.slice(last)
         if held.num_rows:
             count += _append(files, _one_each(held))

@@ -270,11 +270,11 @@ class Visitor:
             # Where it has crashed libmagic its type stays unknown.
             reading = self.gently if number in self.suspects else self.reading
             stat, content = visit(self.source, want, found, reading)
-            self.gathered.rows["digests"].append((self.scan_id, number, *content, None))
+            if not self._prove(seen, number, stat, content):
+                self.gathered.rows["digests"].append((self.scan_id, number, *content, None))
             error = content.error if stat is None else None
             if stat is not None:
                 self._failed(content.error)
-                self._prove(seen, number, stat, content)
         elif seen.known is not None:
             self.gathered.taken_over.append((number, seen.known))
             self.gathered.counts["taken over"] += 1
@@ -288,16 +288,20 @@ class Visitor:
             self._failed(OFFLINE)  # what reading it would have come to
         self._entry(number, seen, stat, error, self._security(number, found.security))
 
-    def _prove(self, seen: Seen, number: int, stat: Stat, content: Content) -> None:
-        """Note whether a file read again is what the earlier scan said it was."""
+    def _prove(self, seen: Seen, number: int, stat: Stat | None, content: Content) -> bool:
+        """Whether a file read again is what the earlier scan said it was: then all that is known of
+        it from there stays, also what was not read now."""
         listed = seen.child.stat
-        if self.known is None or seen.known is None or listed is None or stat[:3] != listed[:3]:
-            return
-        same = self.known.proves(seen.known, content)
+        if self.known is None or seen.known is None or not (stat and listed):
+            return False
+        same = self.known.proves(seen.known, content) if stat[:3] == listed[:3] else None
         if same is not None:
             row = self.scan_id, number, same, self.known.read_in(seen.known)
             self.gathered.rows["proofs"].append(row)
             self.gathered.counts["proof same" if same else "proof differs"] += 1
+        if same:
+            self.gathered.taken_over.append((number, seen.known))
+        return bool(same)
 
     def _security(self, number: int, security: Security | None) -> int | None:
         """The number of an entry's permissions: few are distinct, each is written once."""

@@ -302,7 +302,8 @@ def test_a_rescan_makes_what_rests_on_the_old_scan_out_of_date(tmp_path) -> None
 
     share, estate = tmp_path / "share", tmp_path / "estate"
     share.mkdir()
-    for name in ("same.txt", "changed.txt"):
+    names = ("same.txt", "changed.txt", "unseen.txt")
+    for name in names:
         (share / name).write_text(f"{name} before")
     run("init", estate, "--share", f"s={share}")
     run("run", estate, "--no-puid")
@@ -311,7 +312,11 @@ def test_a_rescan_makes_what_rests_on_the_old_scan_out_of_date(tmp_path) -> None
     book.save(tmp_path / "filled.xlsx")
     run("review", "import", "-e", estate, "--reviewer", "A tester", tmp_path / "filled.xlsx")
     (share / "changed.txt").write_text("changed since")
-    run("crawl", "-e", estate, "--rescan")
+    before = (share / "unseen.txt").stat()
+    (share / "unseen.txt").write_text("unseen.txt BEFORE")  # the same size and date
+    os.utime(share / "unseen.txt", ns=(before.st_atime_ns, before.st_mtime_ns))
+    told = run("crawl", "-e", estate, "--rescan").stdout
+    assert "To be decided again: 2 changed" in told
     assert "out of date" in run("status", "-e", estate).stdout
     for verb in (["flag"], ["manifest"], ["review", "export"]):
         assert "migrate dedupe" in run(*verb, "-e", estate, expect=1).stderr
@@ -319,7 +324,8 @@ def test_a_rescan_makes_what_rests_on_the_old_scan_out_of_date(tmp_path) -> None
     run("flag", "-e", estate)
     run("manifest", "-e", estate)
     outcomes = {
-        name: run_json("explain", "-e", estate, f"s/{name}")["outcome"]["outcome"]
-        for name in ("same.txt", "changed.txt")
+        name: run_json("explain", "-e", estate, f"s/{name}")["outcome"]["outcome"] for name in names
     }
-    assert outcomes == {"same.txt": "to_move", "changed.txt": "undecided"}
+    assert outcomes == {
+        "same.txt": "to_move", "changed.txt": "undecided", "unseen.txt": "undecided"
+    }  # fmt: skip

@@ -24,6 +24,7 @@ from migrate.flag.rules import LADDER, as_of_date, load_holds
 from migrate.report import logged, sections
 from migrate.report.headlines import Headline, headlines
 from migrate.report.sections import Ask, Figure, total
+from migrate.scans import rescans
 from migrate.sources import OFFLINE
 
 
@@ -161,6 +162,7 @@ class Figures:
     manifest: Figure | None
     receipts: list[Figure] | None
     scans: list[Figure]
+    rescans: list[Figure]  # of shares scanned twice: what has changed, what was taken over
     flag: Figure | None
     history: list[Figure]
 
@@ -218,6 +220,7 @@ def figures(estate: Estate, config: Config) -> Figures:
         receipts=receipts,
         attention=attention,
         scans=logged.scans(estate),
+        rescans=rescans(estate),
         flag={**run.settings, "run": run.run_id} if run else None,
         history=logged.history(estate),
         **asked,

@@ -23,6 +23,7 @@ from migrate.report.tables import (
     table,
     words,
 )
+from migrate.scans import CHANGES
 from migrate.wording import count_text, size_text
 
 ERROR_WORDS = {
@@ -98,6 +99,44 @@ def _scan_text(scan: Figure) -> str:
     if not scan["finished_at"]:
         return f"scan {scan['run']}, not ended"
     return f"{day_text(scan['finished_at'])} (scan {scan['run']})"
+
+
+def changes(figures: Figures) -> Section:
+    """What has changed since the scan before, and what the newer scan rests on."""
+    title, compared = "Since the scan before", [row for row in figures.rescans if row["changes"]]
+    if not compared:
+        return Section("changes", title, ["No share has been scanned twice and compared."])
+    rows = [
+        {"share": row["share"], "name": name.replace("_", " "), "meaning": meaning,
+         **row["changes"][name]}
+        for row in compared
+        for name, meaning in CHANGES.items()
+        if name != "not_seen" or any(row["changes"][name].values())
+    ]  # fmt: skip
+    columns = [
+        words("Share", "share"), words("Change", "name"), count_bar("Files", "files"), size(),
+        count("Folders and links", "others"), count("Decided before", "decided"),
+        words("Meaning", "meaning"),
+    ]  # fmt: skip
+    says = [
+        "A file that has changed, or lies elsewhere now, needs a new decision: what was decided "
+        "before was about another file."
+    ]
+    says += [line for row in compared for line in _reuse(row)]
+    return Section("changes", title, says, [table("What has changed", columns, rows)])
+
+
+def _reuse(row: Figure) -> list[str]:
+    begun = f"{row['share']}: compared with the scan of {day_text(row['before_at'])}"
+    if not row["not_opened"]:
+        return [f"{begun}; every file was read again."]
+    proof = count_text(row["proven"] + row["disproved"], "file")
+    wrong = f", {row['disproved']:,} not" if row["disproved"] else ""
+    return [
+        f"{begun}; {row['not_opened']:,} of {count_text(row['files'], 'file')} had the same "
+        f"number, size and times as then and were not opened. {proof} of these read again as a "
+        f"proof: {row['proven']:,} as before{wrong}."
+    ]
 
 
 def duplicates(figures: Figures) -> Section:
