@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from test_crash import killed
 
 from migrate import changes, known
+from migrate.bulk import Bulk
 from migrate.cli import cli
 from migrate.config import load
 from migrate.crawl import CrawlOptions, crawl_share
@@ -89,14 +90,22 @@ def opened(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A file with a line for each file that any worker opens."""
     told = tmp_path / "opened"
     told.touch()
-    open_file = local.LocalSource.open
+    open_file, read_file = local.LocalSource.open, Bulk._read
 
-    def open_and_tell(source: local.LocalSource, path: bytes) -> Any:
+    def tell(path: bytes) -> None:
         with told.open("ab") as file:
             file.write(path + b"\n")
+
+    def open_and_tell(source: local.LocalSource, path: bytes) -> Any:
+        tell(path)
         return open_file(source, path)
 
+    def read_and_tell(bulk: Bulk, folder: int, name: str, number: int, prefix: str) -> int:
+        tell(os.fsencode(prefix + name))
+        return read_file(bulk, folder, name, number, prefix)
+
     monkeypatch.setattr(local.LocalSource, "open", open_and_tell)
+    monkeypatch.setattr(Bulk, "_read", read_and_tell)
     return told
 
 
@@ -200,14 +209,14 @@ def test_what_cannot_be_listed_is_not_deleted(
     """Files in a folder that the newer scan was not let into are perhaps still there."""
 
     def shut(folder: Path) -> None:
-        list_folder = local.LocalSource._list
+        list_folder = local.LocalSource._pages
 
         def listed(source: local.LocalSource, path: bytes) -> Iterator[Any]:
             if path == b"shut":
                 raise PermissionError(13, "no")
             return list_folder(source, path)
 
-        monkeypatch.setattr(local.LocalSource, "_list", listed)
+        monkeypatch.setattr(local.LocalSource, "_pages", listed)
 
     _not_seen(tmp_path, shut)
 
@@ -302,6 +311,7 @@ def test_a_share_that_lies_is_found_out(tmp_path: Path, monkeypatch: pytest.Monk
         return stat_of(fields, birth)._replace(ctime_ns=1)
 
     monkeypatch.setattr(local, "_stat_of_statx", frozen)
+    monkeypatch.setattr("migrate.visitor.is_local_linux", lambda source: False)
     settle()
     root = new_estate(tmp_path / "estate", share, "rescan: {proof_percent: 100}\n")
     crawl(root)
@@ -359,7 +369,9 @@ def test_one_of_two_contents_is_never_taken(tmp_path: Path) -> None:
         batches = [*table.slice(0, cut).to_batches(), *table.slice(cut).to_batches()]
         assert known._write(iter(batches), tmp_path) == 3
         found = known.Known(tmp_path, 3, 0, ["text/plain"], 1, 0)
-        places = [found.find(Stat(1, 1, 1, 0, 0, 0, None, n, 0, 1), b"x") for n in range(4, 11)]
+        places = [
+            found.find_stat(Stat(1, 1, 1, 0, 0, 0, None, n, 0, 1), b"x") for n in range(4, 11)
+        ]
         assert places == [None, 0, 1, None, None, 2, None]
         assert [row["xxh3_128"] for row in found.digests(1, [(1, 1), (2, 2)]).to_pylist()] == [
             one, None,

@@ -7,6 +7,7 @@ reason; where it shows something else instead, that is what the test expects.
 
 from __future__ import annotations
 
+import errno
 import gc
 import itertools
 import os
