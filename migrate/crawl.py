@@ -23,12 +23,14 @@ from migrate.engine.suspects import past_crashes
 from migrate.engine.workers import Workers
 from migrate.estate import Estate, Run, Writer, write_part
 from migrate.events import Progress
+from migrate.gathered import table_of
+from migrate.known import known_files, note_clock
 from migrate.model import entry_id
 from migrate.paths import to_raw
 from migrate.smb.address import is_address
 from migrate.sources import Source, open_source
 from migrate.visit import Reading
-from migrate.visitor import FolderTask, Visitor, entry_row, table_of
+from migrate.visitor import FolderTask, Visitor, entry_row
 
 
 @dataclass(frozen=True)
@@ -107,31 +109,44 @@ def crawl_share(
         wait_for_hours([place], progress)
     source = open_source(place)
     words = source.check()
-    visit_share = partial(_visit_share, estate, writer, share, options, place, source)
+    proof_percent = config.rescan.proof_percent
+    visit_share = partial(
+        _visit_share, estate, writer, share, options, place, source, proof_percent
+    )
     run = past_crashes(writer, "crawl", visit_share)
     if options.reading.security:
         _name_accounts(estate, writer, run, share, open_source(place))
-    writer.finish(run, {"connection": words} if words else {})
+    why_not = source.trust().why_not
+    source.close()
+    writer.finish(run, {**_said("connection", words), **_said("not_lasting", why_not)})
     return run
+
+
+def _said(name: str, words: str) -> dict[str, str]:
+    return {name: words} if words else {}
 
 
 def _visit_share(
     estate: Estate, writer: Writer, share: str, options: CrawlOptions, place: Place,
-    source: Source, suspects: frozenset[int],
+    source: Source, proof_percent: float, suspects: frozenset[int],
 ) -> Run:  # fmt: skip
     """Visit what is left to visit; the run, complete but not finished."""
     run = writer.begin("crawl", options.settings(share), resume=True)
     pending = _pending(estate, run, share)
     if not run.parts:
         _commit_root(estate, writer, run, share, source)
+    trust, device_id = source.trust(), source.stat(b"").device_id
     source.close()  # workers are forks: what is open here would be open in them
+    note_clock(writer, run, trust)
     count = workers_for([place], options.workers)
-    make = partial(
-        Visitor, place, count, estate.root, share, run.run_id, options.reading,
-        pending.listed_without_entry, suspects,
-    )  # fmt: skip
-    with Workers(make, count) as workers:
-        _visit_all(workers, pending, writer, run, _expected(estate, share), share, place)
+    with known_files(estate, run, options.reading, trust, device_id, proof_percent) as known:
+        make = partial(
+            Visitor, place, count, estate.root, share, run.run_id, options.reading,
+            pending.listed_without_entry, suspects, known,
+        )  # fmt: skip
+        with Workers(make, count) as workers:
+            _visit_all(workers, pending, writer, run, _expected(estate, share), share, place)
+    note_clock(writer, run, trust)
     return run
 
 

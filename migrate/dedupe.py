@@ -14,12 +14,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from migrate.config import Config, KeeperTest
+from migrate.config import Config
 from migrate.digest import digest_wholly, visit_again
 from migrate.engine.query import Query
 from migrate.errors import MigrateError
 from migrate.estate import Estate, Run, Writer
-from migrate.patterns import fold, folder_pattern
+from migrate.patterns import JUNK, fold, folder_pattern
 
 TWICE = "SELECT entry_id FROM entries GROUP BY entry_id HAVING count(*) > 1 LIMIT 1"
 NAMES_OF_TWICE = "SELECT share, path FROM entries SEMI JOIN twice USING (entry_id)"
@@ -28,12 +28,14 @@ FILES = """
 SELECT e.scan_id, e.entry_id, e.size_bytes, e.error, e.device_id, e.file_id, d.sample_xxh3,
   d.entry_id IS NOT NULL AS was_read, coalesce(d.xxh3_128, w.xxh3_128) AS digest,
   coalesce(e.error, d.error, w.error) IS NULL AS readable
-FROM entries e LEFT JOIN digests d USING (entry_id) LEFT JOIN whole_digests w USING (entry_id)
+FROM entries e LEFT JOIN digests d USING (entry_id) LEFT JOIN
+  (SELECT entry_id, max(xxh3_128) AS xxh3_128, max(error) AS error
+   FROM whole_digests GROUP BY entry_id) w USING (entry_id)
 WHERE e.kind = 'file' AND e.size_bytes > 0
 """
 # What digest.py wants to know of the files it is to read.
 _TO_READ = """
-SELECT scan_id, entry_id, share, path, path_raw, size_bytes, mtime_ns
+SELECT scan_id, entry_id, share, path, path_raw, size_bytes, mtime_ns, file_id
 FROM entries SEMI JOIN wanted USING (entry_id)
 """
 # Files that no visit has read and whose size another file has too.
@@ -61,6 +63,7 @@ WHERE f.readable
 _NOT_UNDER = "len(list_filter({}, f -> lower = f OR starts_with(lower, f || '/'))) = 0"
 # The tests of the keeper policy as sort keys: the least is best.
 TESTS = {
+    "master_folder": _NOT_UNDER.format("$masters::VARCHAR[]"),
     "in_file_plan": _NOT_UNDER.format("$plan::VARCHAR[]"),
     "preferred_folder": _NOT_UNDER.format("$preferred::VARCHAR[]"),
     "not_a_copy_folder": "regexp_matches(regexp_replace(lower, '/[^/]*$', ''), $copies::VARCHAR)",
@@ -88,11 +91,17 @@ SELECT scan_id, entry_id, group_id, member_count, size_bytes,
   max(entry_id) FILTER (place = 1) OVER (PARTITION BY group_id) AS keeper_id
 FROM placed
 """
+# Whether there is a folder with enough copies in it: or no tree of folders has (see replicas.py).
+MANY_COPIES = """
+SELECT 1 AS found FROM entries e LEFT JOIN found f USING (entry_id)
+WHERE e.kind = 'file' AND e.size_bytes > 0 AND NOT list_contains($junk::VARCHAR[], lower(e.name))
+GROUP BY e.parent_id HAVING count(f.entry_id) >= count(*) * $least::DOUBLE LIMIT 1
+"""
 SUMMARY = """
 SELECT count(DISTINCT group_id) AS groups, count(*) FILTER (role = 'copy') AS copies,
   coalesce(sum(size_bytes) FILTER (role = 'copy'), 0)::BIGINT AS copies_size_bytes,
   count(*) FILTER (role = 'hard_link') AS hard_links
-FROM found
+FROM ({})
 """
 LARGEST = """
 WITH counted AS (
@@ -106,6 +115,10 @@ SELECT CASE WHEN path = '' THEN share ELSE share || '/' || path END AS keeper, c
   l.size_bytes
 FROM entries JOIN largest l USING (entry_id) ORDER BY l.size_bytes DESC, keeper LIMIT $most
 """
+LARGEST_FOLDERS = """
+SELECT kind, files, size_bytes, only_here_files, top_path AS folder, of_path AS of
+FROM folder_copies WHERE entry_id = top_id ORDER BY size_bytes DESC, folder LIMIT 20
+"""
 
 
 @dataclass(frozen=True)
@@ -116,6 +129,10 @@ class Duplicates:
     copies: int
     copies_size_bytes: int
     hard_links: int
+    replicated_folders: int = 0  # of which everything is kept elsewhere
+    replicated_files: int = 0
+    replicated_size_bytes: int = 0
+    overlapping_folders: int = 0  # of which nearly everything is
 
 
 def refuse_equal_ids(query: Query) -> None:
@@ -151,16 +168,41 @@ def dedupe(writer: Writer, config: Config, workers: int) -> tuple[Run, Duplicate
 def _grouped(writer: Writer, config: Config, query: Query) -> tuple[Run, Duplicates]:
     """The groups, once all has been read that has to be compared."""
     inputs = [scan.run_id for scan in writer.estate.scans()]
-    settings = {"keeper": config.keeper.model_dump(), "file_plan": _plan_folders(config)}
+    settings = {
+        "keeper": config.keeper.model_dump(),
+        "file_plan": [line.folder for line in config.file_plan],
+        "replicated_folders": config.replicated_folders.model_dump(),
+    }
     done = writer.estate.done("dedupe", settings, inputs)
     if done:
         return done, Duplicates(**done.summary)
     run = writer.begin("dedupe", settings, inputs)
     find_groups(query, config)
-    writer.commit(run, query.write("groups", "FROM found ORDER BY group_id, entry_id"))
-    found = Duplicates(**next(query.rows(SUMMARY)))
-    writer.finish(run, found.__dict__)
-    return run, found
+    summary = _write_groups(writer, run, query, config)
+    writer.finish(run, summary.__dict__)
+    return run, summary
+
+
+def _write_groups(writer: Writer, run: Run, query: Query, config: Config) -> Duplicates:
+    """The groups, with keepers that agree for folders that exist twice, and those folders."""
+    least = config.replicated_folders.overlap_percent / 100
+    query.keep("many_copies", MANY_COPIES, least=least, junk=JUNK)
+    if not query.count("FROM many_copies"):
+        writer.commit(run, query.write("groups", "FROM found ORDER BY group_id, entry_id"))
+        return _summary(query, "FROM found", {})
+    from migrate import replicas  # loads Ibis
+
+    found = replicas.find(query, query.connection.table("found"), config)
+    parts = query.write("groups", found.groups.order_by("group_id", "entry_id"))
+    if found.folders is not None:
+        parts += query.write("folder_copies", found.folders.order_by("top_path", "entry_id"))
+    writer.commit(run, parts)
+    return _summary(query, query.compiled(found.groups), replicas.summed(query, found.folders))
+
+
+def _summary(query: Query, groups: str, folders: dict[str, int]) -> Duplicates:
+    summed = next(query.rows(SUMMARY.format(groups))) | folders
+    return Duplicates(**{name: int(value or 0) for name, value in summed.items()})
 
 
 def _to_read(wanted: str) -> Callable[[Query], str]:
@@ -180,13 +222,9 @@ def name_files(query: Query) -> None:
     query.keep("files", FILES)
 
 
-def _plan_folders(config: Config) -> list[str]:
-    return [line.folder for line in config.file_plan]
-
-
 def find_groups(query: Query, config: Config) -> None:
     """The `groups` table, as the relation `found`."""
-    tests = config.keeper.prefer
+    tests = ["master_folder", *config.keeper.prefer]
     query.keep("alike", ALIKE)
     columns = ", ".join(f"{TESTS[test]} AS {test}" for test in tests)
     query.keep("members", MEMBERS.format(tests=columns), **_values(config))
@@ -198,12 +236,14 @@ def _values(config: Config) -> dict[str, Any]:
     """What the tests of the policy compare paths with."""
     keeper = config.keeper
     copies = folder_pattern(keeper.copy_folders) if keeper.copy_folders else None
-    values: dict[str, tuple[KeeperTest, Any]] = {
-        "plan": ("in_file_plan", [fold(folder) for folder in _plan_folders(config)]),
+    values: dict[str, tuple[str, Any]] = {
+        "masters": ("master_folder", [fold(folder) for folder in keeper.master_folders]),
+        "plan": ("in_file_plan", [fold(line.folder) for line in config.file_plan]),
         "preferred": ("preferred_folder", [fold(folder) for folder in keeper.preferred_folders]),
         "copies": ("not_a_copy_folder", copies),
     }
-    return {name: value for name, (test, value) in values.items() if test in keeper.prefer}
+    asked = ["master_folder", *keeper.prefer]
+    return {name: value for name, (test, value) in values.items() if test in asked}
 
 
 def largest_groups(estate: Estate, most: int = 20) -> list[dict[str, Any]]:
@@ -212,3 +252,10 @@ def largest_groups(estate: Estate, most: int = 20) -> list[dict[str, Any]]:
         query.named("entries", "groups")
         query.keep("largest_groups", LARGEST, most=most)
         return list(query.rows("FROM largest_groups ORDER BY size_bytes DESC, keeper"))
+
+
+def folder_copies(estate: Estate) -> list[dict[str, Any]]:
+    """The largest folders that exist elsewhere, wholly or nearly."""
+    with Query(estate) as query:
+        query.named("folder_copies")
+        return list(query.rows(LARGEST_FOLDERS))

@@ -30,6 +30,11 @@ from migrate.log import Log
 from migrate.model import SCHEMA_VERSION, TABLES
 from migrate.paths import without_credentials
 
+# Columns whose values hardly repeat: a dictionary of them takes time and room for nothing.
+_DISTINCT = {
+    "entry_id", "path", "path_raw", "name", "size_bytes", "mtime_ns", "ctime_ns", "birthtime_ns",
+    "file_id", "sample_xxh3", "xxh3_128", "sha256", "content_key", "source_path", "target_path",
+}  # fmt: skip
 PENDING = ".pending-"
 SPILL = ".spill-"  # folders of queries, beside the tables
 SPILL_SECONDS = 86_400
@@ -50,7 +55,10 @@ class Part:
 def write_part(root: Path, table: str, columns: pa.Table) -> Part:
     """Write one part under a name no reader looks at. Safe to call from any process."""
     buffer = pa.BufferOutputStream()
-    pq.write_table(columns, buffer, compression="zstd", row_group_size=131_072)
+    repeating = [one.name for one in columns.schema if one.name not in _DISTINCT]
+    pq.write_table(
+        columns, buffer, compression="zstd", row_group_size=131_072, use_dictionary=repeating
+    )
     content = buffer.getvalue()
     folder = root / table
     folder.mkdir(exist_ok=True)
@@ -148,7 +156,7 @@ class Estate:
 
     def fact_runs(self) -> list[int]:
         """The runs whose facts rules see: scans, what was read since, identification, groups."""
-        later = [run for stage in ("digest", "identify") for run in self.runs(stage)]
+        later = [run for stage in ("digest", "identify", "inspect") for run in self.runs(stage)]
         groups = self.latest("dedupe")
         runs = self.scans() + later + ([groups] if groups else [])
         return sorted(run.run_id for run in runs if run.parts or run.stage in ("crawl", "dedupe"))
@@ -157,6 +165,12 @@ class Estate:
         """Whether the newest dedupe compared the files of just the scans that count."""
         latest = self.latest("dedupe")
         return latest is not None and latest.inputs == [scan.run_id for scan in self.scans()]
+
+    def looked_at_now(self) -> bool:
+        """Whether the newest inspect saw just the scans and groups that count."""
+        latest, groups = self.latest("inspect"), self.latest("dedupe")
+        now = [scan.run_id for scan in self.scans()] + ([groups.run_id] if groups else [])
+        return latest is not None and latest.inputs == now
 
     def unfinished(self, stage: str, settings: dict[str, Any]) -> Run | None:
         """The newest run of a stage with these settings, if it was cut off."""

@@ -10,11 +10,19 @@ from typing import Any
 
 import ibis
 import pyarrow as pa
+from ibis import _
 
 from migrate.config import Config
+from migrate.copyfacts import (
+    about_folder_copies,
+    folder_copies,
+    permissions_differ,
+    with_access_lists,
+)
 from migrate.engine.query import Query
 from migrate.estate import Writer
 from migrate.expressions import extension_of, folded, folder_of, full_path, hex, is_under
+from migrate.inside.known import inside_files
 from migrate.model import TABLES
 from migrate.paths import pack_folder
 from migrate.retention import with_retention
@@ -33,7 +41,13 @@ FACTS = pa.schema(
         ("dup_keeper_path", pa.string()), ("member_count", pa.int64()),
         ("child_count", pa.int64()), ("path_len", pa.int64()), ("link_count", pa.int64()),
         ("version", pa.string()), ("version_latest_path", pa.string()),
-        ("rendition_of", pa.string()),
+        ("rendition_of", pa.string()), ("folder_copy", pa.string()),
+        ("folder_copy_path", pa.string()), ("folder_copy_of", pa.string()),
+        ("folder_copy_note", pa.string()), ("permissions_differ", pa.bool_()),
+        ("members", pa.int64()), ("members_elsewhere", pa.string()), ("shortcut", pa.string()),
+        ("shortcut_target", pa.string()), ("ni_numbers", pa.int64()), ("nhs_numbers", pa.int64()),
+        ("prison_numbers", pa.int64()), ("pnc_numbers", pa.int64()), ("marking", pa.string()),
+        ("near_dup", pa.string()), ("near_dup_path", pa.string()), ("near_dup_percent", pa.int64()),
         ("format_risk", pa.string()), ("format_action", pa.string()), ("format_plan", pa.string()),
         ("retention_class", pa.string()), ("retention_due_ns", pa.int64()),
         ("retention_basis", pa.string()), ("retention_certain", pa.bool_()),
@@ -50,7 +64,9 @@ def contents(query: Query) -> Any:
     entries = query.table("entries")
     files = entries.filter(entries.kind == "file")
     digests = query.table("digests").drop("scan_id")
-    whole = query.table("whole_digests").drop("scan_id")
+    # Two rows where a file was read whole to be compared, and again for SHA-256.
+    whole = query.table("whole_digests").group_by("entry_id")
+    whole = whole.aggregate(xxh3_128=_.xxh3_128.max(), sha256=_.sha256.max(), error=_.error.max())
     joined = files.left_join(digests, "entry_id", rname="d_{name}")
     joined = joined.left_join(whole, "entry_id", rname="w_{name}")
     columns = {name: joined[name] for name in entries.columns}
@@ -71,6 +87,14 @@ def content_key(table: Any) -> Any:
     digest = ibis.coalesce(table.digest, table.sample_xxh3)
     known = table.size_bytes.cast("string") + ":" + hex(digest) + ":" + extension_of(table.name)
     return ibis.coalesce(known, "entry " + table.entry_id.cast("string"))
+
+
+def known_formats(query: Query) -> Any:
+    """What was identified, in this scan or an earlier one: a format belongs to a content. Failures,
+    and what has no digest to know it by, only of the scans that count."""
+    formats, now = query.every_scan("formats"), [run.run_id for run in query.estate.scans()]
+    lasting = formats.error.isnull() & ~formats.content_key.startswith("entry ")
+    return formats.filter(formats.scan_id.isin(now) | lasting)
 
 
 def facts(query: Query, config: Config) -> Any:
@@ -110,6 +134,8 @@ def worked_out(query: Query, config: Config) -> Any:
     dup = _place_among_copies(query, table, unread)
     keeper = ibis.ifelse(dup == "not_keeper", table.dup_keeper_path, ibis.null("string"))
     table = table.mutate(
+        **about_folder_copies(table, unread, query.estate.groups_are_current()),
+        permissions_differ=permissions_differ(table),
         read_error=unread,
         path_len=table.full_path.length(),
         dup=dup,
@@ -147,14 +173,15 @@ def _joined(query: Query) -> Any:
     known = query.beside(
         entries.select("entry_id"),
         files.drop("content_key"), listings, _formats(query, files), _groups(query, entries),
-        *siblings(query),
+        folder_copies(query, entries), inside_files(query, files), *siblings(query),
     )  # fmt: skip
-    return with_owner_names(query, entries).left_join(known, "entry_id").drop("entry_id_right")
+    table = with_owner_names(query, entries).left_join(known, "entry_id").drop("entry_id_right")
+    return with_access_lists(query, table)
 
 
 def _formats(query: Query, files: Any) -> Any:
     """The format of each file whose content was looked at."""
-    formats = query.table("formats")
+    formats = known_formats(query)
     looked_at = formats.error.isnull()
     formats = formats.select(
         "content_key", "puid", "format_name", "ext_mismatch", format_error=formats.error,
@@ -173,9 +200,10 @@ def _groups(query: Query, entries: Any) -> Any:
     wanted = groups.select(entry_id="keeper_id").distinct()
     keepers = query.stored(
         entries.semi_join(wanted, "entry_id").select(
-            keeper_id="entry_id", dup_keeper_path=full_path(entries)
+            keeper_id="entry_id", dup_keeper_path=full_path(entries), keeper_mode="mode",
+            keeper_owner="owner", keeper_security_id="security_id",
         )
-    )
+    )  # fmt: skip
     joined = groups.left_join(keepers, "keeper_id").drop("keeper_id_right")
     return query.stored(joined)
 

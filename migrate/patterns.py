@@ -11,6 +11,9 @@ from functools import cache
 
 import duckdb
 
+# What programs leave in folders by themselves: with or without it, a folder is the same.
+JUNK = ["thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", ".ds_store", ".localized"]
+
 
 @cache
 def fold(text: str) -> str:

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import csv
 import io
-import zipfile
 from collections.abc import Iterator
 from datetime import date, datetime
 from pathlib import Path
@@ -27,6 +26,8 @@ from migrate.yamlfile import Document, read_yaml, suggestion
 
 MOST_ROWS = 20_000
 MOST_BYTES = 20 << 20
+MOST_UNPACKED_BYTES = 10 * MOST_BYTES
+MOST_CELLS = 5_000_000
 
 SCOPE = {
     "folders": "path|under", "owners": "owner|in", "names": "name|contains",
@@ -94,19 +95,17 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, Cells]]:
 
 
 def _workbook_rows(path: Path) -> Iterator[tuple[int, Cells]]:
-    from python_calamine import CalamineWorkbook
+    from migrate.spreadsheets import Refused, open_workbook
 
     if path.stat().st_size > MOST_BYTES:
         raise UnreadableRegister(f"larger than {MOST_BYTES >> 20} MB")
     try:
-        with zipfile.ZipFile(path) as packed:
-            if sum(item.file_size for item in packed.infolist()) > 10 * MOST_BYTES:
-                raise UnreadableRegister("unpacks to more than a register can hold")
-        sheet = CalamineWorkbook.from_path(path).get_sheet_by_index(0)
+        workbook = open_workbook(path.read_bytes(), MOST_UNPACKED_BYTES, MOST_CELLS)
+        sheet = workbook.get_sheet_by_index(0)
         for number, row in enumerate(sheet.to_python(skip_empty_area=False), 1):
             yield number, [(_cell_text(value), n) for n, value in enumerate(row, 1)]
-    except UnreadableRegister:
-        raise
+    except Refused as problem:
+        raise UnreadableRegister(f"it {problem}") from None
     except Exception as error:  # calamine's errors on damaged files are of many kinds
         raise UnreadableRegister(f"not a workbook that can be read: {error}") from None
 

@@ -23,12 +23,13 @@ from migrate.config import Config, load
 from migrate.engine.query import Query
 from migrate.errors import Fault, RulesInvalid
 from migrate.estate import Estate, create
+from migrate.expressions import size_words
 from migrate.facts import FACTS
 from migrate.flag.conditions import FIELDS
 from migrate.flag.examples import AS_OF, facts_of, failing_examples, scratch_query
 from migrate.flag.language import parse
 from migrate.flag.rules import LADDER, Rule, load_holds, load_rules
-from migrate.flag.stage import reason, size_words
+from migrate.flag.stage import reason
 from migrate.flag.values import days_before, nanoseconds
 from migrate.paths import pack_folder
 from migrate.patterns import fold
@@ -819,6 +820,7 @@ def test_facts_of_an_example():
     assert facts_of("a.doc") == {
         "kind": "file",
         "dup": "none",
+        "folder_copy": "none",
         "unit": "Unassigned",
         "name": "a.doc",
         "full_path": "share/a.doc",

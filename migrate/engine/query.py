@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -28,7 +28,7 @@ from migrate.model import TABLES
 # What DuckDB may use: little for a small estate, a gigabyte from ten million entries on.
 LEAST_MB, MOST_MB = 256, 1000
 ENTRIES_PER_MB = 5_000
-SLICE_PER_MB = 800  # rows of a wide join that fit beside each other
+SLICE_PER_MB = 400  # rows of a wide join that fit beside each other
 ROWS_PER_GROUP = 20_480  # of a Parquet file: as many rows are held by each thread that writes one
 BATCH_ROWS = 65_536
 
@@ -252,6 +252,12 @@ class Query:
     def scratch(self, name: str) -> Path:
         """Where a stage may put a file of its own while this connection is open."""
         return self._spill / name
+
+    def ordered(self, expression: Any, columns: Sequence[str]) -> Any:
+        """The same rows, in the order of some columns."""
+        if isinstance(expression, str):
+            return f"FROM ({expression}) ORDER BY {', '.join(columns)}"
+        return expression.order_by(*columns)
 
     def count(self, expression: Any) -> int:
         counted = f"SELECT count(*) FROM ({self.compiled(expression)})"  # noqa: S608

@@ -20,6 +20,7 @@ import ibis
 from migrate.expressions import folded, hex, is_under
 from migrate.flag import values
 from migrate.flag.values import Kind, days_before, nanoseconds
+from migrate.inside.patterns import MARKINGS
 from migrate.patterns import folder_pattern, glob_pattern
 from migrate.wording import NANOSECOND
 
@@ -337,6 +338,16 @@ FIELDS: dict[str, Field] = {
     "dup_count": Field(
         lambda t: t.member_count, NUMBER, "identical files in its group", "member_count"
     ),
+    "folder_copy": Field(
+        lambda t: t.folder_copy, _choice("identical", "contained", "overlap", "none"),
+        "that of the whole folder: with all that is also there in a tree that exists elsewhere "
+        "(identical: under the same names; contained: in one other folder); or what is nowhere "
+        "else in one that nearly does (overlap)", "folder_copy",
+    ),
+    "permissions_differ": Field(
+        lambda t: t.permissions_differ, FLAG,
+        "of a copy: other people may open it than the one that is kept", "permissions_differ",
+    ),
     "version": Field(
         lambda t: t.version, _choice("latest", "not_latest", "none"),
         "place among versions of one document, by name and date, in one folder", "version",
@@ -345,6 +356,48 @@ FIELDS: dict[str, Field] = {
         lambda t: folded(t.rendition_of), TEXT,
         "the document of the same name beside it, of which this PDF or web page may be made",
         "rendition_of",
+    ),
+    "members": Field(
+        lambda t: t.members, NUMBER, "files packed in an archive, empty ones left out", "members"
+    ),
+    "members_elsewhere": Field(
+        lambda t: t.members_elsewhere, _choice("all", "some", "none"),
+        "which files of an archive also lie outside, by name, size and CRC-32",
+        "members_elsewhere",
+    ),
+    "shortcut": Field(
+        lambda t: t.shortcut, _choice("works", "gone", "web"),
+        "where a shortcut leads: to what is in the estate, to what is not there any more, or to a "
+        "web address; unknown where estate.yaml does not say what is meant", "shortcut",
+    ),
+    "shortcut_target": Field(
+        lambda t: folded(t.shortcut_target), TEXT, "what a shortcut points to", "shortcut_target"
+    ),
+    "ni_numbers": Field(
+        lambda t: t.ni_numbers, NUMBER, "different National Insurance numbers in a document's text",
+        "ni_numbers",
+    ),
+    "nhs_numbers": Field(
+        lambda t: t.nhs_numbers, NUMBER,
+        "different NHS numbers in the text, with a valid check digit and the word NHS",
+        "nhs_numbers",
+    ),
+    "prison_numbers": Field(
+        lambda t: t.prison_numbers, NUMBER, "different prison numbers in the text (A1234BC)",
+        "prison_numbers",
+    ),
+    "pnc_numbers": Field(
+        lambda t: t.pnc_numbers, NUMBER,
+        "different PNC and CRO numbers in the text, with a valid check letter", "pnc_numbers",
+    ),
+    "marking": Field(
+        lambda t: t.marking, _choice(*MARKINGS),
+        "highest protective marking in headers, footers, first or last lines of the text",
+        "marking",
+    ),
+    "near_dup": Field(
+        lambda t: t.near_dup, _choice("newest", "not_newest", "none"),
+        "place among documents of nearly the same wording", "near_dup",
     ),
     "child_count": Field(lambda t: t.child_count, NUMBER, "entries in a folder", "child_count"),
     "path_len": Field(lambda t: t.path_len, NUMBER, "characters of the path", "path_len"),

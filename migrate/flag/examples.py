@@ -1,8 +1,8 @@
 """Room: every rule tried on its own examples, through the same expressions that flag runs.
 
 In: rules. Out: the examples that did not do as their rule says. An example is a file name, or facts
-by name; what it does not give is unknown, except kind (file), dup (none), unit (Unassigned) and
-path (share/name).
+by name; what it does not give is unknown, except kind (file), dup and folder_copy (none), unit
+(Unassigned) and path (share/name).
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ def facts_of(example: Any) -> dict[str, Any]:
     given = {"name": example} if isinstance(example, str) else dict(example)
     path = _plain_text(given.pop("path", None) or f"share/{given.get('name', '')}")
     name = _plain_text(given.pop("name", None) or path.rpartition("/")[2])
-    row: dict[str, Any] = {"kind": "file", "dup": "none", "unit": UNASSIGNED}
+    row: dict[str, Any] = {
+        "kind": "file", "dup": "none", "folder_copy": "none", "unit": UNASSIGNED,
+    }  # fmt: skip
     row |= {"name": name, "full_path": path}
     for key, value in given.items():
         row |= _fact(key, value)

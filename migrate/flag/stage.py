@@ -21,6 +21,7 @@ from migrate.config import Config
 from migrate.engine.query import Query
 from migrate.errors import RulesInvalid
 from migrate.estate import Run, Writer
+from migrate.expressions import size_words
 from migrate.facts import FACTS, facts, keep_facts, settings_of
 from migrate.flag.conditions import FIELDS, TIME
 from migrate.flag.examples import failing_examples
@@ -144,7 +145,7 @@ def reason(template: str, facts: Any) -> Any:
 def _value(name: str, facts: Any) -> Any:
     if name == "size":
         return ibis.coalesce(size_words(facts.size_bytes), "of unknown size")
-    if name in ("name", "owner", "unit", "retention_class"):
+    if name in ("name", "owner", "unit", "retention_class", "shortcut_target"):
         value = facts[name]
     elif name in FIELDS and FIELDS[name].modifiers is TIME:
         value = day_words(FIELDS[name].column(facts))
@@ -153,25 +154,13 @@ def _value(name: str, facts: Any) -> Any:
     elif name in FIELDS:
         value = (facts.full_path if name == "path" else FIELDS[name].column(facts)).cast("string")
     else:
-        value = facts[name]
+        value = facts[name].cast("string")
     return ibis.coalesce(value, "unknown")
 
 
 def day_words(time_ns: Any) -> Any:
     """A table's time as a date, as wording.date_text says it, but as an expression."""
     return (time_ns // NANOSECOND).as_timestamp("s").strftime("%Y-%m-%d")
-
-
-def size_words(size: Any) -> Any:
-    """1536 -> '1.5 KB', as wording.size_text says it, but as an expression."""
-    branches = [(size < 1024, size.cast("string") + " B")]
-    for power, unit in enumerate(("KB", "MB", "GB", "TB", "PB"), 1):
-        value = size / (1 << (10 * power))
-        words = ibis.ifelse(
-            value < 100, value.round(1).cast("string"), value.round(0).cast("int64").cast("string")
-        )
-        branches.append((value < 1000 if unit != "PB" else value >= 0, words + f" {unit}"))
-    return ibis.cases(*branches)
 
 
 def _summary(query: Query, found: Any) -> Flagged:

@@ -22,7 +22,8 @@ from migrate.yamlfile import Document, Place, Strict, read_yaml, suggestion, val
 # What an explanation may have in braces.
 TEMPLATE = re.compile(r"(\{\w+\})")
 TEMPLATE_FIELDS = sorted(
-    [*FIELDS, "dup_keeper_path", "format_name", "format_plan", "retention_authority",
+    [*FIELDS, "dup_keeper_path", "folder_copy_note", "folder_copy_of", "folder_copy_path",
+     "format_name", "format_plan", "near_dup_path", "near_dup_percent", "retention_authority",
      "retention_basis", "retention_period", "version_latest_path"]
 )  # fmt: skip
 
@@ -113,7 +114,8 @@ def _parameter_faults(text: RuleText) -> Iterator[tuple[str, str]]:
         yield "parameters", "`reason` says why a value was changed; name the parameter otherwise"
 
 
-BY_NAME = ["version", "rendition_of"]
+# Judged by names and dates, or by likeness: what rests on them can only be reviewed.
+NO_PROOF = ["version", "rendition_of", "members_elsewhere", "near_dup"]
 
 
 def _disposal_faults(text: RuleText, condition: Condition | None) -> Iterator[tuple[str, str]]:
@@ -126,11 +128,11 @@ def _disposal_faults(text: RuleText, condition: Condition | None) -> Iterator[tu
         yield "action", f"{text.id}: a rule of low confidence proposes no more than review"
     if text.category in ("record", "sensitive"):
         yield "action", f"{text.id}: what protects ({text.category}) proposes no disposal"
-    if condition and (by_name := [leaf for leaf in leaves(condition) if leaf.field in BY_NAME]):
+    if condition and (likely := [leaf for leaf in leaves(condition) if leaf.field in NO_PROOF]):
         yield (
             "match",
             (
-                f"`{by_name[0]}` is judged by names and dates: what rests on another file that is "
+                f"`{likely[0]}` is likely and not proven: what rests on another file that is "
                 "not known to be identical can only be reviewed"
             ),
         )

@@ -23,7 +23,7 @@ from migrate.flag.rules import Rule
 from migrate.flag.stage import day_words
 from migrate.plan import SCOPES, outcomes
 from migrate.smb.address import is_address, parse_address
-from migrate.wording import size_text, time_text
+from migrate.wording import count_text, size_text, time_text
 
 MOST_OF_A_CLAUSE = 120  # a list of hundreds of values is shown by its beginning
 
@@ -34,6 +34,7 @@ class Story:
 
     entry: dict[str, Any]
     group: list[dict[str, Any]]
+    folder: dict[str, Any] | None  # the replicated folder it lies in
     findings: list[dict[str, Any]]
     outcome: dict[str, Any] | None
     decisions: list[dict[str, Any]]
@@ -48,7 +49,8 @@ class Story:
         """For people: headings, each with its lines; empty ones are left out."""
         every = [
             (self.entry["full_path"], _entry_lines(self.entry)),
-            ("Identical files", [_group_line(member) for member in self.group]),
+            ("Identical files", _group_lines(self.group)),
+            ("Its folder elsewhere", _folder_lines(self.folder)),
             ("Findings", _findings_lines(self.findings)),
             ("What should happen", _outcome_lines(self.outcome)),
             ("Decisions", [_decision_line(decision) for decision in self.decisions]),
@@ -80,8 +82,9 @@ def explain(estate: Estate, config: Config, rules: list[Rule], as_of: date, path
         decisions = query.all_decisions()
         mine = decisions.filter(decisions.entry_id == number).order_by("decision_seq")
         return Story(
-            entry, _group(query, everything, entry), findings, fate, list(query.rows(mine)),
-            rows("manifest", "target_path"), rows("receipts", "verified_at"),
+            entry, _group(query, everything, entry), _folder(query, entry), findings, fate,
+            list(query.rows(mine)), rows("manifest", "target_path"),
+            rows("receipts", "verified_at"),
         )  # fmt: skip
 
 
@@ -126,11 +129,17 @@ def _group(query: Query, everything: Any, entry: dict[str, Any]) -> list[dict[st
     if entry["group_id"] is None:
         return []
     members = everything.filter(everything.group_id == entry["group_id"])
-    return list(
-        query.rows(
-            members.select("full_path", "role").order_by(members.role != "keeper", "full_path")
-        )
+    shown = members.select(
+        "full_path", "role", "owner", "mtime_ns", "birthtime_ns", "permissions_differ"
     )
+    return list(query.rows(shown.order_by(members.role != "keeper", "full_path")))
+
+
+def _folder(query: Query, entry: dict[str, Any]) -> dict[str, Any] | None:
+    folder = entry["entry_id"] if entry["kind"] == "folder" else entry["parent_id"]
+    trees = query.table("folder_copies")
+    mine = (trees.entry_id == folder) & (trees.scan_id == entry["scan_id"])
+    return next(query.rows(trees.filter(mine)), None)
 
 
 def _add_clauses(
@@ -186,6 +195,9 @@ def _entry_lines(entry: dict[str, Any]) -> list[str]:
         "type": entry["mime"],
         "format": " ".join(filter(None, (entry["puid"], entry["format_name"]))),
         "locked": "with a password" if entry["encrypted"] else None,
+        "packed": _packed(entry),
+        "points to": entry["shortcut_target"],
+        "text holds": _text_words(entry),
         "digest": f"xxh3_128 {entry['digest'].hex()}" if entry["digest"] else None,
         "sha256": entry["digest_sha256"].hex() if entry["digest_sha256"] else None,
         "not readable": entry["read_error"],
@@ -195,8 +207,60 @@ def _entry_lines(entry: dict[str, Any]) -> list[str]:
     return [f"{name:<13}{value}" for name, value in known.items() if value]
 
 
+MOST_COPIES = 50  # --json has all of them
+
+
+def _group_lines(group: list[dict[str, Any]]) -> list[str]:
+    more = len(group) - MOST_COPIES
+    lines = [_group_line(member) for member in group[:MOST_COPIES]]
+    return [*lines, f"and {count_text(more, 'other')}"] if more > 0 else lines
+
+
+def _packed(entry: dict[str, Any]) -> str | None:
+    if entry["members"] is None:
+        return None
+    where = {"all": "all of them", "some": "some of them", "none": "none of them"}
+    elsewhere = where.get(entry["members_elsewhere"], "it is not known which")
+    return f"{count_text(entry['members'], 'file')}; also outside of it: {elsewhere}"
+
+
+def _text_words(entry: dict[str, Any]) -> str | None:
+    """What was counted in a document's text."""
+    if entry["ni_numbers"] is None:
+        return None
+    kinds = {"ni_numbers": "National Insurance", "nhs_numbers": "NHS", "prison_numbers": "prison",
+             "pnc_numbers": "PNC or CRO"}  # fmt: skip
+    found = [f"{entry[name]:,} {words} numbers" for name, words in kinds.items() if entry[name]]
+    if entry["marking"]:
+        found.append(f"the marking {entry['marking'].upper().replace('_', '-')}")
+    if entry["near_dup_path"]:
+        found.append(f"{entry['near_dup_percent']}% of the wording of {entry['near_dup_path']}")
+    return ", ".join(found) or "no personal numbers, no marking"
+
+
 def _group_line(member: dict[str, Any]) -> str:
-    return f"{member['role']:<10} {member['full_path']}"
+    said = [f"modified {time_text(member['mtime_ns'])}" if member["mtime_ns"] else ""]
+    said.append(f"owner {member['owner']}" if member["owner"] else "")
+    said.append("other permissions than the keeper" if member["permissions_differ"] else "")
+    known = ", ".join(word for word in said if word)
+    return f"{member['role']:<10} {member['full_path']}   ({known})"
+
+
+_FOLDER_WORDS = {
+    "identical": "is the same as", "contained": "is wholly in", "overlap": "is nearly all in",
+}  # fmt: skip
+
+
+def _folder_lines(tree: dict[str, Any] | None) -> list[str]:
+    if tree is None:
+        return []
+    shared, files = tree["shared_files"], count_text(tree["files"], "file")
+    only = count_text(tree["only_here_files"], "file")
+    return [
+        f"{tree['top_path']} {_FOLDER_WORDS[tree['kind']]} {tree['of_path']}",
+        f"{shared:,} of {files} with content kept there; {only} nowhere else "
+        f"({size_text(tree['only_here_size_bytes'])})",
+    ]
 
 
 def _findings_lines(findings: list[dict[str, Any]]) -> list[str]:

@@ -18,11 +18,12 @@ import ibis
 from migrate.config import Config, load
 from migrate.engine.query import Query
 from migrate.estate import Estate
-from migrate.facts import content_key, contents
+from migrate.facts import content_key, contents, known_formats
 from migrate.flag.rules import LADDER, as_of_date, load_holds
 from migrate.report import logged, sections
 from migrate.report.headlines import Headline, headlines
 from migrate.report.sections import Ask, Figure, total
+from migrate.scans import rescans
 from migrate.sources import OFFLINE
 
 
@@ -47,10 +48,42 @@ def formats(estate: Estate, most: int = 20) -> list[Figure]:
     with Query(estate) as query:
         files = contents(query)
         files = files.mutate(content_key=content_key(files))
-        known = query.table("formats").select("content_key", "puid", "format_name")
+        known = known_formats(query).select("content_key", "puid", "format_name")
         joined = files.inner_join(known.distinct(on="content_key"), "content_key")
         counted = joined.group_by(["puid", "format_name"]).aggregate(files=joined.count())
         return list(query.rows(counted.order_by(ibis.desc("files"), "puid").limit(most)))
+
+
+# What was seen inside files: words for it, and which rows it is of.
+INSIDE: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "archives": ("archives listed", lambda t: t.members.notnull()),
+    "archives_elsewhere": (
+        "archives whose files all lie outside too", lambda t: t.members_elsewhere == "all",
+    ),
+    "shortcuts": ("shortcuts read", lambda t: t.shortcut_target.notnull()),
+    "shortcuts_gone": ("shortcuts to nothing", lambda t: t.shortcut == "gone"),
+    "documents": ("documents whose text was read", lambda t: t.ni_numbers.notnull()),
+    "ni_numbers": ("with National Insurance numbers", lambda t: t.ni_numbers > 0),
+    "nhs_numbers": ("with NHS numbers", lambda t: t.nhs_numbers > 0),
+    "prison_numbers": ("with prison numbers", lambda t: t.prison_numbers > 0),
+    "pnc_numbers": ("with PNC or CRO numbers", lambda t: t.pnc_numbers > 0),
+    "marked": ("with a protective marking", lambda t: t.marking.notnull()),
+    "near_dups": ("nearly the same as a newer one", lambda t: t.near_dup == "not_newest"),
+}  # fmt: skip
+
+
+def looked_into(estate: Estate) -> tuple[Figure, list[Figure]]:
+    """How many files (copies counted) each line of INSIDE is of; and why others could not be
+    looked into, with the number of contents."""
+    with Query(estate) as query:
+        files = contents(query)
+        files = files.select("entry_id", content_key=content_key(files))
+        table = files.inner_join(query.table("inside"), "content_key")
+        sums = {name: total(test(table)) for name, (_, test) in INSIDE.items()}
+        looks = query.table("looks")
+        failed = looks.filter(looks.error.notnull()).group_by("error")
+        failed = failed.aggregate(files=ibis._.count()).order_by(ibis.desc("files"), "error")
+        return next(query.rows(table.aggregate(**sums))), list(query.rows(failed))
 
 
 def flagged(estate: Estate) -> list[Figure]:
@@ -108,6 +141,7 @@ class Figures:
     manifest: Figure | None
     receipts: list[Figure] | None
     scans: list[Figure]
+    rescans: list[Figure]  # of shares scanned twice: what has changed, what was taken over
     flag: Figure | None
     history: list[Figure]
 
@@ -165,6 +199,7 @@ def figures(estate: Estate, config: Config) -> Figures:
         receipts=receipts,
         attention=attention,
         scans=logged.scans(estate),
+        rescans=rescans(estate),
         flag={**run.settings, "run": run.run_id} if run else None,
         history=logged.history(estate),
         **asked,
@@ -205,4 +240,10 @@ def _duplicates(ask: Ask) -> Figure | None:
     """Groups, copies and their bytes, as dedupe counted them, and the ten largest."""
     estate = ask.query.estate
     run, flagged = estate.latest("dedupe"), estate.latest("flag") is not None
-    return {**run.summary, "largest": sections.largest_copies(ask, 10, flagged)} if run else None
+    if run is None:
+        return None
+    return {
+        **run.summary,
+        "largest": sections.largest_copies(ask, 10, flagged),
+        "folders": sections.folder_copies(ask, 10, flagged),
+    }

@@ -11,12 +11,16 @@ from typing import Any
 
 from migrate.config import Config
 from migrate.estate import Estate, Run
+from migrate.scans import is_disproved, rescans
 from migrate.wording import count_text, size_text
+
+UNTRUE = "files read again to prove the scan before had changed unseen: migrate changes"
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage: its name, state (done | under way | out of date | not yet) and result in words."""
+    """One stage: its name, state (done | under way | out of date | not yet | not to be trusted) and
+    result in words."""
 
     name: str
     state: str
@@ -67,6 +71,15 @@ def _crawl(estate: Estate, share: str) -> Stage:
     )
     if connection := run.summary.get("connection"):
         words += f", {connection}"
+    if is_disproved(run):
+        return Stage(name, "not to be trusted", f"{words}; {UNTRUE}")
+    changed = next((one for one in rescans(estate) if one["scan"] == run.run_id), None)
+    if changed and changed["changes"]:
+        found = (
+            (n, changed["changes"][n]["files"]) for n in ("new", "changed", "moved", "deleted")
+        )
+        told = ", ".join(f"{files:,} {what}" for what, files in found if files)
+        words += f"; since {changed['before_at']}: {told or 'nothing changed'}"
     return Stage(name, "done" if run.finished else "under way", f"{words}, begun {run.started_at}")
 
 
@@ -74,11 +87,19 @@ def _identified(run: Run) -> str:
     return count_text(run.summary.get("contents", 0), "content")
 
 
+def _inspected(run: Run) -> str:
+    text = "text too" if run.settings["text"] else "no text"
+    return f"{count_text(run.summary['contents'], 'content')}, {text}"
+
+
 def _deduped(run: Run) -> str:
     found = run.summary
     size = size_text(found["copies_size_bytes"])
     copies = count_text(found["copies"], "copy", "copies")
-    return f"{count_text(found['groups'], 'group')}, {copies}, {size}"
+    words = f"{count_text(found['groups'], 'group')}, {copies}, {size}"
+    if found["replicated_folders"]:
+        words += f"; {count_text(found['replicated_folders'], 'whole folder')} among them"
+    return words
 
 
 def _flagged(run: Run) -> str:
@@ -109,15 +130,19 @@ def _moved(run: Run) -> str:
 _STAGES: list[tuple[str, Any, list[str]]] = [
     ("identify", _identified, ["crawl"]),
     ("dedupe", _deduped, ["crawl"]),
-    ("flag", _flagged, ["crawl", "identify", "dedupe"]),
+    ("inspect", _inspected, ["crawl", "dedupe"]),
+    ("flag", _flagged, ["crawl", "identify", "dedupe", "inspect"]),
     ("review export", _exported, ["flag"]),
     ("review import", _imported, []),
     ("manifest", _listed, ["flag", "review import"]),
     ("move", _moved, ["manifest"]),
 ]
 
+_OPTIONAL = {"identify": "dedupe", "inspect": "flag"}  # and what comes after them
+
 _COMMANDS = {
     "identify": "migrate identify (or leave it out: migrate dedupe)",
+    "inspect": "migrate inspect (or leave it out: migrate flag)",
     "review import": "migrate review import WORKBOOK, for every workbook that comes back; "
     "for what is decided already, migrate manifest",
     "move": "migrate move --to file:///NEW/STORE",
@@ -135,11 +160,13 @@ def _stage(estate: Estate, name: str, words: Any, needs: list[str]) -> Stage:
 
 
 def _next(estate: Estate, stages: list[Stage]) -> str:
-    """The first stage that is not done. Identification is optional once something came after it."""
-    later = estate.latest("dedupe") is not None
+    """The first stage that is not done. What may be left out is, once something came after it."""
+    left_out = [name for name, after in _OPTIONAL.items() if estate.latest(after)]
     for stage in stages:
-        if stage.state == "done" or (stage.name == "identify" and later):
+        if stage.state == "done" or stage.name in left_out:
             continue
+        if stage.state == "not to be trusted":
+            return "migrate crawl --reread"
         name = "crawl" if stage.name.startswith("crawl ") else stage.name
         return _COMMANDS.get(name, f"migrate {name}")
     return "migrate verify, then migrate report"

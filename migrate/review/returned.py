@@ -8,10 +8,8 @@ can hold; a row whose decision is read as something it does not say.
 from __future__ import annotations
 
 import hashlib
-import io
 import re
 import unicodedata
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,10 +31,11 @@ from migrate.review.columns import (
     STATE_LABEL,
     canonical,
 )
+from migrate.spreadsheets import Refused, TooLarge, open_workbook
 
 DECIDED_SHEETS = [FOLDERS, COPIES, RULES]
 MOST_UNPACKED_BYTES = 4 << 30
-MOST_CELLS = 60_000_000  # the reader lays a sheet out as a rectangle
+MOST_CELLS = 60_000_000
 COVER_ROWS = 60
 MOST_ROWS_ABOVE = 50  # the titles
 
@@ -84,8 +83,7 @@ def read_workbook(path: Path, book: int) -> Workbook:
     one; LimitReached if it would unpack to more than 4 GB."""
     try:
         content = path.read_bytes()
-        _look_into(path, content)
-        found = CalamineWorkbook.from_filelike(io.BytesIO(content))
+        found = open_workbook(content, MOST_UNPACKED_BYTES, MOST_CELLS)
         if COVER not in found.sheet_names or FOLDERS not in found.sheet_names:
             raise UsageError(
                 f"{path} is no review workbook: it has no sheets “{COVER}” and “{FOLDERS}”",
@@ -107,54 +105,16 @@ def read_workbook(path: Path, book: int) -> Workbook:
         return Workbook(path.name, reviewer, seen_run, rows, undecided, digest)
     except MigrateError:
         raise
+    except TooLarge as problem:
+        todo = "Copy the decisions into a workbook as it was exported."
+        raise LimitReached(f"{path} {problem}: no review workbook does", todo) from None
+    except Refused as problem:
+        raise UsageError(f"{path} {problem}") from None
     except Exception as error:
         raise UsageError(
             f"{path} cannot be read as an .xlsx workbook: {error}",
             "Open it in a spreadsheet program and save it as .xlsx.",
         ) from None
-
-
-def _look_into(path: Path, content: bytes) -> None:
-    """Refuse what would fill the memory: by its size unpacked, or by a cell far away."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        size = sum(info.file_size for info in archive.infolist())
-        if size > MOST_UNPACKED_BYTES:
-            raise LimitReached(f"{path} would unpack to {size:,} bytes: no review workbook does")
-        for info in archive.infolist():
-            sheet = info.filename.startswith("xl/worksheets/") and info.filename.endswith(".xml")
-            if b"<!DOCTYPE" in archive.open(info).read(4096):
-                raise UsageError(f"{path} holds a document type in {info.filename}: no spreadsheet")
-            if sheet:
-                _refuse_far_cells(path, archive, info)
-
-
-_FAR = re.compile(rb'\br="([A-Z]{2,3})(\d{1,7})"')
-_ROW = re.compile(rb'<(?:\w+:)?row\b[^>]*?\br="(\d{1,9})"')
-
-
-def _refuse_far_cells(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
-    """A sheet is as wide as its last column and as long as its last row; our own have neither a
-    second letter in a column nor more rows than Excel."""
-    columns, rows, tail = 26, 0, b""
-    with archive.open(info) as file:
-        while block := file.read(1 << 20):
-            text = tail + block
-            columns = max([columns, *(_column(match[1]) for match in _FAR.finditer(text))])
-            rows = max([rows, *(int(number) for number in _ROW.findall(text))])
-            tail = text[-200:]
-    if columns * rows > MOST_CELLS:
-        raise LimitReached(
-            f"{path}: a sheet has a value far outside its table, in row {rows:,} or in column "
-            f"number {columns:,}",
-            "Copy the decisions into a workbook as it was exported.",
-        )
-
-
-def _column(letters: bytes) -> int:
-    number = 0
-    for letter in letters:
-        number = number * 26 + letter - 64
-    return number
 
 
 def _cover(found: CalamineWorkbook) -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""Rooms of the stage that looks inside files: archives, shortcuts, documents' text."""

@@ -1,0 +1,178 @@
+"""Room: the stage that looks inside files, once for each distinct content.
+
+In: files of the current scans. Out: `looks` (what is inside), `checksums` (of files that may also
+lie in an archive), and `inside`: what both mean beside all other files.
+Never: anything unpacked; a document's text kept; a file that stops the run.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import zlib
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import ibis
+
+from migrate.config import Config, Place
+from migrate.digest import COLUMNS, Reader, places
+from migrate.engine.hours import workers_for
+from migrate.engine.limited import Exceeded, Limited
+from migrate.engine.map import Row, map_rows
+from migrate.engine.query import Query
+from migrate.engine.workers import Worker
+from migrate.errors import MigrateError
+from migrate.estate import Run, Writer
+from migrate.expressions import extension_of, folded
+from migrate.facts import content_key, contents
+from migrate.inside import archives, shortcuts, text
+from migrate.inside.related import checksums, inside, looks, packed, windows_roots
+from migrate.sources import OpenFile
+
+MOST_DOCUMENT_BYTES = 128 << 20
+BLOCK_BYTES = 1 << 20
+
+
+def inspect(writer: Writer, config: Config, workers: int) -> tuple[Run, int]:
+    """Look into what was not looked into yet. Returns the run and how many contents that were.
+
+    Errors: MigrateError where text is asked for and cannot be read here."""
+    require_text(config)
+    select = partial(not_looked_at, with_text=config.inspect.text)
+    root = writer.estate.root
+    known_as = {share.name: windows_roots(config, root, share) for share in config.shares}
+    settings = {"text": config.inspect.text, "known_as": known_as}
+    groups = writer.estate.latest("dedupe")
+    inputs = [scan.run_id for scan in writer.estate.scans()] + ([groups.run_id] if groups else [])
+    done = writer.estate.done("inspect", settings, inputs)
+    if done and not _count(writer, select):
+        return done, 0
+    run = writer.begin("inspect", settings, inputs)
+    looked = _map(writer, run, config, "looks", Inspector, select, workers, "inspect")
+    make = partial(Keyed, read=_crc32)
+    label = "inspect: files that archives hold too"
+    _map(writer, run, config, "checksums", make, without_checksum, workers, label)
+    with Query(writer.estate) as query:
+        writer.commit(run, query.write("inside", inside(query, known_as)))
+    writer.finish(run, {"contents": looked})
+    return run, looked
+
+
+def require_text(config: Config) -> None:
+    """Whether text can be read here, if it is asked for.
+
+    Errors: MigrateError."""
+    if not config.inspect.text:
+        return
+    if sys.platform == "win32":
+        raise MigrateError(
+            "text is read within limits on time and memory that Windows does not have",
+            "Run this on Linux or macOS, or write `inspect: {text: false}` in estate.yaml.",
+        )
+    if missing := [name for name in ("kreuzberg", "rensa") if not importlib.util.find_spec(name)]:
+        raise MigrateError(
+            f"estate.yaml asks for documents' text, and {' and '.join(missing)} is not installed",
+            "Run pip install 'migrate[text]', or write `inspect: {text: false}` in estate.yaml.",
+        )
+
+
+def _count(writer: Writer, select: Callable[[Query], Any]) -> int:
+    with Query(writer.estate) as query:
+        return query.count(select(query))
+
+
+def _map(
+    writer: Writer, run: Run, config: Config, table: str, make: Callable[..., Worker],
+    select: Callable[[Query], Any], workers: int, label: str,
+) -> int:  # fmt: skip
+    """Workers over the selected files, if there are any."""
+    if not _count(writer, select):
+        return 0
+    where = places(config, writer.estate.root)
+    count = workers_for(where.values(), workers)
+    made = partial(make, where, count)
+    return map_rows(writer, run, table, made, select, count, label, where.values())
+
+
+def not_looked_at(query: Query, with_text: bool) -> Any:
+    """One file for each content that can be looked into and was not."""
+    files = contents(query)
+    files = files.filter(files.size_bytes > 0, files.read_error.isnull())
+    ext = extension_of(files.name)
+    kinds = [
+        (ext.isin(archives.EXTENSIONS), "archive"),
+        (ext.isin(shortcuts.EXTENSIONS), "shortcut"),
+    ]
+    if with_text:
+        locked = files.encrypted.fill_null(False)
+        kinds.append((ext.isin([*text.TYPES]) & ~locked, "document"))
+    files = files.mutate(what=ibis.cases(*kinds), ext=ext, content_key=content_key(files))
+    files = files.filter(files.what.notnull())
+    files = files.anti_join(looks(query), "content_key")
+    files = files.order_by("entry_id").distinct(on="content_key", keep="first")
+    return files.select(*COLUMNS, "content_key", "what", "ext")
+
+
+def without_checksum(query: Query) -> Any:
+    """One file for each content that has the name and the size of something in an archive."""
+    files = contents(query)
+    files = files.filter(files.size_bytes > 0, files.read_error.isnull())
+    files = files.mutate(lower_name=folded(files.name), content_key=content_key(files))
+    files = files.semi_join(packed(query), ["lower_name", "size_bytes"])
+    files = files.anti_join(checksums(query), "content_key")
+    files = files.order_by("entry_id").distinct(on="content_key", keep="first")
+    return files.select(*COLUMNS, "content_key")
+
+
+_KEPT = ("content_key", "what")
+
+
+class Keyed(Reader):
+    """A reader whose rows say which content was asked about, also where it could not be read."""
+
+    def work(self, rows: list[Row]) -> list[Row]:
+        asked = [{name: row[name] for name in _KEPT if name in row} for row in rows]
+        return [key | found for key, found in zip(asked, super().work(rows), strict=True)]
+
+
+class Inspector(Keyed):
+    """A worker that looks into files of all kinds."""
+
+    def __init__(self, places: dict[str, Place], among: int) -> None:
+        super().__init__(places, among, self._look)
+        self.limited = Limited(text.COMMAND)
+
+    def drain(self) -> None:
+        self.limited.close()
+
+    def _look(self, file: OpenFile, row: Row) -> dict[str, Any]:
+        try:
+            if row["what"] == "archive":
+                return {"members": archives.members(file, row["size_bytes"])}
+            if row["what"] == "shortcut":
+                content = file.read_at(0, shortcuts.MOST_BYTES)
+                return {"target": shortcuts.target(content, row["ext"])}
+            if row["size_bytes"] > MOST_DOCUMENT_BYTES:
+                return {"error": "too_large"}
+            return self.limited.ask({"ext": row["ext"]}, _whole(file))
+        except (archives.Unreadable, Exceeded) as problem:
+            return {"error": problem.code}
+        except shortcuts.Damaged:
+            return {"error": "damaged"}
+
+
+def _whole(file: OpenFile) -> bytes:
+    content = bytearray()
+    while block := file.read_at(len(content), BLOCK_BYTES):
+        content += block
+    return bytes(content)
+
+
+def _crc32(file: OpenFile, row: Row) -> dict[str, Any]:
+    crc32 = at = 0
+    while block := file.read_at(at, BLOCK_BYTES):
+        crc32 = zlib.crc32(block, crc32)
+        at += len(block)
+    return {"crc32": crc32}

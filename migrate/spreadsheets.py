@@ -1,0 +1,68 @@
+"""Room: a spreadsheet from outside, looked over before a reader is let loose on it.
+
+In: the bytes of an .xlsx. Out: the workbook, open for reading. Refused: what would fill the memory,
+by its size unpacked or by a cell far away (readers lay a sheet out as a rectangle), and XML with
+declarations of its own.
+Sources: ECMA-376 part 1, 18.3.1.4 (cells) and 18.3.1.73 (rows); part 2 (packages are ZIP files).
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+
+from python_calamine import CalamineWorkbook
+
+DECLARATIONS_BYTES = 4096  # they stand at the beginning of a file, or nowhere
+BLOCK_BYTES = 1 << 20
+_FAR = re.compile(rb'\br="([A-Z]{2,3})(\d{1,7})"')
+_ROW = re.compile(rb'<(?:\w+:)?row\b[^>]*?\br="(\d{1,9})"')
+_FEWEST_COLUMNS = 26  # those with one letter are not looked for
+
+
+class Refused(Exception):
+    """Why it is not read, in words that follow the file's name."""
+
+
+class TooLarge(Refused):
+    """It would take more memory than what it is for could need."""
+
+
+def open_workbook(content: bytes, most_bytes: int, most_cells: int) -> CalamineWorkbook:
+    """The workbook, if it unpacks to no more than `most_bytes` and no sheet spreads over more than
+    `most_cells`.
+
+    Errors: Refused; for damaged files, zipfile's and the reader's own, which are of many kinds."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        size = sum(info.file_size for info in archive.infolist())
+        if size > most_bytes:
+            raise TooLarge(f"would unpack to {size:,} bytes")
+        for info in archive.infolist():
+            if b"<!DOCTYPE" in archive.open(info).read(DECLARATIONS_BYTES):
+                raise Refused(f"holds a document type in {info.filename}: no spreadsheet does")
+            if info.filename.startswith("xl/worksheets/") and info.filename.endswith(".xml"):
+                _refuse_far_cells(archive, info, most_cells)
+    return CalamineWorkbook.from_filelike(io.BytesIO(content))
+
+
+def _refuse_far_cells(archive: zipfile.ZipFile, info: zipfile.ZipInfo, most_cells: int) -> None:
+    """A sheet is as wide as its last column and as long as its last row."""
+    columns, rows, tail = _FEWEST_COLUMNS, 0, b""
+    with archive.open(info) as file:
+        while block := file.read(BLOCK_BYTES):
+            text = tail + block
+            columns = max([columns, *(_column(match[1]) for match in _FAR.finditer(text))])
+            rows = max([rows, *(int(number) for number in _ROW.findall(text))])
+            tail = text[-200:]
+    if columns * rows > most_cells:
+        raise TooLarge(
+            f"has a value far outside its table, in row {rows:,} or in column number {columns:,}"
+        )
+
+
+def _column(letters: bytes) -> int:
+    number = 0
+    for letter in letters:
+        number = number * 26 + letter - 64
+    return number
