@@ -65,6 +65,7 @@ def make_share(root: Path) -> Path:
         "works.lnk": lnk(network=(r"\\FS1\Dept", r"data\TABLE 1.csv")),
         "gone.lnk": lnk(local=r"S:\Data\table 9.csv", wide=True),
         "gone folder.lnk": lnk(local=r"S:\No such\deep\table 9.csv"),
+        "short.lnk": lnk(local=r"S:\Data\TABLE~1.CSV"), "up.lnk": lnk(local=r"S:\Data\..\x.doc"),
         "elsewhere.lnk": lnk(local=r"C:\Users\ann\plan.doc"),
         "behind a link.lnk": lnk(local=r"S:\Links\door\plan.doc"),
         "root.lnk": lnk(local="S:\\"), "cut.lnk": lnk(local=r"S:\Data\table 1.csv")[:90],
@@ -130,7 +131,7 @@ def test_shortcuts_beside_what_is_there(looked: Path) -> None:
     }
     assert states == {
         "works": "works", "gone": "gone", "gone folder": "gone", "elsewhere": None,
-        "behind a link": None, "root": "works", "cut": None, "web": "web",
+        "behind a link": None, "short": None, "up": None, "root": "works", "cut": None, "web": "web",
     }  # fmt: skip
     assert found["Links/works.lnk"][1] == r"\\FS1\Dept\data\TABLE 1.csv"
 

@@ -187,7 +187,7 @@ def _entry_lines(entry: dict[str, Any]) -> list[str]:
         "format": " ".join(filter(None, (entry["puid"], entry["format_name"]))),
         "locked": "with a password" if entry["encrypted"] else None,
         "packed": _packed(entry),
-        "points to": entry["shortcut_target"],
+        "points to": _pointed_to(entry),
         "text holds": _text_words(entry),
         "digest": f"xxh3_128 {entry['digest'].hex()}" if entry["digest"] else None,
         "sha256": entry["digest_sha256"].hex() if entry["digest_sha256"] else None,
@@ -196,6 +196,14 @@ def _entry_lines(entry: dict[str, Any]) -> list[str]:
         "seen in": f"scan {entry['scan_id']}, record_id {entry['entry_id']:016x}",
     }
     return [f"{name:<13}{value}" for name, value in known.items() if value]
+
+
+def _pointed_to(entry: dict[str, Any]) -> str | None:
+    if entry["shortcut_target"] is None:
+        return None
+    words = {"gone": "which is not there any more", "works": "which is there", "web": "on the web"}
+    state = words.get(entry["shortcut"], "of which nothing is known here")
+    return f"{entry['shortcut_target']}, {state}"
 
 
 def _packed(entry: dict[str, Any]) -> str | None:
