@@ -173,9 +173,13 @@ class Estate:
         return latest is not None and latest.inputs == now
 
     def unfinished(self, stage: str, settings: dict[str, Any]) -> Run | None:
-        """The newest run of a stage with these settings, if it was cut off."""
-        same = [run for run in self.runs(stage) if run.settings == settings]
-        return same[-1] if same and not same[-1].finished else None
+        """The newest run of a stage with these settings, if it was cut off, and no run on the same
+        share was finished since."""
+        share = settings.get("share")
+        runs = [run for run in self.runs(stage) if run.settings.get("share") == share]
+        done = max((run.run_id for run in runs if run.finished), default=0)
+        same = [run for run in runs if run.settings == settings and run.run_id > done]
+        return same[-1] if same else None
 
     def scans(self) -> list[Run]:
         """The crawl that counts for each share: the newest finished, else the one under way."""

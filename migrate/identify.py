@@ -160,9 +160,10 @@ def identify(writer: Writer, config: Config, workers: int) -> tuple[Run | None, 
             "Run `migrate identify` on Linux or macOS, or go on without: extensions are used.",
         )
     scans = [run.run_id for run in writer.estate.scans()]
-    with Query(writer.estate) as query:
-        if not query.count(unidentified(query)) and writer.estate.done("identify", {}, scans):
-            return None, 0
+    if writer.estate.done("identify", {}, scans):
+        with Query(writer.estate) as query:
+            if not query.count(unidentified(query)):
+                return None, 0
     run = writer.begin("identify", {}, scans)
     where = places(config, writer.estate.root)
     count = workers_for(where.values(), workers)

@@ -220,8 +220,8 @@ def _gather(estate: Estate, basis: Basis, reading: Reading, folder: Path) -> tup
 
     with Query(estate) as query:
         files = _read_before(query, basis, reading)
-        types = files.filter(files.mime.notnull()).select("mime").distinct()
-        mimes = [row["mime"] for row in query.rows(types.order_by("mime"))]
+        types = _of_scan(query, "digests", basis.run).select("mime").distinct()
+        mimes = [row["mime"] for row in query.rows(types.order_by("mime")) if row["mime"]]
         numbered = query.given(
             [{"mime": mime, "mime_no": number} for number, mime in enumerate(mimes)],
             pa.schema([("mime", pa.string()), ("mime_no", pa.int32())]),
@@ -230,6 +230,12 @@ def _gather(estate: Estate, basis: Basis, reading: Reading, folder: Path) -> tup
         files = files.mutate(mime_no=files.mime_no.fill_null(len(mimes)))
         count = _write(query.batches(files.order_by("file_id"), 1 << 17), folder)
     return count, mimes
+
+
+def _of_scan(query: Any, name: str, run: Run) -> Any:
+    """What was read of a scan's files, by itself and by later stages."""
+    table = query.every_scan(name)
+    return table.filter(table.scan_id == run.run_id).drop("scan_id")
 
 
 def _read_before(query: Any, basis: Basis, reading: Reading) -> Any:
@@ -244,12 +250,10 @@ def _read_before(query: Any, basis: Basis, reading: Reading) -> Any:
         entries.file_id > 0, entries.file_id < ibis.literal(NO_NUMBER, "uint64"),
     ).semi_join(root, "device_id")  # fmt: skip
     proven_ns = _proven_ns(query, files, basis)
-    of_run = [
-        (table := query.every_scan(name)).filter(table.scan_id == basis.run.run_id).drop("scan_id")
-        for name in ("digests", "whole_digests")
-    ]
-    table = files.inner_join(of_run[0], "entry_id", rname="d_{name}")
-    table = table.left_join(of_run[1], "entry_id", rname="w_{name}")
+    table = files.inner_join(_of_scan(query, "digests", basis.run), "entry_id", rname="d_{name}")
+    table = table.left_join(
+        _of_scan(query, "whole_digests", basis.run), "entry_id", rname="w_{name}"
+    )
     xxh3 = ibis.coalesce(table.xxh3_128, table.w_xxh3_128)
     sha256 = ibis.coalesce(table.sha256, table.w_sha256)
     read_in = table.read_in.fill_null(basis.run.run_id)

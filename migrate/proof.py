@@ -57,11 +57,11 @@ def _resting_and_kept(query: Query, outcomes: Relation) -> tuple[Relation, Relat
     grouped = outcomes.filter(outcomes.group_id.notnull())
     grouped = query.stored(
         grouped.select(
-            "entry_id", "group_id", "role", "outcome", "digest_sha256", "full_path",
-            resting=rests_on_a_copy(grouped),
+            "entry_id", "group_id", "role", "outcome", "digest_sha256", "full_path", "decided_by",
+            "decided_scope", resting=rests_on_a_copy(grouped),
         )
     )  # fmt: skip
-    resting = grouped.filter(grouped.resting)
+    resting = grouped.filter(grouped.resting).anti_join(_judged(grouped), "group_id")
     staying = grouped.filter(~grouped.outcome.isin(["disposed", "unreadable"]))
     order = [staying.role != "keeper", staying.outcome != "to_move", "full_path", "entry_id"]
     nth = ibis.row_number().over(group_by="group_id", order_by=order)
@@ -70,6 +70,17 @@ def _resting_and_kept(query: Query, outcomes: Relation) -> tuple[Relation, Relat
         "group_id", kept_id="entry_id", kept_path="full_path", kept_sha256="digest_sha256"
     )
     return resting, kept
+
+
+def _judged(grouped: Relation) -> Relation:
+    """group_id of contents that one person disposes of wholly, deciding on every copy by itself."""
+    by_group = grouped.group_by("group_id").aggregate(
+        all_go=grouped.outcome.isin(["disposed", "unreadable"]).all(),
+        one_by_one=(grouped.decided_scope == "file").all(),
+        people=grouped.decided_by.nunique(),
+    )
+    judged = by_group.all_go & by_group.one_by_one & (by_group.people == 1)
+    return by_group.filter(judged).select("group_id")
 
 
 def rests_on_a_copy(table: Relation) -> Relation:

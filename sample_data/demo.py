@@ -42,6 +42,7 @@ def main(folder: Path) -> None:
     step("IT engineer: read every file once", "migrate", "crawl", "--fixity", "sha256")
     step("IT engineer: what formats are these?", "migrate", "identify")
     step("IT engineer: identical files", "migrate", "dedupe")
+    step("IT engineer: what is inside archives and shortcuts?", "migrate", "inspect")
     step("IT engineer: run the rules", "migrate", "flag", "--as-of", "2026-10-01")
     step("IT engineer: workbooks for those who decide", "migrate", "review", "export")
     step(

@@ -86,7 +86,7 @@ def estate(tmp_path_factory) -> Path:
     "words",
     [
         ["status"], ["report"], ["explain", "s/Thumbs.db"], ["crawl"], ["identify"], ["dedupe"],
-        ["flag"], ["review", "export"], ["manifest"], ["verify"],
+        ["inspect"], ["flag"], ["review", "export"], ["manifest"], ["verify"],
     ],
     ids=" ".join,
 )  # fmt: skip
@@ -98,7 +98,7 @@ def test_json_is_one_object_on_stdout(estate, words) -> None:
 def test_json_of_run_is_one_object(estate) -> None:
     """`run --json` gives the result of every stage by its name."""
     found = run_json("run", estate)
-    assert list(found) == ["crawl", "identify", "dedupe", "flag", "review export"]
+    assert list(found) == ["crawl", "identify", "dedupe", "inspect", "flag", "review export"]
 
 
 def test_run_until_a_stage(estate) -> None:

@@ -7,6 +7,7 @@ import os
 import shutil
 from datetime import date
 from pathlib import Path
+from zipfile import ZipFile
 
 import openpyxl
 import pytest
@@ -125,6 +126,24 @@ def test_registers_that_cannot_be_read(tmp_path):
     names = "nowhere.csv, broken.xlsx, latin.csv, empty.csv, list.docx, other.yaml"
     found = faults(tmp_path, f"hold_files: [{names}]\n")
     assert [fault.file for fault in found] == names.split(", ")
+
+
+def test_a_register_that_would_fill_the_memory(tmp_path):
+    """A value in a far cell, and XML with declarations of its own: faults, before they are read."""
+    workbook(tmp_path / "good.xlsx", ["reference", "title"], ["INQ-1", "t"])
+    spoilt = {
+        "far.xlsx": (b'r="B2"', b'r="XFC1048570"'),
+        "entities.xlsx": (b"<worksheet", b'<!DOCTYPE x [<!ENTITY a "a">]><worksheet'),
+    }
+    for name, (old, new) in spoilt.items():
+        with ZipFile(tmp_path / "good.xlsx") as good, ZipFile(tmp_path / name, "w") as bad:
+            for item in good.namelist():
+                content = good.read(item)
+                bad.writestr(item, content.replace(old, new) if "sheet1" in item else content)
+    found = faults(tmp_path, "hold_files: [far.xlsx, entities.xlsx]\n")
+    words = {fault.file: fault.message for fault in found}
+    assert "far outside its table" in words["far.xlsx"]
+    assert "document type" in words["entities.xlsx"]
 
 
 def test_a_formula_that_came_to_nothing_is_no_reference(tmp_path):

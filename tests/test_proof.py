@@ -46,7 +46,8 @@ FILES = {
     "gone/a.txt": content("gone"), "gone/b.txt": content("gone"),
     # another one than the keeper was chosen to be kept; nothing is; nothing has copies
     "chosen/a.txt": content("chosen"), "chosen/b.txt": content("chosen"),
-    "none/a.txt": content("none"), "none/b.txt": content("none"), "alone/a.txt": content("alone"),
+    "none/a.txt": content("none"), "none/b.txt": content("none"),
+    "judged/a.txt": content("judged"), "judged/b.txt": content("judged"), "alone/a.txt": content("alone"),
 }  # fmt: skip
 DISPOSE = ["paper/b.txt", "large/b.bin", "forged/b.txt", "changed/b.txt", "keeper changed/b.txt",
            "spare/b.txt", "gone/b.txt", "none/a.txt", "none/b.txt"]  # fmt: skip
@@ -110,6 +111,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
         disposed = dict.fromkeys(DISPOSE, ("dispose", "folder"))
         decide(made, {
             **disposed, "chosen/a.txt": ("dispose", "copies"), "none/a.txt": ("dispose", "file"),
+            "judged/a.txt": ("dispose", "file"), "judged/b.txt": ("dispose", "file"),
         })  # fmt: skip
         put(share, {"changed/b.txt": content("Changed")}, MTIME)  # with its old date put back
         put(share, {"keeper changed/a.txt": content("keeper")}, MTIME + 10**9)
@@ -154,7 +156,8 @@ def test_another_copy_that_is_kept_is_what_the_rest_is_compared_with(made: Made)
 
 
 def test_copies_stay_where_the_keeper_goes_too(made: Made) -> None:
-    """They were to go because it stays."""
+    """They were to go because it stays; unless somebody decided on each of them by itself."""
+    assert fate(made, "judged/a.txt")[0] == fate(made, "judged/b.txt")[0] == "disposed"
     assert fate(made, "none/a.txt")[0] == "disposed"
     assert fate(made, "none/b.txt") == ("undecided", NONE_STAYS)
 

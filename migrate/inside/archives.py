@@ -7,6 +7,7 @@ Source: PKWARE APPNOTE 4.3.12 (central directory), read by Python's zipfile.
 
 from __future__ import annotations
 
+import errno
 import io
 import zipfile
 from typing import Any
@@ -35,6 +36,8 @@ def members(file: OpenFile, size_bytes: int) -> list[dict[str, Any]]:
     try:
         with zipfile.ZipFile(_Listing(file, size_bytes)) as archive:
             listed = archive.infolist()
+    except _BeforeTheStart:
+        raise Unreadable("damaged") from None
     except (OSError, Unreadable):
         raise
     except Exception:  # zipfile's errors on damaged archives are of many kinds
@@ -52,6 +55,10 @@ def _member(info: zipfile.ZipInfo) -> dict[str, Any]:
         "size_bytes": min(info.file_size, (1 << 63) - 1),
         "crc32": None if hidden else info.CRC,
     }
+
+
+class _BeforeTheStart(OSError):
+    """Of a file that is shorter than its list says; zipfile goes on where it may."""
 
 
 class _Listing(io.RawIOBase):
@@ -72,7 +79,7 @@ class _Listing(io.RawIOBase):
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         start = {io.SEEK_SET: 0, io.SEEK_CUR: self.at, io.SEEK_END: self.size_bytes}[whence]
         if start + offset < 0:
-            raise Unreadable("damaged")
+            raise _BeforeTheStart(errno.EINVAL, "before the start")
         self.at = start + offset
         return self.at
 

@@ -23,6 +23,8 @@ from migrate.facts import content_key, contents
 from migrate.inside.text import SLOTS
 from migrate.smb.address import is_address, parse_address
 
+# What has another name in a listing: DOCUME~1 of old Windows, and steps up.
+MANY_NAMES = r"~\d|\\\.\.?(\\|$)"
 FEWEST_SHARED = 0.7  # of the three-word runs of two texts, for near duplicates
 
 
@@ -112,14 +114,19 @@ def _shortcuts(query: Query, known_as: dict[str, list[str]]) -> Any:
         "is_listed", place=folded(full_path(entries)), is_folder=entries.kind == "folder"
     )
     ways = ways.inner_join(entries, "place")
+    ways = ways.group_by(["content_key", "depth"]).aggregate(  # names that differ in case are one
+        wanted=ways.parts.length().max(),
+        is_listed=(ways.is_folder & ways.is_listed.fill_null(False)).all(),
+    )
     nearest = ways.group_by("content_key").aggregate(
-        reached=ways.depth.max(), wanted=ways.parts.length().max(),
-        is_listed=(ways.is_folder & ways.is_listed.fill_null(False)).argmax(ways.depth),
+        reached=ways.depth.max(), wanted=ways.wanted.max(),
+        is_listed=ways.is_listed.argmax(ways.depth),
     )  # fmt: skip
     table = table.left_join(nearest, "content_key").drop("content_key_right")
     state = ibis.cases(
         (table.target.re_search(r"(?i)^(https?|ftp)://"), "web"),
         (table.reached == table.wanted, "works"),
+        (table.target.re_search(MANY_NAMES), ibis.null("string")),
         (table.is_listed, "gone"),
     )
     return table.select("content_key", shortcut=state, shortcut_target=table.target)

@@ -196,7 +196,7 @@ def _entry_lines(entry: dict[str, Any]) -> list[str]:
         "format": " ".join(filter(None, (entry["puid"], entry["format_name"]))),
         "locked": "with a password" if entry["encrypted"] else None,
         "packed": _packed(entry),
-        "points to": entry["shortcut_target"],
+        "points to": _pointed_to(entry),
         "text holds": _text_words(entry),
         "digest": f"xxh3_128 {entry['digest'].hex()}" if entry["digest"] else None,
         "sha256": entry["digest_sha256"].hex() if entry["digest_sha256"] else None,
@@ -214,6 +214,14 @@ def _group_lines(group: list[dict[str, Any]]) -> list[str]:
     more = len(group) - MOST_COPIES
     lines = [_group_line(member) for member in group[:MOST_COPIES]]
     return [*lines, f"and {count_text(more, 'other')}"] if more > 0 else lines
+
+
+def _pointed_to(entry: dict[str, Any]) -> str | None:
+    if entry["shortcut_target"] is None:
+        return None
+    words = {"gone": "which is not there any more", "works": "which is there", "web": "on the web"}
+    state = words.get(entry["shortcut"], "of which nothing is known here")
+    return f"{entry['shortcut_target']}, {state}"
 
 
 def _packed(entry: dict[str, Any]) -> str | None:

@@ -22,7 +22,6 @@ WANTED = {"pdf", "doc", "docx", "xls", "xlsx", "ppt", "pptx", "odt", "rtf", "msg
           "htm", "html", "xml", "txt", "png", "jpg", "gif", "svg", "zip", "gz", "css", "js", "json",
           "wav", "ogg", "ttf", "py", "md"}  # fmt: skip
 MOST_BYTES = 4 << 20
-MOST_FILES = 4_000
 ONE_CALL = """
 import json, os, sys, pygfried
 with open(sys.argv[1]) as file:
@@ -31,8 +30,8 @@ pygfried.identify_many(paths, workers=os.cpu_count())
 """
 
 
-def collect(folder: Path) -> int:
-    """Copy distinct documents into a new folder; how many there are."""
+def collect(folder: Path, most: int) -> None:
+    """Copy distinct documents into a new folder, `most` if there are so many."""
     seen: set[bytes] = set()
     found = [path for root in (SAMPLE, Path("/usr/share")) for path in sorted(root.rglob("*"))]
     for path in found:
@@ -47,20 +46,28 @@ def collect(folder: Path) -> int:
         place.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, place / f"{len(seen)}{path.suffix}")
         seen.add(digest)
-        if len(seen) == MOST_FILES:
-            break
-    return len(seen)
+        if len(seen) == most:
+            return
 
 
-def race(races: Races, work: Path) -> None:
-    folder = work / "documents"
+def race(races: Races, work: Path, files: int) -> None:
+    folder = work / f"documents, at most {files}"
     if not folder.exists():
-        collect(folder)
+        collect(folder, files)
     paths = sorted(str(path) for path in folder.rglob("*") if path.is_file())
-    listed, crawled, estate = (work / f"documents {what}" for what in ("list", "crawled", "estate"))
+    listed, crawled, estate, nothing, empty = (
+        work / f"documents {what}" for what in ("list", "crawled", "estate", "none", "of none")
+    )
     listed.write_text(json.dumps(paths))
     shutil.rmtree(crawled, ignore_errors=True)
-    for words in (["init", crawled, "--share", f"s={folder}"], ["crawl", "-e", crawled]):
+    shutil.rmtree(empty, ignore_errors=True)
+    nothing.mkdir(exist_ok=True)
+    for words in (
+        ["init", empty, "--share", f"s={nothing}"],
+        ["crawl", "-e", empty],
+        ["init", crawled, "--share", f"s={folder}"],
+        ["crawl", "-e", crawled],
+    ):
         subprocess.run([*MIGRATE, *map(str, words)], check=True, stdout=subprocess.DEVNULL)
 
     def ours() -> list[str]:
@@ -71,6 +78,7 @@ def race(races: Races, work: Path) -> None:
     contestants: dict[str, Contestant] = {
         "pygfried, one call": fixed(sys.executable, "-c", ONE_CALL, listed),
         "migrate identify": ours,
+        "migrate identify, nothing to do": fixed(*MIGRATE, "identify", "-e", empty),
     }
     if sf := shutil.which("sf"):
         contestants["sf -multi 32"] = fixed(sf, "-multi", "32", "-csv", folder)

@@ -213,7 +213,7 @@ SECTIONS: dict[str, Callable[[Bench], None]] = {
     "odd": lambda bench: duplicates(bench, "odd"),
     "wide": lambda bench: duplicates(bench, "wide"),
     "rescan": rescan,
-    "formats": lambda bench: documents.race(bench.races, bench.work),
+    "formats": lambda bench: documents.race(bench.races, bench.work, bench.sizes.files),
     "stages": stages,
     "workbooks": workbooks,
     "smb": lambda bench: smb.race_servers(bench.races, bench.sizes.files),
