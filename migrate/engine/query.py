@@ -25,7 +25,7 @@ import pyarrow as pa
 from migrate.estate import PENDING, SPILL, Estate, Part, Run, finished_part
 from migrate.model import TABLES
 
-# What DuckDB may use: little for a small estate, a gigabyte from ten million entries on.
+# What DuckDB may use: little for a small estate, a gigabyte from five million entries on.
 LEAST_MB, MOST_MB = 256, 1000
 ENTRIES_PER_MB = 5_000
 SLICE_PER_MB = 400  # rows of a wide join that fit beside each other
