@@ -175,20 +175,25 @@ def _going(
     placed = _placed(candidates, config)
     # A folder that adds nothing to the one folder in it is as good as that one.
     around = candidates.semi_join(candidates.view(), [("entry_id", "parent_id"), "files"])
-    placed = placed.anti_join(around, "entry_id")
-    ranked = trees.inner_join(placed, "entry_id")
-    nth = ibis.row_number().over(group_by="tree", order_by="place")
-    equal = ranked.mutate(nth=nth).filter(ibis._.nth > 0).select("entry_id")
-    shared = query.stored(_shared(pairs, candidates, ways, least))
-    other = placed.select(of_id="entry_id", of_place="place")
+    placed = query.stored(placed.anti_join(around, "entry_id"))
+    shared = query.stored(_shared(pairs, candidates, ways, least).semi_join(placed, "entry_id"))
     both = shared.semi_join(shared.view(), [("entry_id", "of_id"), ("of_id", "entry_id")])
-    both = both.inner_join(placed, "entry_id").inner_join(other, "of_id")
-    # A folder with an equal is judged against that: its equal's parent is larger than it anyway.
-    both = query.stored(both.anti_join(trees, "entry_id"))
-    equals = both.select("entry_id").union(trees.select("entry_id"))
+    both = query.stored(both)
+    equals = both.select("entry_id").union(trees.select("entry_id")).distinct()
+    # What lies in one that has an equal is judged as that is: or dates would judge its parts apart.
+    ranks = placed.semi_join(equals, "entry_id").rename(above_id="entry_id")
+    ranks = ways.semi_join(equals, "entry_id").inner_join(ranks, "above_id")
+    ranks = ranks.group_by("entry_id").aggregate(top=ranks.place.argmin(ranks.depth))
+    ranks = query.stored(ranks.inner_join(placed, "entry_id"))
+    ranked = trees.inner_join(ranks, "entry_id")
+    nth = ibis.row_number().over(group_by="tree", order_by=["top", "place"])
+    equal = ranked.mutate(nth=nth).filter(ibis._.nth > 0).select("entry_id")
+    other = ranks.select(of_id="entry_id", of_top="top", of_place="place")
+    both = both.anti_join(trees, "entry_id")
+    both = both.inner_join(ranks, "entry_id").inner_join(other, "of_id")
+    worse = (both.top > both.of_top) | ((both.top == both.of_top) & (both.place > both.of_place))
     parts = shared.anti_join(equals, "entry_id").select("entry_id")
-    worse = both.filter(both.place > both.of_place).select("entry_id")
-    return query.stored(equal.union(parts).union(worse).distinct())
+    return query.stored(equal.union(parts).union(both.filter(worse).select("entry_id")).distinct())
 
 
 def _placed(candidates: Relation, config: Config) -> Relation:
@@ -199,7 +204,7 @@ def _placed(candidates: Relation, config: Config) -> Relation:
         mtime_ns=candidates.oldest_ns,
     )
     return table.select(
-        "entry_id", place=ibis.row_number().over(order_by=keeper_order(table, config))
+        "entry_id", "depth", place=ibis.row_number().over(order_by=keeper_order(table, config))
     )
 
 

@@ -19,6 +19,9 @@ from migrate.patterns import JUNK
 Relation = Any  # an Ibis relation
 
 
+MOST_LEVELS = 64  # each is a query; people make no such trees
+
+
 @ibis.udf.scalar.builtin  # type: ignore[untyped-decorator]
 def md5(value: str) -> str:  # type: ignore[empty-body]
     """The engine's own function (DuckDB and Spark have it)."""
@@ -88,7 +91,8 @@ def tree_digests(query: Query, groups: Relation, tops: Relation, ways: Relation)
     """entry_id, tree: one value for each of `tops` (folders of which every file with content is in
     a group) and of the folders in them, the same for trees of the same names and contents, whatever
     the top itself is called. From the bottom up, a level at a time: the digest of a folder is one
-    over the sorted names of what is in it, each with its own digest."""
+    over the sorted names of what is in it, each with its own digest. None for trees of more than
+    MOST_LEVELS: those are compared by contents alone."""
     inside = ways.semi_join(tops, ways.above_id == tops.entry_id).select("entry_id").distinct()
     entries = query.table("entries")
     rest = entries.filter(~((entries.kind == "file") & entries.name.lower().isin(JUNK)))
@@ -106,11 +110,12 @@ def tree_digests(query: Query, groups: Relation, tops: Relation, ways: Relation)
     named = query.stored(named)
     level = folders_of(query).semi_join(inside, "entry_id").select("entry_id", "depth")
     level = query.stored(level)
-    depths = query.rows(level.select("depth").distinct().order_by(ibis.desc("depth")))
+    levels = query.rows(level.select("depth").distinct().order_by(ibis.desc("depth")))
+    depths = [row["depth"] for row in levels]
     done = query.stored(level.filter(level.depth < 0).select("entry_id", tree=ibis.literal("")))
     below = done
     parts = [done]
-    for depth in [row["depth"] for row in depths]:
+    for depth in depths if len(depths) <= MOST_LEVELS else []:
         children = named.filter(named.depth == depth + 1).left_join(below, "entry_id")
         said = children.said + "/" + children.tree.fill_null("")
         summed = children.group_by("parent_id").aggregate(

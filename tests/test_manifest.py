@@ -32,6 +32,7 @@ from helpers_review import (
 
 from migrate.manifests.standard import COLUMNS
 from migrate.paths import printable
+from migrate.plan import CHANGED
 
 LINUX = sys.platform == "linux"
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the odd names cannot exist on Windows")
@@ -249,7 +250,7 @@ def test_the_log_knows_the_files(made: Made) -> None:
     from migrate.estate import Estate
 
     (record,) = [record for record in Estate(made.root).log.records if record["kind"] == "wrote"]
-    for name in ("manifest.csv", "manifest.jsonl", "renamed.csv", "not_moved.csv"):
+    for name in ("manifest.csv", "manifest.jsonl", "renamed.csv", "not_moved.csv", "also_at.csv"):
         assert (
             record["files"][name] == hashlib.sha256(made.manifests(name).read_bytes()).hexdigest()
         )
@@ -268,7 +269,9 @@ def test_same_inputs_same_bytes(
     """Made twice, or from the beginning by another estate, the files are the same, byte for byte."""
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1767225600")
     first = written(made)
-    assert set(first) == {"manifest.csv", "manifest.jsonl", "renamed.csv", "not_moved.csv"}
+    assert set(first) == {
+        "manifest.csv", "manifest.jsonl", "renamed.csv", "not_moved.csv", "also_at.csv",
+    }  # fmt: skip
     other = built(tmp_path, decided.shares["dept"])
     for _ in range(2):
         migrate("manifest", "-e", other.root, "--workers", "1")
@@ -303,7 +306,7 @@ def test_a_listing_gets_its_digests_now(tmp_path: Path) -> None:
     rest = {line["path"]: (line["outcome"], line["why"]) for line in lines(made, "not_moved.csv")}
     assert rest == {
         "dept/x/0.txt": ("unreadable", fates(made)["dept/x/0.txt"][1]),
-        "dept/x/1.txt": ("unreadable", "changed_since_crawl"),
+        "dept/x/1.txt": ("unreadable", CHANGED),
     }
 
 
@@ -322,7 +325,7 @@ def test_files_that_go_or_change_under_our_eyes(decided: Made, tmp_path: Path) -
     stages(made, "manifest")
     got = {name: fates(made)[f"dept/{name}"] for name in BIGS}
     assert [got[name][0] for name in BIGS] == ["unreadable", "unreadable", "unreadable", "to_move"]
-    assert got[BIGS[1]][1] == "changed_since_crawl"
+    assert got[BIGS[1]][1] == CHANGED
     assert not {f"dept/{name}" for name in BIGS[:3]} & set(sources(made))
     assert len(lines(made)) + len(lines(made, "not_moved.csv")) == len(walk(decided.shares))
     migrate("manifest", "-e", made.root)  # and it does not get better by itself

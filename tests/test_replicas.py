@@ -91,7 +91,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Estate, dict[str, d
         put(share, raw)
     for number, name in enumerate(SIX):  # the one older here, the next there
         for top, order in (("dates/A", 1), ("dates/Bb", -1)):
-            when = MTIME - YEAR * (2 + order * (-1) ** number)
+            when = MTIME - YEAR * (20 - number + order * (-1) ** number * (number % 3 + 1))
             os.utime(share / top / name, ns=(when, when))
     put(share, tree("linked/Live", MANY[:3]))
     (share / "linked/Backup").mkdir()
