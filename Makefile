@@ -38,9 +38,8 @@ lint: $(VENV)/installed-test ## ruff and mypy --strict
 test: lint ## everything that must hold
 	$(BIN)/python -m pytest -n auto
 
-bench: $(VENV)/installed-test ## speed and memory, beside jdupes and others where they are installed
-	$(BIN)/python tests/bench/run.py
-	$(BIN)/python tests/bench/smb.py
+bench: $(VENV)/installed-test ## speed and memory beside jdupes and others; FILES=200000 is the full size
+	$(BIN)/python tests/bench/run.py $(if $(FILES),--files $(FILES))
 
 sample: install ## make sample_data/share again
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[samples]'

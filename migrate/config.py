@@ -7,7 +7,7 @@ Never: a secret; credentials come from the environment or a keyring.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -72,6 +72,7 @@ class Share(Strict):
     path: str  # where it is mounted; relative to estate.yaml
     link: str | None = None  # how reviewers' machines reach it (\\\\server\\share), if otherwise
     known_as: list[Annotated[str, AfterValidator(_windows_root)]] = []  # S:, \\\\old\\share
+    disk: Literal["solid", "rotating"] = "solid"  # rotating: one reader at a time, in its order
 
 
 class Server(Strict):
@@ -97,6 +98,7 @@ class Place:
 
     root: str
     server: Server | None = None
+    rotating: bool = False  # on a disk whose head has to travel
 
 
 class BusinessUnit(Strict):
@@ -122,11 +124,16 @@ class Keeper(Strict):
         "oldest",
         "shortest_path",
     ]
+    master_folders: list[Folder] = []  # always keepers; nothing in them goes as redundant
     preferred_folders: list[Folder] = []
     copy_folders: list[str] = [
         "backup*", "copy of *", "* - copy", "old", "archive", "personal", "private",
         "desktop", "downloads", "temp", "tmp",
     ]  # fmt: skip
+
+
+class ReplicatedFolders(Strict):
+    overlap_percent: Annotated[float, Field(gt=50, le=100)] = 90  # from here it is reported
 
 
 class RuleChanges(Strict):
@@ -180,6 +187,12 @@ class Schedule(Strict):
     authority: Annotated[str, Field(min_length=1)]
 
 
+class Rescan(Strict):
+    """How much of what a scan takes over from an earlier one it reads again to prove it."""
+
+    proof_percent: Annotated[float, Field(ge=0.001, le=100)] = 0.1
+
+
 class Target(Strict):
     name_rules: Literal["sharepoint", "windows"] = "sharepoint"
 
@@ -196,6 +209,7 @@ class Config(Strict):
     business_units: list[BusinessUnit] = []
     file_plan: list[FilePlanLine] = []
     keeper: Keeper = Keeper()
+    replicated_folders: ReplicatedFolders = ReplicatedFolders()
     rules: Rules = Rules()
     lists: dict[str, str] = {}  # name -> file with one value a line, for |in_list and |under_list
     holds: list[Hold] = []
@@ -204,6 +218,7 @@ class Config(Strict):
     hold_files: list[str] = []  # more of the hold register: .yaml, .xlsx or .csv
     retention: list[Schedule] = []
     retention_files: list[str] = []  # more retention schedules: .yaml, .xlsx or .csv
+    rescan: Rescan = Rescan()
     target: Target = Target()
 
     def share(self, name: str) -> Share:
@@ -275,10 +290,9 @@ def _cross_faults(config: Config) -> list[tuple[tuple[str | int, ...], str]]:
         for n, folder in enumerate(unit.folders)
     ]
     places += [(("file_plan", n, "folder"), line.folder) for n, line in enumerate(config.file_plan)]
-    places += [
-        (("keeper", "preferred_folders", n), folder)
-        for n, folder in enumerate(config.keeper.preferred_folders)
-    ]
+    for key in ("master_folders", "preferred_folders"):
+        nominated = enumerate(getattr(config.keeper, key))
+        places += [(("keeper", key, n), folder) for n, folder in nominated]
     for place, folder in places:
         share = folder.split("/")[0]
         if share not in names:
@@ -309,12 +323,13 @@ def base_folder(config: Config, estate_root: Path) -> Path:
 
 def share_place(config: Config, estate_root: Path, name: str) -> Place:
     """Where a share is; an absolute path and an address are as they are written."""
-    path = config.share(name).path
+    share = config.share(name)
+    path, rotating = share.path, share.disk == "rotating"
     if is_address(path) or "://" in path:
-        return place(config, path)
-    if Path(path).is_absolute() or path.startswith(("\\\\", "//")):
-        return Place(path)
-    return Place(str((base_folder(config, estate_root) / path).resolve()))
+        return replace(place(config, path), rotating=rotating)
+    if not Path(path).is_absolute() and not path.startswith(("\\\\", "//")):
+        path = str((base_folder(config, estate_root) / path).resolve())
+    return Place(path, rotating=rotating)
 
 
 def place(config: Config, address: str) -> Place:

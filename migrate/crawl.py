@@ -23,12 +23,14 @@ from migrate.engine.suspects import past_crashes
 from migrate.engine.workers import Workers
 from migrate.estate import Estate, Run, Writer, write_part
 from migrate.events import Progress
+from migrate.gathered import table_of
+from migrate.known import known_files, note_clock
 from migrate.model import entry_id
 from migrate.paths import to_raw
 from migrate.smb.address import is_address
-from migrate.sources import Source, open_source
+from migrate.sources import Source, Trust, open_source
 from migrate.visit import Reading
-from migrate.visitor import FolderTask, Visitor, entry_row, table_of
+from migrate.visitor import FolderTask, Visitor, entry_row
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,12 @@ def latest_that_reads(estate: Estate, share: str, reading: Reading) -> Run | Non
     """The newest crawl of a share that reads at least this much, finished or cut off."""
     wanted = [name for name, is_wanted in asdict(reading).items() if is_wanted]
     runs = [run for run in estate.runs("crawl") if run.settings["share"] == share]
-    enough = [run for run in runs if all(run.settings[name] for name in wanted)]
+    done = max((run.run_id for run in runs if run.finished), default=0)
+    enough = [
+        run
+        for run in runs
+        if all(run.settings[name] for name in wanted) and (run.finished or run.run_id > done)
+    ]  # one that was cut off and has a finished one after it tells of the share as it was once
     return enough[-1] if enough else None
 
 
@@ -106,32 +113,43 @@ def crawl_share(
     with Progress(f"crawl {share}") as progress:
         wait_for_hours([place], progress)
     source = open_source(place)
-    words = source.check()
-    visit_share = partial(_visit_share, estate, writer, share, options, place, source)
+    words, trust = source.check(), source.trust()
+    proof_percent = config.rescan.proof_percent
+    visit_share = partial(
+        _visit_share, estate, writer, share, options, place, source, trust, proof_percent
+    )
     run = past_crashes(writer, "crawl", visit_share)
     if options.reading.security:
         _name_accounts(estate, writer, run, share, open_source(place))
-    writer.finish(run, {"connection": words} if words else {})
+    writer.finish(run, {**_said("connection", words), **_said("not_lasting", trust.why_not)})
     return run
+
+
+def _said(name: str, words: str) -> dict[str, str]:
+    return {name: words} if words else {}
 
 
 def _visit_share(
     estate: Estate, writer: Writer, share: str, options: CrawlOptions, place: Place,
-    source: Source, suspects: frozenset[int],
+    source: Source, trust: Trust, proof_percent: float, suspects: frozenset[int],
 ) -> Run:  # fmt: skip
     """Visit what is left to visit; the run, complete but not finished."""
     run = writer.begin("crawl", options.settings(share), resume=True)
     pending = _pending(estate, run, share)
     if not run.parts:
         _commit_root(estate, writer, run, share, source)
+    device_id = source.stat(b"").device_id
     source.close()  # workers are forks: what is open here would be open in them
+    note_clock(writer, run, trust)
     count = workers_for([place], options.workers)
-    make = partial(
-        Visitor, place, count, estate.root, share, run.run_id, options.reading,
-        pending.listed_without_entry, suspects,
-    )  # fmt: skip
-    with Workers(make, count) as workers:
-        _visit_all(workers, pending, writer, run, _expected(estate, share), share, place)
+    with known_files(estate, run, options.reading, trust, device_id, proof_percent) as known:
+        make = partial(
+            Visitor, place, count, estate.root, share, run.run_id, options.reading,
+            pending.listed_without_entry, suspects, known,
+        )  # fmt: skip
+        with Workers(make, count) as workers:
+            _visit_all(workers, pending, writer, run, _expected(estate, share), share, place)
+    note_clock(writer, run, trust)
     return run
 
 

@@ -12,13 +12,14 @@ from typing import Any
 
 import ibis
 
-from migrate.config import Config, Keeper
+from migrate import replicas
+from migrate.config import Config
 from migrate.digest import COLUMNS, digest_wholly, visit_again
 from migrate.engine.query import Query
 from migrate.errors import MigrateError
 from migrate.estate import Run, Writer
-from migrate.expressions import folded, folder_of, folder_pattern, full_path, is_under
 from migrate.facts import contents
+from migrate.keepers import keeper_order, plan_folders
 
 SAME_FILE = ["device_id", "file_id"]
 
@@ -31,6 +32,10 @@ class Duplicates:
     copies: int
     copies_size_bytes: int
     hard_links: int
+    replicated_folders: int  # of which everything is kept elsewhere
+    replicated_files: int
+    replicated_size_bytes: int
+    overlapping_folders: int  # of which nearly everything is
 
 
 def unread_of_equal_size(query: Query) -> Any:
@@ -78,21 +83,24 @@ def dedupe(writer: Writer, config: Config, workers: int) -> tuple[Run, Duplicate
     visit_again(writer, config, unread_of_equal_size, workers, "dedupe: first look")
     digest_wholly(writer, config, sampled_alike, workers, "dedupe: reading whole")
     inputs = [scan.run_id for scan in writer.estate.scans()]
-    settings = {"keeper": config.keeper.model_dump(), "file_plan": _plan_folders(config)}
+    settings = {
+        "keeper": config.keeper.model_dump(),
+        "file_plan": plan_folders(config),
+        "replicated_folders": config.replicated_folders.model_dump(),
+    }
     done = writer.estate.done("dedupe", settings, inputs)
     if done:
         return done, Duplicates(**done.summary)
     run = writer.begin("dedupe", settings, inputs)
     with Query(writer.estate) as query:
-        groups = query.stored(equal_files(query, config))
-        writer.commit(run, query.write("groups", groups.order_by("group_id", "entry_id")))
-        found = _summary(query, groups)
-    writer.finish(run, found.__dict__)
-    return run, found
-
-
-def _plan_folders(config: Config) -> list[str]:
-    return [line.folder for line in config.file_plan]
+        found = replicas.find(query, query.stored(equal_files(query, config)), config)
+        parts = query.write("groups", found.groups.order_by("group_id", "entry_id"))
+        if found.folders is not None:
+            parts += query.write("folder_copies", found.folders.order_by("top_path", "entry_id"))
+        writer.commit(run, parts)
+        summary = _summary(query, found)
+    writer.finish(run, summary.__dict__)
+    return run, summary
 
 
 def equal_files(query: Query, config: Config) -> Any:
@@ -129,41 +137,8 @@ def equal_files(query: Query, config: Config) -> Any:
     )
 
 
-def keeper_order(files: Any, config: Config) -> list[Any]:
-    """The tests of the keeper policy as sort keys, best first; the path decides ties."""
-    lower = folded(full_path(files))
-    folder = folder_of(lower)
-    return [
-        *(_keeper_test(test, files, lower, folder, config) for test in config.keeper.prefer),
-        lower,
-        files.entry_id,
-    ]
-
-
-def _keeper_test(test: str, files: Any, lower: Any, folder: Any, config: Config) -> Any:
-    keeper: Keeper = config.keeper
-    if test == "in_file_plan":
-        return ~_under_any(lower, _plan_folders(config))
-    if test == "preferred_folder":
-        return ~_under_any(lower, keeper.preferred_folders)
-    if test == "not_a_copy_folder":
-        return (
-            folder.re_search(folder_pattern(keeper.copy_folders)) if keeper.copy_folders else False
-        )
-    if test == "oldest":
-        return files.mtime_ns
-    return lower.length()
-
-
-def _under_any(lower: Any, folders: list[str]) -> Any:
-    return (
-        ibis.or_(*(is_under(lower, folder) for folder in folders))
-        if folders
-        else ibis.literal(False)
-    )
-
-
-def _summary(query: Query, groups: Any) -> Duplicates:
+def _summary(query: Query, found: replicas.Replicas) -> Duplicates:
+    groups = found.groups
     is_copy = groups.role == "copy"
     row = next(
         query.rows(
@@ -175,4 +150,5 @@ def _summary(query: Query, groups: Any) -> Duplicates:
             )
         )
     )
+    row |= replicas.summed(query, found.folders)
     return Duplicates(**{name: int(value or 0) for name, value in row.items()})

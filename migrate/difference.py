@@ -68,7 +68,7 @@ def compare(
         if faults := failing_examples(query, after.rules):
             raise RulesInvalid(faults)
         old = proposals(query, before.config, before.holds, as_of)
-        found = query.stored(findings(query, facts(query, after.config), after.rules, as_of))
+        found = findings(query, facts(query, after.config), after.rules, as_of)
         new = proposals(query, after.config, after.holds, as_of, found)
         changed = query.stored(_changed(_side(old, "before"), _side(new, "after")))
         if output:

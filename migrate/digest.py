@@ -25,7 +25,8 @@ from migrate.visit import Reading, examine, whole_digests
 Read = Callable[[OpenFile, Row], dict[str, Any]]
 
 LOOK_BYTES = 1 << 20  # files up to this size may be fetched with others, before their turn
-COLUMNS = ["scan_id", "entry_id", "share", "path", "path_raw", "size_bytes", "mtime_ns"]
+COLUMNS = ["scan_id", "entry_id", "share", "path", "path_raw", "size_bytes", "mtime_ns",
+           "file_id"]  # fmt: skip
 
 
 class Reader:
@@ -64,14 +65,17 @@ class Reader:
         return result
 
 
-def _read_whole(file: OpenFile, row: Row, sha256: bool) -> dict[str, Any]:
-    fast, slow = whole_digests(file, row["size_bytes"], sha256)
+def _read_whole(file: OpenFile, row: Row) -> dict[str, Any]:
+    """Of a row with `digest`, what was read before, nothing but the same content is read again."""
+    fast, slow = whole_digests(file, row["size_bytes"], bool(row.get("sha256")))
+    if row.get("digest") not in (None, fast):
+        return {"error": "changed_since_crawl"}
     return {"xxh3_128": fast, "sha256": slow}
 
 
 def _read_as_visit(file: OpenFile, row: Row, reading: Reading) -> dict[str, Any]:
     path = to_raw(row["path"], row["path_raw"])
-    return examine(file, file.stat(), path, reading)._asdict()
+    return examine(file, row["size_bytes"], path, reading)._asdict()
 
 
 def places(config: Config, estate_root: Path) -> dict[str, Place]:
@@ -96,13 +100,19 @@ def _wanted(row: Row) -> Wanted:
     return Wanted(to_raw(row["path"], row["path_raw"]), ranges)
 
 
+def reading_order(places: dict[str, Place]) -> list[str]:
+    """The columns to hand out files by: where a disk's head has to travel to them, as they lie on
+    the disk, which is by file number, near enough."""
+    rotating = any(place.rotating for place in places.values())
+    return ["share", "file_id"] if rotating else []
+
+
 def digest_wholly(
-    writer: Writer, config: Config, select: Callable[[Query], Any], workers: int, label: str,
-    sha256: bool = False,
-) -> int:  # fmt: skip
-    """Read the selected files whole. Returns how many there were; none: nothing is logged."""
-    read = partial(_read_whole, sha256=sha256)
-    return _read_files(writer, config, "whole_digests", read, select, workers, label)
+    writer: Writer, config: Config, select: Callable[[Query], Any], workers: int, label: str
+) -> int:
+    """Read the selected files whole; where a row says so in `sha256`, SHA-256 is taken too.
+    Returns how many there were; none: nothing is logged."""
+    return _read_files(writer, config, "whole_digests", _read_whole, select, workers, label)
 
 
 def visit_again(
@@ -124,6 +134,7 @@ def _read_files(
     where = places(config, writer.estate.root)
     count = workers_for(where.values(), workers)
     make = partial(Reader, where, count, read)
-    done = map_rows(writer, run, table, make, select, count, label, where.values())
+    order = reading_order(where)
+    done = map_rows(writer, run, table, make, select, count, label, where.values(), order)
     writer.finish(run, {"files": done})
     return done

@@ -28,7 +28,7 @@ EXIT_CODES = {
     1: "failed",
     2: "wrong usage",
     3: "done, but some items failed (they are listed)",
-    4: "verification found differences",
+    4: "verification found differences, or a rescan files that had changed unseen",
     5: "estate.yaml or a rule file is malformed",
     6: "a safety limit was reached",
     10: "no estate here, or an incompatible one",

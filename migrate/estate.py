@@ -30,6 +30,11 @@ from migrate.log import Log
 from migrate.model import SCHEMA_VERSION, TABLES
 from migrate.paths import without_credentials
 
+# Columns whose values hardly repeat: a dictionary of them takes time and room for nothing.
+_DISTINCT = {
+    "entry_id", "path", "path_raw", "name", "size_bytes", "mtime_ns", "ctime_ns", "birthtime_ns",
+    "file_id", "sample_xxh3", "xxh3_128", "sha256", "content_key", "source_path", "target_path",
+}  # fmt: skip
 PENDING = ".pending-"
 SPILL = ".spill-"  # folders of queries, beside the tables
 SPILL_SECONDS = 86_400
@@ -50,7 +55,10 @@ class Part:
 def write_part(root: Path, table: str, columns: pa.Table) -> Part:
     """Write one part under a name no reader looks at. Safe to call from any process."""
     buffer = pa.BufferOutputStream()
-    pq.write_table(columns, buffer, compression="zstd", row_group_size=131_072)
+    repeating = [one.name for one in columns.schema if one.name not in _DISTINCT]
+    pq.write_table(
+        columns, buffer, compression="zstd", row_group_size=131_072, use_dictionary=repeating
+    )
     content = buffer.getvalue()
     folder = root / table
     folder.mkdir(exist_ok=True)
@@ -61,6 +69,15 @@ def write_part(root: Path, table: str, columns: pa.Table) -> Part:
         os.fsync(file.fileno())
     digest = hashlib.sha256(content).hexdigest()
     return Part(table, path.name, columns.num_rows, content.size, digest)
+
+
+def finished_part(table: str, path: Path) -> Part:
+    """A part that something else has written under its pending name, put on the disk."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        os.fsync(file.fileno())
+    rows = pq.read_metadata(path).num_rows
+    return Part(table, path.name, rows, path.stat().st_size, digest)
 
 
 @dataclass
@@ -156,9 +173,13 @@ class Estate:
         return latest is not None and latest.inputs == now
 
     def unfinished(self, stage: str, settings: dict[str, Any]) -> Run | None:
-        """The newest run of a stage with these settings, if it was cut off."""
-        same = [run for run in self.runs(stage) if run.settings == settings]
-        return same[-1] if same and not same[-1].finished else None
+        """The newest run of a stage with these settings, if it was cut off, and no run on the same
+        share was finished since."""
+        share = settings.get("share")
+        runs = [run for run in self.runs(stage) if run.settings.get("share") == share]
+        done = max((run.run_id for run in runs if run.finished), default=0)
+        same = [run for run in runs if run.settings == settings and run.run_id > done]
+        return same[-1] if same else None
 
     def scans(self) -> list[Run]:
         """The crawl that counts for each share: the newest finished, else the one under way."""
@@ -171,6 +192,13 @@ class Estate:
 
     def parts(self, table: str) -> list[Path]:
         """The files a reader of `table` has to read."""
+        return [self.root / table / part["file"] for part in self._parts(table)]
+
+    def rows(self, table: str) -> int:
+        """How many rows a reader of `table` finds."""
+        return sum(part["rows"] for part in self._parts(table))
+
+    def _parts(self, table: str) -> list[dict[str, Any]]:
         visible, stage = TABLES[table].visible, TABLES[table].stage
         if visible == "scan":
             runs = self.scans()
@@ -179,12 +207,7 @@ class Estate:
             runs = [latest] if latest else []
         else:
             runs = self.runs()
-        return [
-            self.root / table / part["file"]
-            for run in runs
-            for part in run.parts
-            if part["table"] == table
-        ]
+        return [part for run in runs for part in run.parts if part["table"] == table]
 
 
 class Writer:

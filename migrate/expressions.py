@@ -68,3 +68,15 @@ def is_under(full: Any, folder: str) -> Any:
     """Whether a lower-cased full path is a folder or lies below it."""
     folder = fold(folder)
     return (full == folder) | full.startswith(folder + "/")
+
+
+def size_words(size: Any) -> Any:
+    """1536 -> '1.5 KB', as wording.size_text says it, but as an expression."""
+    branches = [(size < 1024, size.cast("string") + " B")]
+    for power, unit in enumerate(("KB", "MB", "GB", "TB", "PB"), 1):
+        value = size / (1 << (10 * power))
+        words = ibis.ifelse(
+            value < 100, value.round(1).cast("string"), value.round(0).cast("int64").cast("string")
+        )
+        branches.append((value < 1000 if unit != "PB" else value >= 0, words + f" {unit}"))
+    return ibis.cases(*branches)

@@ -10,15 +10,24 @@ from typing import Any
 
 import ibis
 import pyarrow as pa
+from ibis import _
 
 from migrate.config import Config
+from migrate.copyfacts import (
+    about_folder_copies,
+    folder_copies,
+    permissions_differ,
+    with_access_lists,
+)
 from migrate.engine.query import Query
+from migrate.estate import Writer
 from migrate.expressions import extension_of, folded, folder_of, full_path, hex, is_under
-from migrate.inside.known import with_inside
+from migrate.inside.known import inside_files
+from migrate.model import TABLES
 from migrate.paths import pack_folder
 from migrate.retention import with_retention
-from migrate.risk import with_risk
-from migrate.siblings import with_siblings
+from migrate.risk import PLAN_OF, with_risk
+from migrate.siblings import siblings, version
 
 # What facts say of an entry, beside what an example's name and path give (see examples.py).
 FACTS = pa.schema(
@@ -32,7 +41,9 @@ FACTS = pa.schema(
         ("dup_keeper_path", pa.string()), ("member_count", pa.int64()),
         ("child_count", pa.int64()), ("path_len", pa.int64()), ("link_count", pa.int64()),
         ("version", pa.string()), ("version_latest_path", pa.string()),
-        ("rendition_of", pa.string()),
+        ("rendition_of", pa.string()), ("folder_copy", pa.string()),
+        ("folder_copy_path", pa.string()), ("folder_copy_of", pa.string()),
+        ("folder_copy_note", pa.string()), ("permissions_differ", pa.bool_()),
         ("members", pa.int64()), ("members_elsewhere", pa.string()), ("shortcut", pa.string()),
         ("shortcut_target", pa.string()), ("ni_numbers", pa.int64()), ("nhs_numbers", pa.int64()),
         ("prison_numbers", pa.int64()), ("pnc_numbers", pa.int64()), ("marking", pa.string()),
@@ -44,6 +55,7 @@ FACTS = pa.schema(
         ("retention_period", pa.string()),
     ]
 )  # fmt: skip
+STAGE = "facts"
 UNASSIGNED = "Unassigned"  # what lies in no business unit's folders
 
 
@@ -52,7 +64,9 @@ def contents(query: Query) -> Any:
     entries = query.table("entries")
     files = entries.filter(entries.kind == "file")
     digests = query.table("digests").drop("scan_id")
-    whole = query.table("whole_digests").drop("scan_id")
+    # Two rows where a file was read whole to be compared, and again for SHA-256.
+    whole = query.table("whole_digests").group_by("entry_id")
+    whole = whole.aggregate(xxh3_128=_.xxh3_128.max(), sha256=_.sha256.max(), error=_.error.max())
     joined = files.left_join(digests, "entry_id", rname="d_{name}")
     joined = joined.left_join(whole, "entry_id", rname="w_{name}")
     columns = {name: joined[name] for name in entries.columns}
@@ -75,24 +89,62 @@ def content_key(table: Any) -> Any:
     return ibis.coalesce(known, "entry " + table.entry_id.cast("string"))
 
 
+def known_formats(query: Query) -> Any:
+    """What was identified, in this scan or an earlier one: a format belongs to a content. Failures,
+    and what has no digest to know it by, only of the scans that count."""
+    formats, now = query.every_scan("formats"), [run.run_id for run in query.estate.scans()]
+    lasting = formats.error.isnull() & ~formats.content_key.startswith("entry ")
+    return formats.filter(formats.scan_id.isin(now) | lasting)
+
+
 def facts(query: Query, config: Config) -> Any:
-    """A row for every entry, with the fields that rules know (see flag/conditions.py)."""
+    """A row for every entry, with the fields that rules know (see flag/conditions.py): those that
+    `keep_facts` has kept, if they still are about the same runs and settings."""
+    kept = query.estate.done(STAGE, settings_of(config), query.estate.fact_runs())
+    if kept:
+        return query.run_table("facts", kept)
+    return query.stored_in_slices(worked_out(query, config))
+
+
+def keep_facts(writer: Writer, query: Query, config: Config) -> None:
+    """Work the facts out for all stages that follow; nothing is done if that was done before."""
+    settings, inputs = settings_of(config), writer.estate.fact_runs()
+    if writer.estate.done(STAGE, settings, inputs):
+        return
+    run = writer.begin(STAGE, settings, inputs)
+    writer.commit(run, query.write_slices("facts", worked_out(query, config)))
+    writer.finish(run, {})
+
+
+def settings_of(config: Config) -> dict[str, Any]:
+    """What of estate.yaml facts depend on, and the date of the table of format risks."""
+    named = {
+        name: [line.model_dump(mode="json") for line in getattr(config, name)]
+        for name in ("file_plan", "business_units", "retention")
+    }
+    return {"format_risk": PLAN_OF, **named}
+
+
+def worked_out(query: Query, config: Config) -> Any:
+    """The facts as an expression. Whatever is looked up by anything but the entry's number is a
+    narrow table by now, so that the rest can be joined in slices."""
     table = _joined(query)
     table = from_path(table.mutate(full_path=full_path(table)))
     unread = ibis.coalesce(table.read_error, table.error, table.listing_error)
     dup = _place_among_copies(query, table, unread)
     keeper = ibis.ifelse(dup == "not_keeper", table.dup_keeper_path, ibis.null("string"))
     table = table.mutate(
+        **about_folder_copies(table, unread, query.estate.groups_are_current()),
+        permissions_differ=permissions_differ(table),
         read_error=unread,
         path_len=table.full_path.length(),
         dup=dup,
         unit=business_unit(table.lower_path, config),
         dup_keeper_path=keeper,
+        version=version(table),
     )
-    table = with_siblings(query, table)
-    table = with_inside(query, table)
     table = with_risk(query, table, pack_folder() / "format-risk.csv")
-    return with_retention(query, table, config)
+    return with_retention(query, table, config).select(*TABLES["facts"].schema.names)
 
 
 def from_path(table: Any) -> Any:
@@ -110,30 +162,50 @@ def _joined(query: Query) -> Any:
     """Entries with all that other tables know of them."""
     entries = query.table("entries")
     files = contents(query)
-    extra = files.select(
-        "entry_id", "sample_xxh3", "digest", "digest_sha256", "mime", "encrypted", "was_read",
-        "read_error",
-        content_key=content_key(files),
+    files = query.stored_in_slices(
+        files.select(
+            "entry_id", "sample_xxh3", "digest", "digest_sha256", "mime", "encrypted", "was_read",
+            "read_error", content_key=content_key(files),
+        )
     )  # fmt: skip
     listings = query.table("listings")
     listings = listings.select("entry_id", "child_count", listing_error=listings.error)
-    formats = query.table("formats")
+    known = query.beside(
+        entries.select("entry_id"),
+        files.drop("content_key"), listings, _formats(query, files), _groups(query, entries),
+        folder_copies(query, entries), inside_files(query, files), *siblings(query),
+    )  # fmt: skip
+    table = with_owner_names(query, entries).left_join(known, "entry_id").drop("entry_id_right")
+    return with_access_lists(query, table)
+
+
+def _formats(query: Query, files: Any) -> Any:
+    """The format of each file whose content was looked at."""
+    formats = known_formats(query)
     looked_at = formats.error.isnull()
     formats = formats.select(
         "content_key", "puid", "format_name", "ext_mismatch", format_error=formats.error,
         identified=ibis.ifelse(looked_at, formats.puid.notnull(), ibis.null("boolean")),
     ).distinct(on="content_key")  # fmt: skip
-    # Groups of an earlier scan say nothing about the files of this one.
-    groups = query.table("groups").drop("size_bytes")
-    keepers = entries.select(keeper_id="entry_id", dup_keeper_path=full_path(entries))
-    table = with_owner_names(query, entries)
-    for other, key in (
-        (extra, "entry_id"), (listings, "entry_id"), (formats, "content_key"),
-        (groups, ["scan_id", "entry_id"]), (keepers, "keeper_id"),
-    ):  # fmt: skip
-        table = table.left_join(other, key)
-        table = table.drop(*(name for name in table.columns if name.endswith("_right")))
-    return table
+    keys = files.select("entry_id", "content_key")
+    return query.stored(keys.inner_join(formats, "content_key").drop("content_key"))
+
+
+def _groups(query: Query, entries: Any) -> Any:
+    """The place of each file that has a twin, and the path of its keeper. Groups of an earlier
+    scan say nothing about the files of this one."""
+    groups = query.table("groups")
+    current = [scan.run_id for scan in query.estate.scans()]
+    groups = groups.filter(groups.scan_id.isin(current)).drop("scan_id", "size_bytes")
+    wanted = groups.select(entry_id="keeper_id").distinct()
+    keepers = query.stored(
+        entries.semi_join(wanted, "entry_id").select(
+            keeper_id="entry_id", dup_keeper_path=full_path(entries), keeper_mode="mode",
+            keeper_owner="owner", keeper_security_id="security_id",
+        )
+    )  # fmt: skip
+    joined = groups.left_join(keepers, "keeper_id").drop("keeper_id_right")
+    return query.stored(joined)
 
 
 def with_owner_names(query: Query, entries: Any) -> Any:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from migrate.config import Config, Place
-from migrate.digest import COLUMNS, open_rows, open_sources, places
+from migrate.digest import COLUMNS, open_rows, open_sources, places, reading_order
 from migrate.engine.hours import workers_for
 from migrate.engine.map import Row, map_rows
 from migrate.engine.query import Query
@@ -23,7 +23,7 @@ from migrate.engine.suspects import past_crashes
 from migrate.engine.workers import note
 from migrate.errors import MigrateError
 from migrate.estate import Run, Writer
-from migrate.facts import content_key, contents
+from migrate.facts import content_key, contents, known_formats
 from migrate.mimetypes import OLE2_SIGNATURE
 from migrate.paths import extension, to_raw
 from migrate.sources import Found, error_code
@@ -39,7 +39,7 @@ def unidentified(query: Query) -> Any:
     files = contents(query)
     files = files.filter(files.size_bytes > 0, files.read_error.isnull())
     files = files.mutate(content_key=content_key(files))
-    files = files.anti_join(query.table("formats"), "content_key")
+    files = files.anti_join(known_formats(query), "content_key")
     files = files.order_by("entry_id").distinct(on="content_key", keep="first")
     return files.select(*COLUMNS, "content_key")
 
@@ -159,18 +159,20 @@ def identify(writer: Writer, config: Config, workers: int) -> tuple[Run | None, 
             "PRONOM identification needs pygfried, which does not run on Windows",
             "Run `migrate identify` on Linux or macOS, or go on without: extensions are used.",
         )
-    with Query(writer.estate) as query:
-        if not query.count(unidentified(query)) and writer.estate.latest("identify"):
-            return None, 0
     scans = [run.run_id for run in writer.estate.scans()]
+    if writer.estate.done("identify", {}, scans):
+        with Query(writer.estate) as query:
+            if not query.count(unidentified(query)):
+                return None, 0
     run = writer.begin("identify", {}, scans)
     where = places(config, writer.estate.root)
     count = workers_for(where.values(), workers)
 
     def ask(suspects: frozenset[int]) -> int:
         make = partial(Identifier, where, count, suspects)
+        order = reading_order(where)
         return map_rows(
-            writer, run, "formats", make, unidentified, count, "identify", where.values()
+            writer, run, "formats", make, unidentified, count, "identify", where.values(), order
         )
 
     done = past_crashes(writer, "identify", ask)

@@ -10,21 +10,25 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import ibis
+import pyarrow as pa
 
 from migrate.config import Config
 from migrate.digest import COLUMNS, digest_wholly
 from migrate.engine.query import Query
 from migrate.errors import MigrateError
 from migrate.estate import Run, Writer, file_sha256
+from migrate.facts import contents
 from migrate.flag.rules import Rule
 from migrate.manifests import PROFILES
 from migrate.manifests.standard import harmless
 from migrate.naming import target_paths
 from migrate.plan import outcomes
+from migrate.proof import to_prove
 
 
 @dataclass(frozen=True)
@@ -53,30 +57,51 @@ def write_manifest(
 
     Errors: MigrateError if the account does not add up (nothing is committed then)."""
 
-    def undigested(query: Query) -> Any:
-        to_move = outcomes(query, config, holds, as_of)
-        moving = (to_move.outcome == "to_move") & (to_move.kind == "file")
-        return to_move.filter(moving, to_move.digest.isnull()).select(*COLUMNS)
+    while True:
+        with Query(writer.estate) as query:
+            planned = query.stored(outcomes(query, config, holds, as_of))
+            unread = _unread(query, planned)
+            if not unread.num_rows:
+                return _made(writer, query, config, planned, profile)
+        # Again afterwards: where the copy that was to stay cannot be read, another one may.
+        select = partial(_files, unread)
+        digest_wholly(writer, config, select, workers, "manifest: digests")
 
-    digest_wholly(writer, config, undigested, workers, "manifest: digests")
+
+def _unread(query: Query, planned: Any) -> pa.Table:
+    """entry_id of the files that are to be read first, and whether for their SHA-256: what moves
+    without a digest, and what goes as a copy with what stays for it."""
+    moving = planned.filter(planned.outcome == "to_move", planned.kind == "file")
+    moving = moving.filter(moving.digest.isnull()).select("entry_id", sha256=ibis.literal(False))
+    copies = to_prove(query, planned).mutate(sha256=ibis.literal(True))
+    schema = pa.schema([("entry_id", pa.int64()), ("sha256", pa.bool_())])
+    return pa.Table.from_batches(query.batches(moving.union(copies)), schema)
+
+
+def _files(wanted: pa.Table, query: Query) -> Any:
+    files = contents(query).inner_join(query.given(wanted), "entry_id")
+    return files.select(*COLUMNS, "digest", "sha256")
+
+
+def _made(
+    writer: Writer, query: Query, config: Config, all_outcomes: Any, profile: str
+) -> Manifest:
     flagged = writer.estate.latest("flag")
     inputs = [run.run_id for run in writer.estate.scans()] + ([flagged.run_id] if flagged else [])
     run = writer.begin("manifest", {"profile": profile}, inputs)
-    with Query(writer.estate) as query:
-        all_outcomes = query.stored(outcomes(query, config, holds, as_of))
-        accounts = _accounts(query, all_outcomes)
-        lines = query.stored(_lines(query, all_outcomes, config))
-        renamed = query.count(lines.filter(lines.rename_reason.notnull()))
-        _refuse_imbalance(query, all_outcomes, lines, accounts)
-        writer.commit(
-            run,
-            query.write("manifest", lines.order_by("target_path"))
-            + query.write("outcomes", all_outcomes.order_by("entry_id")),
-        )
-        writer.finish(
-            run, {"accounts": [account.__dict__ for account in accounts], "renamed": renamed}
-        )
-        files = _write_files(writer, query, all_outcomes, run, profile)
+    accounts = _accounts(query, all_outcomes)
+    also_at = query.stored(_also_at(all_outcomes))
+    lines = query.stored(_lines(query, all_outcomes, also_at, config))
+    renamed = query.count(lines.filter(lines.rename_reason.notnull()))
+    _refuse_imbalance(query, all_outcomes, lines, accounts)
+    writer.commit(
+        run,
+        query.write("manifest", lines.order_by("target_path"))
+        + query.write("also_at", also_at.order_by("line_id", "entry_id"))
+        + query.write("outcomes", all_outcomes.order_by("entry_id")),
+    )
+    writer.finish(run, {"accounts": [account.__dict__ for account in accounts], "renamed": renamed})
+    files = _write_files(writer, query, all_outcomes, run, profile)
     return Manifest(run, accounts, renamed, files)
 
 
@@ -88,7 +113,24 @@ def _accounts(query: Query, all_outcomes: Any) -> list[Account]:
     return [Account(row["outcome"], row["files"], row["size_bytes"] or 0) for row in rows]
 
 
-def _lines(query: Query, all_outcomes: Any, config: Config) -> Any:
+def _also_at(all_outcomes: Any) -> Any:
+    """Where else the content of what moves was. Of several that move, one line has the rest: the
+    keeper's, else that of the first path."""
+    members = all_outcomes.filter(all_outcomes.group_id.notnull())
+    moving = members.filter(members.outcome == "to_move")
+    order = [moving.role != "keeper", "full_path", "entry_id"]
+    nth = ibis.row_number().over(group_by="group_id", order_by=order)
+    first = moving.mutate(nth=nth).filter(ibis._.nth == 0)
+    first = first.select("group_id", line_id="entry_id", source_path="full_path")
+    others = members.inner_join(first, "group_id")
+    others = others.filter(others.entry_id != others.line_id)
+    return others.select(
+        "scan_id", "entry_id", "line_id", "source_path", "role", "owner", "mtime_ns",
+        "birthtime_ns", "permissions_differ", "outcome", path="full_path",
+    )  # fmt: skip
+
+
+def _lines(query: Query, all_outcomes: Any, also_at: Any, config: Config) -> Any:
     to_move = all_outcomes.filter(all_outcomes.outcome == "to_move")
     findings = query.table("findings")
     sensitive = findings.filter(findings.category == "sensitive").group_by("entry_id")
@@ -97,7 +139,9 @@ def _lines(query: Query, all_outcomes: Any, config: Config) -> Any:
     )
     targets = target_paths(query, to_move, config)
     lines = to_move.inner_join(targets, "entry_id")
-    lines = lines.left_join(sensitive, "entry_id")
+    counted = also_at.group_by(entry_id="line_id").aggregate(also_at=also_at.count())
+    lines = lines.left_join(sensitive, "entry_id").drop("entry_id_right")
+    lines = lines.left_join(counted, "entry_id").drop("entry_id_right")
     return lines.mutate(
         source_path=lines.path,
         xxh3_128=ibis.ifelse(lines.kind == "file", lines.digest, ibis.null("binary")),

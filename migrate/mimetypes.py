@@ -28,13 +28,18 @@ _SIGNATURES = (
     (b"GIF89a", "image/gif"),
 )
 _STARTS = tuple(signature for signature, _ in _SIGNATURES)
-_TEXT_NAMES = (b".txt", b".log", b".md")
+TEXT_NAMES = (b".txt", b".log", b".md")
 # Bytes that no plain text has: controls other than tab, line feed, form feed, return, escape.
 _NO_TEXT = bytes(set(range(32)) - {7, 8, 9, 10, 12, 13, 27}) + b"\x7f"
 # How text begins that is more than text to libmagic: markup, scripts, letters, code, PostScript.
 _MORE_THAN_TEXT = re.compile(
     rb"\s*(?:[<#{\[%/.*;\x1b]|-----BEGIN|[\w-]+: |From |begin |import |package |diff |\\)"
 )
+
+
+def is_text_name(name: bytes) -> bool:
+    """All that a name has to say about a type."""
+    return name.lower().endswith(TEXT_NAMES)
 
 
 def quick_type(head: bytes, name: bytes, is_whole: bool) -> str | None:
@@ -44,7 +49,7 @@ def quick_type(head: bytes, name: bytes, is_whole: bool) -> str | None:
     `head`: up to HEAD_BYTES of the file, `is_whole` if that is all of it."""
     if head.startswith(_STARTS):
         return next(mime for signature, mime in _SIGNATURES if head.startswith(signature))
-    if not head.strip() or not name.lower().endswith(_TEXT_NAMES) or _MORE_THAN_TEXT.match(head):
+    if not head.strip() or not is_text_name(name) or _MORE_THAN_TEXT.match(head):
         return None
     if len(head.translate(None, _NO_TEXT)) != len(head):
         return None

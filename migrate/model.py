@@ -115,8 +115,15 @@ _TABLES = [
                 ("mime", pa.string()),
                 ("encrypted", pa.bool_()),
                 ("error", pa.string()),  # why it could not be read
+                ("read_in", pa.int32()),  # the earlier scan that read it; null: this one
             ]
         ),
+    ),
+    Table(  # what a scan that took digests over from an earlier one has read again to prove them
+        "proofs",
+        "crawl",
+        "scan",
+        pa.schema([*_KEY, ("same", pa.bool_()), ("read_in", pa.int32())]),
     ),
     Table(  # whole-file digests of what the visit only sampled
         "whole_digests",
@@ -160,6 +167,118 @@ _TABLES = [
                 ("keeper_id", pa.int64()),
                 ("member_count", pa.int32()),
                 ("size_bytes", pa.int64()),
+            ]
+        ),
+    ),
+    Table(  # all that is known of an entry: what rules, reviews and manifests read (see facts.py)
+        "facts",
+        "facts",
+        "latest",
+        pa.schema(
+            [
+                *_KEY,
+                ("parent_id", pa.int64()),
+                ("share", pa.string()),
+                ("path", pa.string()),
+                ("path_raw", pa.binary()),
+                ("name", pa.string()),
+                ("kind", pa.string()),
+                ("size_bytes", pa.int64()),
+                ("mtime_ns", pa.int64()),
+                ("ctime_ns", pa.int64()),
+                ("atime_ns", pa.int64()),
+                ("birthtime_ns", pa.int64()),
+                ("owner", pa.string()),
+                ("file_id", pa.uint64()),
+                ("device_id", pa.uint64()),
+                ("link_count", pa.uint32()),
+                ("link_target", pa.string()),
+                ("attributes", pa.uint32()),
+                ("security_id", pa.int64()),
+                ("read_error", pa.string()),  # of the entry, its listing or its content
+                ("child_count", pa.int32()),
+                ("full_path", pa.string()),  # share/path
+                ("lower_path", pa.string()),  # as rules compare it
+                ("lower_folder", pa.string()),  # of a folder, its own path
+                ("ext", pa.string()),
+                ("path_len", pa.int32()),
+                ("unit", pa.string()),
+                ("sample_xxh3", pa.binary()),
+                ("digest", pa.binary()),
+                ("digest_sha256", pa.binary()),
+                ("mime", pa.string()),
+                ("encrypted", pa.bool_()),
+                ("puid", pa.string()),
+                ("format_name", pa.string()),
+                ("identified", pa.bool_()),
+                ("ext_mismatch", pa.bool_()),
+                ("format_error", pa.string()),
+                ("format_risk", pa.string()),
+                ("format_action", pa.string()),
+                ("format_plan", pa.string()),
+                ("group_id", pa.int64()),
+                ("role", pa.string()),
+                ("dup", pa.string()),
+                ("keeper_id", pa.int64()),
+                ("dup_keeper_path", pa.string()),  # of a copy
+                ("member_count", pa.int32()),
+                ("permissions_differ", pa.bool_()),  # of a copy, from those of its keeper
+                ("folder_copy", pa.string()),  # see copyfacts.py
+                ("folder_copy_path", pa.string()),
+                ("folder_copy_of", pa.string()),
+                ("folder_copy_note", pa.string()),
+                ("top_path", pa.string()),  # of the replicated tree it lies in
+                ("of_path", pa.string()),
+                ("tree_kind", pa.string()),
+                ("tree_files", pa.int64()),
+                ("tree_shared_files", pa.int64()),
+                ("only_here_files", pa.int64()),
+                ("only_here_size_bytes", pa.int64()),
+                ("version", pa.string()),
+                ("version_latest_path", pa.string()),
+                ("rendition_of", pa.string()),
+                ("members", pa.int64()),  # see `inside`
+                ("members_elsewhere", pa.string()),
+                ("shortcut", pa.string()),
+                ("shortcut_target", pa.string()),
+                ("ni_numbers", pa.int64()),
+                ("nhs_numbers", pa.int64()),
+                ("prison_numbers", pa.int64()),
+                ("pnc_numbers", pa.int64()),
+                ("marking", pa.string()),
+                ("near_dup", pa.string()),
+                ("near_dup_path", pa.string()),
+                ("near_dup_percent", pa.int64()),
+                ("retention_class", pa.string()),
+                ("retention_due_ns", pa.int64()),
+                ("retention_basis", pa.string()),
+                ("retention_certain", pa.bool_()),
+                ("retention_action", pa.string()),
+                ("retention_authority", pa.string()),
+                ("retention_period", pa.string()),
+            ]
+        ),
+    ),
+    Table(  # the folders of every tree that exists elsewhere, wholly or nearly; see replicas.py
+        "folder_copies",
+        "dedupe",
+        "latest",
+        pa.schema(
+            [
+                *_KEY,  # a folder of the tree; of its top, entry_id is top_id
+                ("top_id", pa.int64()),
+                ("of_id", pa.int64()),  # the folder in which its content is kept
+                ("kind", pa.string()),  # identical | contained | overlap
+                ("top_path", pa.string()),  # share/folder
+                ("of_path", pa.string()),
+                # of the whole tree: files with content, those whose keeper is in `of`, and those
+                # whose content is nowhere else
+                ("files", pa.int64()),
+                ("size_bytes", pa.int64()),
+                ("shared_files", pa.int64()),
+                ("shared_size_bytes", pa.int64()),
+                ("only_here_files", pa.int64()),
+                ("only_here_size_bytes", pa.int64()),
             ]
         ),
     ),
@@ -281,6 +400,8 @@ _TABLES = [
                 ("row", pa.int32()),
                 ("size_bytes", pa.int64()),  # the state that was decided on
                 ("mtime_ns", pa.int64()),
+                ("sample_xxh3", pa.binary()),
+                ("digest", pa.binary()),  # of the whole file, where it was known
                 ("decision_seq", pa.int64()),  # the last decision on an entry counts
             ]
         ),
@@ -326,6 +447,26 @@ _TABLES = [
                 ("decided_by", pa.string()),
                 ("decided_at", pa.string()),
                 ("comment", pa.string()),
+                ("also_at", pa.int64()),  # how many other copies and names: rows of `also_at`
+            ]
+        ),
+    ),
+    Table(  # where else the content of a manifest line was: context that may be evidence later
+        "also_at",
+        "manifest",
+        "latest",
+        pa.schema(
+            [
+                *_KEY,  # the copy, or further name
+                ("line_id", pa.int64()),  # the entry_id of the line
+                ("source_path", pa.string()),  # share/folder/name of the line
+                ("path", pa.string()),  # and of this one
+                ("role", pa.string()),  # keeper | copy | hard_link, as dedupe had chosen
+                ("owner", pa.string()),
+                ("mtime_ns", pa.int64()),
+                ("birthtime_ns", pa.int64()),
+                ("permissions_differ", pa.bool_()),
+                ("outcome", pa.string()),
             ]
         ),
     ),

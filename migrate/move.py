@@ -180,7 +180,7 @@ def move(
         return lines.anti_join(done, same)
 
     def to_do(query: Query) -> Any:
-        on_hold = held(query, query.stored(facts(query, config)), holds, as_of)
+        on_hold = held(query, facts(query, config), holds, as_of)
         left = undone(query).left_join(on_hold, "entry_id").drop("entry_id_right")
         return left.mutate(manifest_run=ibis.literal(manifest.run_id)).order_by("target_path")
 

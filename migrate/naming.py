@@ -91,7 +91,7 @@ def target_paths(query: Query, to_move: Any, config: Config) -> Any:
     namer = Namer(config)
     _write(path, _name_all(rows, namer))
     named = query.parquet([path], "targets")
-    renamed = query.stored(ibis.memtable(_resolve(query, named, namer.rules.max_path)))
+    renamed = query.given(_resolve(query, named, namer.rules.max_path))
     named = named.filter(named.entry_id.notnull()).left_join(renamed, "entry_id")
     reason = named.rename_reason + ibis.ifelse(named.target_path_right.notnull(), _CLASH, "")
     reason = reason.re_replace("^; ", "")

@@ -14,11 +14,13 @@ import ibis
 
 from migrate.config import Config
 from migrate.engine.query import Query
-from migrate.facts import facts
+from migrate.facts import contents, facts
 from migrate.flag.rules import Rule
 from migrate.holds import held
+from migrate.proof import proved
 
 DECISIONS = ["migrate", "dispose", "leave"]
+CHANGED = "changed_since_crawl: it is not what was crawled and compared any more; crawl again"
 
 
 # The nearest decision counts, whichever came first: on the file, with its copies, its folder, rule.
@@ -34,9 +36,14 @@ def standing_decisions(query: Query) -> Any:
     on what it was, then the last; withdrawn ones are out. `nearest`: the one that is in force."""
     decisions = query.all_decisions()
     now = query.table("entries").select("entry_id", now_size="size_bytes", now_mtime="mtime_ns")
+    bytes_now = contents(query).select("entry_id", now_sample="sample_xxh3", now_digest="digest")
     table = decisions.inner_join(now, "entry_id")
+    table = table.left_join(bytes_now, "entry_id").drop("entry_id_right")
     same_size = table.size_bytes.identical_to(table.now_size)
-    table = table.mutate(fits=same_size & table.mtime_ns.identical_to(table.now_mtime))
+    fits = same_size & table.mtime_ns.identical_to(table.now_mtime)
+    for said, found in (("sample_xxh3", "now_sample"), ("digest", "now_digest")):
+        fits &= (table[said] == table[found]).fill_null(True)  # a date can be set back
+    table = table.mutate(fits=fits)
     nth = ibis.row_number().over(
         group_by=["entry_id", "scope"], order_by=[~table.fits, ibis.desc(table.decision_seq)]
     )
@@ -59,7 +66,7 @@ def proposals(
     deciding finding and `proposal`: migrate | review | dispose | hold | unreadable | not_a_file.
     `contested`: proposed to migrate, though a weaker finding would dispose of it. `findings` are
     those of the last flag unless others are given."""
-    all_facts = query.stored(facts(query, config))
+    all_facts = facts(query, config)
     findings = query.table("findings") if findings is None else findings
     deciding = findings.filter(findings.deciding).select(
         "entry_id", "rule_id", "title", "category", "confidence", "action", "reason", "authority"
@@ -90,14 +97,22 @@ def proposals(
     )
     return table.mutate(
         proposal=proposal,
-        reason=ibis.ifelse(doubt.isnull(), table.reason, table.reason + doubt),
+        reason=table.reason + ibis.coalesce(doubt, "") + _other_readers(table),
         contested=(proposal == "migrate") & table.also_dispose.fill_null(False),
     )
 
 
+def _other_readers(table: Any) -> Any:
+    """Who disposes of a copy may change who can open what is in it."""
+    differ = (table.action == "dispose") & table.permissions_differ
+    words = " Its permissions differ from those of the copy that stays: others may open that one."
+    return ibis.ifelse(differ.fill_null(False), words, "")
+
+
 def _doubt(table: Any) -> Any:
     """Why what a rule would dispose of is for review all the same; NULL if there is no doubt."""
-    last_copy = (table.dup == "not_keeper") & table.keeper_goes & table.disposable_alone.isnull()
+    one_of_many = table.dup.isin(["not_keeper", "hard_link"])
+    last_copy = one_of_many & table.keeper_goes & table.disposable_alone.isnull()
     return ibis.cases(
         (last_copy, " But the copy that would stay is proposed for disposal as well: keep one."),
         (table.format_error.notnull(), " But its format could not be looked at: open it first."),
@@ -106,10 +121,12 @@ def _doubt(table: Any) -> Any:
 
 def outcomes(query: Query, config: Config, holds: list[Rule], as_of: date) -> Any:
     """Proposals with `outcome` and `why`: to_move | disposed | left | held | undecided | unreadable
-    | not_a_file. The sum of all outcomes is every file, link and empty folder of the estate."""
+    | not_a_file. The sum of all outcomes is every file, link and empty folder of the estate.
+    A copy is `disposed` only if nothing is known to speak against its being one (see proof.py)."""
     decisions = latest_decisions(query).select(
-        "entry_id", "decision", "decided_by", "decided_at", "comment", "fits"
-    )
+        "entry_id", "decision", "decided_by", "decided_at", "comment", "fits",
+        decided_on="proposal", decided_scope="scope",
+    )  # fmt: skip
     table = proposals(query, config, holds, as_of)
     table = table.left_join(decisions, "entry_id").drop("entry_id_right")
     changed = table.decision.notnull() & ~table.fits
@@ -126,9 +143,10 @@ def outcomes(query: Query, config: Config, holds: list[Rule], as_of: date) -> An
     why = ibis.cases(
         (table.proposal == "hold", table.hold),
         (table.proposal == "not_a_file", "a " + table.kind + ", recorded only"),
+        (table.read_error == "changed_since_crawl", CHANGED),
         (table.proposal == "unreadable", table.read_error),
         (changed, "changed since it was decided on: decide again"),
         (table.decision.isnull(), "nobody has decided; proposed: " + table.proposal),
         else_=by,
     )
-    return table.mutate(outcome=outcome, why=why)
+    return proved(query, query.stored(table.mutate(outcome=outcome, why=why)))

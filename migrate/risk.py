@@ -41,6 +41,6 @@ def risk_table(path: Path) -> pa.Table:
 
 def with_risk(query: Query, table: Any, path: Path) -> Any:
     """Facts with format_risk, format_action, format_plan; NULL where the format is not rated."""
-    risks = query.stored(ibis.memtable(risk_table(path)))
+    risks = query.given(risk_table(path))
     table = table.mutate(risk_key=ibis.coalesce(table.puid, "." + table.ext))
     return table.left_join(risks, "risk_key").drop("risk_key", "risk_key_right")

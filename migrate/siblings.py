@@ -30,8 +30,8 @@ RENDITIONS = ["pdf", "xps", "htm", "html"]
 _FAMILY = ["parent_id", "ext", "family"]
 
 
-def with_siblings(query: Query, table: Any) -> Any:
-    """Facts with version, version_latest_path and rendition_of."""
+def siblings(query: Query) -> list[Any]:
+    """By entry_id: `chain` and version_latest_path, and rendition_of."""
     entries = query.table("entries")
     files = entries.filter(entries.kind == "file")
     name = folded(files.name)
@@ -40,11 +40,14 @@ def with_siblings(query: Query, table: Any) -> Any:
     files = files.select(
         "entry_id", "parent_id", "mtime_ns", full_path=full_path(files), ext=ext, stem=stem
     )
-    table = table.left_join(_versions(files), "entry_id").drop("entry_id_right")
-    table = table.left_join(_renditions(files), "entry_id").drop("entry_id_right")
+    return [query.stored(_versions(files)), query.stored(_renditions(files))]
+
+
+def version(table: Any) -> Any:
+    """The place among versions, of facts that have `chain`."""
     none = ibis.ifelse(table.kind == "file", "none", ibis.null("string"))
     known = ibis.ifelse(table.chain == "unknown", ibis.null("string"), table.chain)
-    return table.mutate(version=ibis.ifelse(table.chain.isnull(), none, known)).drop("chain")
+    return ibis.ifelse(table.chain.isnull(), none, known)
 
 
 def _versions(files: Any) -> Any:

@@ -41,6 +41,7 @@ class Reading:
     sha256: bool = False
     security: bool = False
     strict_types: bool = False  # libmagic always
+    reread: bool = False  # also what an earlier scan has read
 
 
 def first_ranges(size_bytes: int) -> list[tuple[int, int]]:
@@ -71,32 +72,30 @@ def visit(
             return source.stat(want.path), Content(error=code)
         except OSError as error:
             return None, Content(error=error_code(error))
+    stat = None
     try:
         stat = file.stat()
-        return stat, examine(file, stat, want.path, reading)
+        content = examine(file, stat.size_bytes, want.path, reading)
+        if file.stat()[:3] != stat[:3]:  # size, mtime, ctime
+            content = Content(error="changed_while_read")
+        return stat, content
     except OSError as error:
-        return None, Content(error=error_code(error))
+        return stat, Content(error=error_code(error))
     finally:
         file.close()
 
 
-def examine(file: OpenFile, stat: Stat, path: bytes, reading: Reading) -> Content:
-    """What the bytes of an open file say; its type may rest on its name's ending too."""
-    size = stat.size_bytes
-    try:
-        head = file.read_at(0, min(size, WHOLE_BYTES) if size <= WHOLE_BYTES else HEAD_BYTES)
-        tail = head if size <= WHOLE_BYTES else file.read_at(size - SAMPLE_BYTES, SAMPLE_BYTES)
-        digests = _digests(file, size, head, tail, reading)
-        mime, encrypted = None, None
-        if reading.mime:
-            name = None if reading.strict_types else path
-            mime, encrypted = _kind_of(file, size, head, tail, digests[1], name)
-        after = file.stat()
-    except OSError as error:
-        return Content(error=error_code(error))
-    if after[:3] != stat[:3]:  # size, mtime, ctime
-        return Content(error="changed_while_read")
-    return Content(*digests, mime, encrypted)
+def examine(file: OpenFile, size: int, path: bytes, reading: Reading) -> Content:
+    """What the bytes of an open file say; its type may rest on its name's ending too.
+
+    Errors: OSError."""
+    head = file.read_at(0, min(size, WHOLE_BYTES) if size <= WHOLE_BYTES else HEAD_BYTES)
+    tail = head if size <= WHOLE_BYTES else file.read_at(size - SAMPLE_BYTES, SAMPLE_BYTES)
+    digests = _digests(file, size, head, tail, reading)
+    if not reading.mime:
+        return Content(*digests)
+    name = None if reading.strict_types else path
+    return Content(*digests, *_kind_of(file, size, head, tail, digests[1], name))
 
 
 def _digests(

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import stat as mode_bits
 import time
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pyarrow as pa
-
+from migrate.bulk import Bulk, is_local_linux
 from migrate.config import Place
 from migrate.engine.workers import note
-from migrate.estate import Part, write_part
-from migrate.model import TABLES, entry_id
+from migrate.estate import Part
+from migrate.gathered import Gathered
+from migrate.known import Known
+from migrate.model import entry_id
 from migrate.paths import needs_raw, to_text
 from migrate.smb.security import DescriptorMalformed, parse, security_id
 from migrate.sources import (
@@ -34,16 +34,17 @@ from migrate.sources import (
     Stat,
     Wanted,
     error_code,
+    files_named,
     no_more,
     open_source,
 )
-from migrate.visit import Reading, first_ranges, more_of_head, visit
+from migrate.visit import Content, Reading, first_ranges, more_of_head, visit
 
 ROWS_PER_FLUSH = 65_536
 SECONDS_PER_FLUSH = 10.0
 FILES_PER_TASK = 16_000
+FILES_AT_FIRST = 1_000  # of a worker's first task: until it is done the others have no folders
 SECONDS_PER_TASK = 2.0
-TABLES_WRITTEN = ("entries", "listings", "digests", "securities", "streams")
 
 
 class FolderTask(NamedTuple):
@@ -65,12 +66,14 @@ class Listing:
 
 
 class Seen(NamedTuple):
-    """An entry on its way into the tables."""
+    """An entry on its way into the tables. `known`: its place among the files of an earlier scan,
+    if it is as it was then."""
 
     path: bytes
     parent_id: int
     depth: int
     child: Child
+    known: int | None = None
 
 
 @dataclass
@@ -93,22 +96,21 @@ class Visitor:
 
     def __init__(
         self, place: Place, among: int, estate: Path, share: str, scan_id: int, reading: Reading,
-        listed: set[int], suspects: frozenset[int],
+        listed: set[int], suspects: frozenset[int], known: Known | None = None,
     ) -> None:  # fmt: skip
         self.source: Source = open_source(place, among)
-        self.estate, self.share, self.scan_id = estate, share, scan_id
+        self.share, self.scan_id = share, scan_id
         self.reading, self.listed, self.suspects = reading, listed, suspects
+        self.known = known
         self.gently = replace(reading, mime=False)
+        in_bulk = is_local_linux(self.source) and reading.content and not reading.security
+        self.bulk = Bulk(share, scan_id, reading, suspects, known) if in_bulk else None
+        self.gathered = Gathered(estate, scan_id, self.bulk, known)
         self.owners: dict[int, str | None] = {}  # of descriptors, which are written once each
-        self.rows: dict[str, list[tuple[Any, ...]]] = {}
         self.written: list[Part] = []  # on the disk, but not yet told to the parent
-        self.step = Step()
-        self._clear()
-
-    def _clear(self) -> None:
-        self.rows = {table: [] for table in TABLES_WRITTEN}
-        self.counts: Counter[str] = Counter()
+        self.files_per_task = FILES_AT_FIRST
         self.flushed_at = time.monotonic()
+        self.step = Step()
 
     def work(self, folders: list[FolderTask]) -> Step:
         """Visit folders, deepest first, until the task is big enough to hand the rest back."""
@@ -122,11 +124,9 @@ class Visitor:
                 self._listed(seen)
             else:
                 self._seen(seen, want, found)
-        self.step.left = folders
-        if (
-            len(self.rows["entries"]) >= ROWS_PER_FLUSH
-            or time.monotonic() - self.flushed_at > SECONDS_PER_FLUSH
-        ):
+        self.step.left, self.files_per_task = folders, FILES_PER_TASK
+        is_late = time.monotonic() - self.flushed_at > SECONDS_PER_FLUSH
+        if len(self.gathered) >= ROWS_PER_FLUSH or is_late:
             self._flush()
         return self.step
 
@@ -136,24 +136,13 @@ class Visitor:
         return self.step
 
     def _flush(self) -> None:
-        self._write_rows()
-        self.step.parts, self.written = self.written, []
+        self.step.parts, self.written = [*self.written, *self.gathered.write()], []
         self.flushed_at = time.monotonic()
-
-    def _write_rows(self) -> None:
-        """Put the rows on the disk; they count only once the folder they belong to is complete."""
-        parts = [
-            write_part(self.estate, table, table_of(table, rows))
-            for table, rows in self.rows.items() if rows
-        ]  # fmt: skip
-        if parts:
-            parts[0] = replace(parts[0], counts=dict(self.counts))
-        self.written += parts
-        self._clear()
 
     def _next_folder(self) -> bytes | None:
         is_enough = (
-            self.step.files >= FILES_PER_TASK or time.monotonic() - self.began > SECONDS_PER_TASK
+            self.step.files >= self.files_per_task
+            or time.monotonic() - self.began > SECONDS_PER_TASK
         )
         if is_enough or not self.folders:
             return None
@@ -166,19 +155,35 @@ class Visitor:
         after its children. Folders that turn up join those to list."""
         for page in self.source.walk(self._next_folder):
             listing = self.listings[page.folder]
-            listing.children += len(page.children)
+            listing.children += len(page.children) + len(page.names)
             parent_id = entry_id(self.share, page.folder)
             prefix, depth = (page.folder + b"/" if page.folder else b""), listing.task.depth + 1
-            for child in page.children:
+            rest = self._in_bulk(page, parent_id, depth)
+            for child in [*page.children, *files_named(rest)]:
                 seen = Seen(prefix + child.name, parent_id, depth, child)
                 if child.kind == "folder":
                     seen = self._descend(seen, listing)
+                elif self.known and child.kind == "file" and not child.error:
+                    seen = self._recognised(seen, self.known)
                 want = self._wanted(seen)
                 if want:
                     yield (seen, want), want
                 else:
                     self._seen(seen, None, _NOTHING)
             yield (page, None), None
+
+    def _in_bulk(self, page: Page, parent_id: int, depth: int) -> list[str]:
+        """Visit the plain files of a page at once, where that can be; the names of the others."""
+        if not page.names or self.bulk is None:
+            return page.names
+        done = self.bulk.visit(page.descriptor, page.folder, parent_id, depth, page.names)
+        self.step.files += done.files
+        self.step.size_bytes += done.read_bytes
+        counts = self.gathered.counts
+        counts["file"] += done.files
+        counts["size_bytes"] += done.size_bytes
+        counts["taken over"] += done.taken_over
+        return done.left
 
     def _descend(self, seen: Seen, listing: Listing) -> Seen:
         """Have a folder listed too, unless it turns out to be a link back to one above it."""
@@ -219,9 +224,22 @@ class Visitor:
             self.numbers[path] = self.source.stat(path).file_id
         return self.numbers[path]
 
+    def _recognised(self, seen: Seen, known: Known) -> Seen:
+        """With its place in the earlier scan, if a file is as it was then."""
+        try:
+            stat = seen.child.stat or self.source.stat(seen.path)
+        except OSError:
+            return seen  # the visit will say why
+        place = known.find_stat(stat, seen.path)
+        if place is None:
+            return seen
+        return seen._replace(child=seen.child._replace(stat=stat), known=place)
+
     def _wanted(self, seen: Seen) -> Wanted | None:
         """What to ask the source about an entry, beside what its listing said."""
         is_read = seen.child.kind == "file" and self.reading.content
+        if self.known and seen.known is not None:
+            is_read = self.known.is_proof(seen.known)
         if seen.child.error or not (is_read or self.reading.security):
             return None
         stat = seen.child.stat
@@ -237,9 +255,11 @@ class Visitor:
             error = error_code(page.error) if page.error else None
             self._failed(error)
             row = self.scan_id, entry_id(self.share, page.folder), None if error else count, error
-            self.rows["listings"].append(row)
-        if len(self.rows["entries"]) >= 2 * ROWS_PER_FLUSH:
-            self._write_rows()  # a huge folder: memory stays flat, the commit still waits
+            self.gathered.rows["listings"].append(row)
+        if len(self.gathered) >= 2 * ROWS_PER_FLUSH:
+            self.written += (
+                self.gathered.write()
+            )  # a huge folder: memory stays flat, the commit still waits
 
     def _seen(self, seen: Seen, want: Wanted | None, found: Found) -> None:
         """The rows of one entry."""
@@ -250,10 +270,14 @@ class Visitor:
             # Where it has crashed libmagic its type stays unknown.
             reading = self.gently if number in self.suspects else self.reading
             stat, content = visit(self.source, want, found, reading)
-            self.rows["digests"].append((self.scan_id, number, *content))
+            if not self._prove(seen, number, stat, content):
+                self.gathered.rows["digests"].append((self.scan_id, number, *content, None))
             error = content.error if stat is None else None
             if stat is not None:
                 self._failed(content.error)
+        elif seen.known is not None:
+            self.gathered.taken_over.append((number, seen.known))
+            self.gathered.counts["taken over"] += 1
         elif stat is None:
             try:
                 stat = self.source.stat(seen.path)
@@ -264,13 +288,28 @@ class Visitor:
             self._failed(OFFLINE)  # what reading it would have come to
         self._entry(number, seen, stat, error, self._security(number, found.security))
 
+    def _prove(self, seen: Seen, number: int, stat: Stat | None, content: Content) -> bool:
+        """Whether a file read again is what the earlier scan said it was: then all that is known of
+        it from there stays, also what was not read now."""
+        listed = seen.child.stat
+        if self.known is None or seen.known is None or not (stat and listed):
+            return False
+        same = self.known.proves(seen.known, content) if stat[:3] == listed[:3] else None
+        if same is not None:
+            row = self.scan_id, number, same, self.known.read_in(seen.known)
+            self.gathered.rows["proofs"].append(row)
+            self.gathered.counts["proof same" if same else "proof differs"] += 1
+        if same:
+            self.gathered.taken_over.append((number, seen.known))
+        return bool(same)
+
     def _security(self, number: int, security: Security | None) -> int | None:
         """The number of an entry's permissions: few are distinct, each is written once."""
         if security is None:
             return None
         for name, size in security.streams:
             shown = to_text(name.encode("utf-8", "surrogatepass"))
-            self.rows["streams"].append((self.scan_id, number, shown, size))
+            self.gathered.rows["streams"].append((self.scan_id, number, shown, size))
         if security.descriptor is None:
             return None
         found = security_id(security.descriptor)
@@ -282,7 +321,7 @@ class Visitor:
                 return None
             row = found, told.owner_sid, told.group_sid, told.dacl, told.denies
             self.owners[found] = told.owner_sid
-            self.rows["securities"].append(row)
+            self.gathered.rows["securities"].append(row)
         return found
 
     def _entry(
@@ -297,26 +336,19 @@ class Visitor:
             self.scan_id, self.share, number, seen.path, seen.parent_id, seen.depth, kind, stat,
             link, security, error,
         )  # fmt: skip
-        self.rows["entries"].append(row)
-        self.counts[kind] += 1
+        self.gathered.rows["entries"].append(row)
+        self.gathered.counts[kind] += 1
         if kind != "folder":
             size = stat.size_bytes if stat and kind == "file" else 0
             self.step.files += 1
-            self.step.size_bytes += size
-            self.counts["size_bytes"] += size
+            self.step.size_bytes += size if seen.known is None else 0
+            self.gathered.counts["size_bytes"] += size
             self._failed(error)  # that of a folder is told by its listing
 
     def _failed(self, error: str | None) -> None:
         if error:
             self.step.failed += error != OFFLINE
-            self.counts[f"error {error}"] += 1
-
-
-def table_of(table: str, rows: list[tuple[Any, ...]]) -> pa.Table:
-    """Rows, in the order of a table's schema, as columns."""
-    schema = TABLES[table].schema
-    columns = zip(zip(*rows, strict=True), schema.types, strict=True)
-    return pa.Table.from_arrays([pa.array(*column) for column in columns], schema=schema)
+            self.gathered.counts[f"error {error}"] += 1
 
 
 def link_target(source: Source, path: bytes) -> str | None:

@@ -14,9 +14,11 @@ from typing import Any
 
 import pytest
 import samba as smb_server
+from forked import run_forked
 
 from migrate.engine.query import Query
 from migrate.estate import Estate
+from migrate.sources.local import LocalSource, open_in
 
 ROOT = Path(__file__).parent.parent
 
@@ -39,11 +41,14 @@ def run(
     *words: str | Path, expect: int = 0, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """`migrate WORDS` in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-m", "migrate", *map(str, words)],
-        capture_output=True, text=True, check=False, cwd=ROOT,
-        env={**os.environ, "SOURCE_DATE_EPOCH": "1790000000", **environment},
-    )  # fmt: skip
+    whole = {**os.environ, "SOURCE_DATE_EPOCH": "1790000000", **environment}
+    if any(name.startswith("PYTHON") for name in environment):  # which Python reads as it starts
+        done = subprocess.run(
+            [sys.executable, "-m", "migrate", *map(str, words)],
+            capture_output=True, text=True, check=False, cwd=ROOT, env=whole,
+        )  # fmt: skip
+    else:
+        done = run_forked([str(word) for word in words], ROOT, whole)
     assert done.returncode == expect, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done
 
@@ -90,6 +95,25 @@ def make_tree(root: Path) -> Path:
         if path.is_file() and not path.is_symlink():
             os.utime(path, ns=(1_200_000_000_000_000_000, 1_200_000_000_123_456_700))
     return root
+
+
+def refuse_to_open(patch: pytest.MonkeyPatch, word: str, error: OSError) -> None:
+    """Files of a local share with a word in their names cannot be read (tests may run as root, whom
+    no mode stops)."""
+    opened, opened_in = LocalSource.open, open_in
+
+    def refusing(source: LocalSource, path: bytes) -> Any:
+        if word.encode() in path:
+            raise error
+        return opened(source, path)
+
+    def refusing_in(folder: int, name: str) -> int:
+        if word in name:
+            raise error
+        return opened_in(folder, name)
+
+    patch.setattr(LocalSource, "open", refusing)
+    patch.setattr("migrate.bulk.open_in", refusing_in)
 
 
 @pytest.fixture

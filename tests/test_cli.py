@@ -54,6 +54,20 @@ def test_help_loads_no_heavy_library() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_a_crawl_loads_no_query_library(tmp_path: Path) -> None:
+    """What a crawl has no use for is not imported: that is most of its time on a small share."""
+    (tmp_path / "share").mkdir()
+    (tmp_path / "share" / "file").write_text("a file")
+    run("init", tmp_path / "estate", "--share", f"s={tmp_path / 'share'}")
+    command = ["-X", "importtime", "-m", "migrate", "crawl", "-e", str(tmp_path / "estate")]
+    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=True)
+    loaded = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
+    assert "pyarrow" in loaded
+    useless = {"duckdb", "ibis", "numpy._core", "pandas._libs", "smbprotocol", "cryptography", "xlsxwriter",
+               "openpyxl", "jinja2", "pygfried", "keyring"}  # fmt: skip
+    assert not useless & loaded
+
+
 @pytest.fixture(scope="module")
 def estate(tmp_path_factory) -> Path:
     """A small estate, taken to the review."""
@@ -85,6 +99,15 @@ def test_json_of_run_is_one_object(estate) -> None:
     """`run --json` gives the result of every stage by its name."""
     found = run_json("run", estate)
     assert list(found) == ["crawl", "identify", "dedupe", "inspect", "flag", "review export"]
+
+
+def test_run_until_a_stage(estate) -> None:
+    """`run --until` ends after the stage it names; one that is left out cannot be the last."""
+    assert list(run_json("run", estate, "--until", "dedupe")) == ["crawl", "identify", "dedupe"]
+    found = run_json("run", estate, "--until", "dedupe", "--no-puid", "--no-mime")
+    assert list(found) == ["crawl", "dedupe"]
+    done = run("run", estate, "--until", "identify", "--no-puid", expect=2)
+    assert "identify is left out" in done.stderr
 
 
 def test_json_of_an_error(tmp_path) -> None:
@@ -279,7 +302,8 @@ def test_a_rescan_makes_what_rests_on_the_old_scan_out_of_date(tmp_path) -> None
 
     share, estate = tmp_path / "share", tmp_path / "estate"
     share.mkdir()
-    for name in ("same.txt", "changed.txt"):
+    names = ("same.txt", "changed.txt", "unseen.txt")
+    for name in names:
         (share / name).write_text(f"{name} before")
     run("init", estate, "--share", f"s={share}")
     run("run", estate, "--no-puid")
@@ -288,7 +312,11 @@ def test_a_rescan_makes_what_rests_on_the_old_scan_out_of_date(tmp_path) -> None
     book.save(tmp_path / "filled.xlsx")
     run("review", "import", "-e", estate, "--reviewer", "A tester", tmp_path / "filled.xlsx")
     (share / "changed.txt").write_text("changed since")
-    run("crawl", "-e", estate, "--rescan")
+    before = (share / "unseen.txt").stat()
+    (share / "unseen.txt").write_text("unseen.txt BEFORE")  # the same size and date
+    os.utime(share / "unseen.txt", ns=(before.st_atime_ns, before.st_mtime_ns))
+    told = run("crawl", "-e", estate, "--rescan").stdout
+    assert "To be decided again: 2 changed" in told
     assert "out of date" in run("status", "-e", estate).stdout
     for verb in (["flag"], ["manifest"], ["review", "export"]):
         assert "migrate dedupe" in run(*verb, "-e", estate, expect=1).stderr
@@ -296,7 +324,8 @@ def test_a_rescan_makes_what_rests_on_the_old_scan_out_of_date(tmp_path) -> None
     run("flag", "-e", estate)
     run("manifest", "-e", estate)
     outcomes = {
-        name: run_json("explain", "-e", estate, f"s/{name}")["outcome"]["outcome"]
-        for name in ("same.txt", "changed.txt")
+        name: run_json("explain", "-e", estate, f"s/{name}")["outcome"]["outcome"] for name in names
     }
-    assert outcomes == {"same.txt": "to_move", "changed.txt": "undecided"}
+    assert outcomes == {
+        "same.txt": "to_move", "changed.txt": "undecided", "unseen.txt": "undecided"
+    }  # fmt: skip

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import random
 import tempfile
 from collections import defaultdict
 from datetime import date
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -47,7 +49,7 @@ def crawled_groups(estate: Estate, reading: Reading) -> list[dict]:
             crawl_share(estate, config, writer, share.name, CrawlOptions(2, reading))
         dedupe(writer, config, 2)
     with Query(estate) as query:
-        entries = query.table("entries").select("entry_id", "share", "path", "path_raw")
+        entries = query.table("entries").select("entry_id", "share", "path", "path_raw", "file_id")
         groups = query.table("groups")
         return list(query.rows(groups.inner_join(entries, "entry_id").order_by("path")))
 
@@ -153,3 +155,30 @@ def test_the_same_day_means_the_same_findings(tmp_path: Path) -> None:
     assert days_before(date(2024, 2, 29), "1y") == date(2023, 2, 28)
     assert days_before(date(2024, 3, 31), "1mo") == date(2024, 2, 29)
     assert days_before(date(2024, 3, 1), "2w") == date(2024, 2, 16)
+
+
+def test_a_rotating_disk_is_read_in_its_order(tmp_path: Path) -> None:
+    """With `disk: rotating` one worker reads the files by their numbers on the disk, when a folder
+    is listed (a page at a time) and when files are read whole; the groups stay the same."""
+    share = tmp_path / "share"
+    share.mkdir()
+    places = [share / f"{number}" for number in range(400)]
+    random.Random(1).shuffle(places)
+    for place in places:
+        place.write_bytes(bytes(70_000))
+    seen: dict[str, list[list[int]]] = {}
+    for disk in ("solid", "rotating"):
+        estate = create(
+            tmp_path / disk, f"format: 1\nshares: [{{name: s, path: {share}, disk: {disk}}}]\n"
+        )
+        groups = crawled_groups(estate, Reading(mime=False))
+        assert len(groups) == 400 and len({row["group_id"] for row in groups}) == 1
+        numbers = {row["entry_id"]: row["file_id"] for row in groups}
+        seen[disk] = [
+            [numbers[row] for row in part if row in numbers]
+            for table in ("digests", "whole_digests")
+            for path in estate.parts(table)
+            for part in [pq.read_table(path)["entry_id"].to_pylist()]
+        ]
+    assert [sorted(part) for part in seen["rotating"]] == seen["rotating"]
+    assert any(sorted(part) != part for part in seen["solid"])

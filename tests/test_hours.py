@@ -221,6 +221,11 @@ def test_no_more_workers_than_connections():
     assert waiting.workers_for([], 1) == 1
 
 
+def test_one_reader_where_the_disk_has_to_travel():
+    """Two readers of a rotating disk would send its head to and fro."""
+    assert waiting.workers_for([place(connections=3), Place("/x", rotating=True)], 8) == 1
+
+
 def test_bad_hours_in_estate_yaml(tmp_path):
     """A line that is no time is an error with its place in the file, and nothing runs."""
     run("init", tmp_path / "e", "--share", "hr=smb://fs1/HR")

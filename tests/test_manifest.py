@@ -9,10 +9,10 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 import xxhash
+from conftest import refuse_to_open
 from helpers_review import (
     BODY,
     DECISION,
@@ -32,7 +32,6 @@ from helpers_review import (
 
 from migrate.manifests.standard import COLUMNS
 from migrate.paths import printable
-from migrate.sources.local import LocalSource
 
 LINUX = sys.platform == "linux"
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the odd names cannot exist on Windows")
@@ -351,14 +350,7 @@ def test_unreadable_ones_stay_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     put(
         tmp_path / "dept", {"x/a.txt": BODY, "x/locked.txt": BODY + "l", "x/locked.bat": BODY + "b"}
     )
-    opened = LocalSource.open
-
-    def refusing(source: LocalSource, path: bytes) -> Any:
-        if b"locked" in path:
-            raise PermissionError(13, "Permission denied")
-        return opened(source, path)
-
-    monkeypatch.setattr(LocalSource, "open", refusing)
+    refuse_to_open(monkeypatch, "locked", PermissionError(13, "Permission denied"))
     make_pipe(tmp_path / "dept" / "x" / "pipe")
     made = make(tmp_path / "estate", {"dept": tmp_path / "dept"})
     stages(made)

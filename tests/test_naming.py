@@ -10,7 +10,6 @@ import unicodedata
 from pathlib import Path
 from typing import Any
 
-import ibis
 import pyarrow as pa
 import pytest
 from helpers_review import BODY, Made, all_decided, make, put, stages
@@ -144,7 +143,7 @@ def target_rows(estate: Estate, ids: list[int], paths: list[str], settings: Conf
         }
     )
     with Query(estate) as query:
-        return list(query.rows(target_paths(query, query.stored(ibis.memtable(rows)), settings)))
+        return list(query.rows(target_paths(query, query.given(rows), settings)))
 
 
 def named(estate: Estate, paths: list[str], settings: Config, shuffle: int = 0) -> Named:

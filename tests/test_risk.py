@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-import ibis
 import pyarrow as pa
 import pytest
 
@@ -45,7 +44,8 @@ def test_the_table_is_whole():
 def test_by_puid_then_by_extension(tmp_path, puid, ext, risk, action):
     """A PUID decides; an extension only where there is none and it means one thing."""
     schema = pa.schema([("puid", pa.string()), ("ext", pa.string())])
-    given = ibis.memtable(pa.Table.from_pylist([{"puid": puid, "ext": ext}], schema))
     with Query(create(tmp_path / "e", "")) as query:
-        [row] = query.rows(with_risk(query, query.stored(given), TABLE))
+        [row] = query.rows(
+            with_risk(query, query.given([{"puid": puid, "ext": ext}], schema), TABLE)
+        )
     assert (row["format_risk"], row["format_action"]) == (risk, action)

@@ -23,13 +23,13 @@ from migrate.config import Config, load
 from migrate.engine.query import Query
 from migrate.errors import Fault, RulesInvalid
 from migrate.estate import Estate, create
-from migrate.expressions import fold
+from migrate.expressions import fold, size_words
 from migrate.facts import FACTS
 from migrate.flag.conditions import FIELDS
-from migrate.flag.examples import AS_OF, facts_of, failing_examples
+from migrate.flag.examples import AS_OF, facts_of, failing_examples, scratch_query
 from migrate.flag.language import parse
 from migrate.flag.rules import LADDER, Rule, load_holds, load_rules
-from migrate.flag.stage import reason, size_words
+from migrate.flag.stage import reason
 from migrate.flag.values import days_before, nanoseconds
 from migrate.paths import pack_folder
 from migrate.wording import size_text
@@ -810,19 +810,8 @@ def test_examples_see_folders_as_flag_does():
                 parse(Document("t", {"m": {"ext": "zip"}}), ("m",), faults), "t:1",
                 ("a.zip",), ({"name": "old.zip", "kind": "folder"},))  # fmt: skip
 
-    class Engine:
-        connection = CONNECTION
-
-        def stored(self, expression):
-            return self.connection.create_table("folders_as_flag_does", expression, temp=True)
-
-        def given(self, rows, schema):
-            return Query.given(self, rows, schema)
-
-        def rows(self, expression):
-            return iter(self.connection.to_pyarrow(expression).to_pylist())
-
-    assert failing_examples(Engine(), [rule]) == []
+    with scratch_query() as query:
+        assert failing_examples(query, [rule]) == []
 
 
 def test_facts_of_an_example():
@@ -830,6 +819,7 @@ def test_facts_of_an_example():
     assert facts_of("a.doc") == {
         "kind": "file",
         "dup": "none",
+        "folder_copy": "none",
         "unit": "Unassigned",
         "name": "a.doc",
         "full_path": "share/a.doc",

@@ -8,7 +8,7 @@ import pytest
 from migrate.engine.query import Query
 from migrate.estate import create, write_part, writing
 from migrate.model import TABLES
-from migrate.siblings import with_siblings
+from migrate.siblings import siblings, version
 
 BASE = "format: 1\nshares: [{name: s, path: share}]\n"
 
@@ -28,9 +28,8 @@ def found(tmp_path, files: dict[str, int | None]) -> dict[str, dict]:
         writer.commit(run, [write_part(estate.root, "entries", pa.Table.from_pylist(rows, schema))])
         writer.finish(run, {})
     with Query(estate) as query:
-        return {
-            row["path"]: row for row in query.rows(with_siblings(query, query.table("entries")))
-        }
+        table = query.beside(query.table("entries"), *siblings(query))
+        return {row["path"]: row for row in query.rows(table.mutate(version=version(table)))}
 
 
 @pytest.mark.parametrize(

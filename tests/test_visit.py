@@ -12,9 +12,11 @@ import subprocess
 import sys
 import time
 import zipfile
+from operator import itemgetter
 from pathlib import Path
 
 import olefile
+import pyarrow.parquet as pq
 import pytest
 import xxhash
 from hypothesis import given, settings
@@ -23,8 +25,10 @@ from hypothesis import strategies as st
 from migrate.config import Place
 from migrate.encryption import is_encrypted
 from migrate.mimetypes import OLE2_SIGNATURE, mime_type
+from migrate.model import TABLES
 from migrate.sources import Security, Source, Stat, Wanted
 from migrate.sources.local import LocalSource
+from migrate.sources.records import Records
 from migrate.visit import SAMPLE_BYTES, WHOLE_BYTES, Content, Reading, visit
 from migrate.visitor import FolderTask, Visitor
 
@@ -44,6 +48,24 @@ def visited(source: Source, path: bytes, reading: Reading) -> tuple[Stat | None,
 
 def look(path: Path, reading: Reading = READING) -> tuple[Stat | None, Content]:
     return visited(LocalSource(str(path.parent)), os.fsencode(path.name), reading)
+
+
+def crawled_rows(share: Path, estate: Path, reading: Reading = READING) -> list[dict]:
+    """What a crawl's worker writes of a folder: entries, with the digests of those it has read."""
+    visitor = Visitor(Place(str(share)), 1, estate, "s", 1, reading, set(), frozenset())
+    left = [FolderTask(b"", 0)]
+    while left:
+        left = visitor.work(left).left
+    rows: dict[str, list[dict]] = {}
+    for part in visitor.drain().parts:
+        table = pq.read_table(estate / part.table / part.file)
+        assert table.schema.equals(TABLES[part.table].schema)
+        rows.setdefault(part.table, []).extend(table.to_pylist())
+    digests = {row["entry_id"]: row for row in rows.get("digests", [])}
+    return [
+        {**entry, "digest": digests.get(entry["entry_id"])}
+        for entry in sorted(rows.get("entries", []), key=itemgetter("entry_id"))
+    ]
 
 
 def written(folder: Path, content: bytes, name: str = "file") -> Path:
@@ -284,20 +306,19 @@ def odd(tmp_path) -> Path:
 def test_a_crawl_opens_files_only(odd, tmp_path, monkeypatch):
     """A crawl never opens a pipe, a socket or a link; all of them are listed, with their kind."""
     opened = []
-    real = LocalSource.open
+    real = os.open
     monkeypatch.setattr(
-        LocalSource, "open", lambda self, path: opened.append(path) or real(self, path)
+        os, "open", lambda path, *how, **where: opened.append(path) or real(path, *how, **where)
     )
-    place = Place(str(odd))
-    visitor = Visitor(place, 1, tmp_path, "s", 1, Reading(), set(), frozenset())
-    visitor.work([FolderTask(b"", 0)])
-    kinds = {row[6]: row[7] for row in visitor.rows["entries"]}
-    assert opened == [b"real"]
+    rows = crawled_rows(odd, tmp_path)
+    monkeypatch.undo()
+    kinds = {row["name"]: row["kind"] for row in rows}
+    assert [path for path in opened if isinstance(path, str) and "/" not in path] == ["real"]
     assert kinds == {
         "fifo": "other", "socket": "other", "real": "file", "link": "symlink", "dangling": "symlink",
         "out": "symlink", "folder": "folder", "loop": "symlink",
     }  # fmt: skip
-    assert all(row[-1] is None for row in visitor.rows["entries"])
+    assert all(row["error"] is None for row in rows)
 
 
 def test_any_name_of_a_stream_is_written(tmp_path):
@@ -314,7 +335,7 @@ def test_any_name_of_a_stream_is_written(tmp_path):
     visitor = Visitor(place, 1, tmp_path, "s", 1, Reading(security=True), set(), frozenset())
     visitor.source = WithStreams(str(tmp_path))
     visitor.work([FolderTask(b"", 0)])
-    names = [row[2] for row in visitor.rows["streams"]]
+    names = [row[2] for row in visitor.gathered.rows["streams"]]
     assert names == ["plain", "lone \\xed\\xa0\\x80", "\\xed\\xb0\\x80"]
     assert {part.table for part in visitor.drain().parts} >= {"entries", "streams"}
 
@@ -631,3 +652,127 @@ def test_large_damaged_ole2_is_quick():
             None,
         )
         assert time.monotonic() - began < 2, fields
+
+
+# Many at once
+
+
+linux_only = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a way of Linux")
+
+
+def one_by_one(share: Path, estate: Path, reading: Reading) -> list[dict]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("migrate.visitor.is_local_linux", lambda source: False)
+        return crawled_rows(share, estate, reading)
+
+
+def described(rows: list[dict]) -> list[dict]:
+    """Rows but for the access time, which reading may change."""
+    return [{name: value for name, value in row.items() if name != "atime_ns"} for row in rows]
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory) -> Path:
+    """Names, sizes, times and owners that a share may hold."""
+    root = tmp_path_factory.mktemp("hostile")
+    for number, size in enumerate((0, 1, 65535, 65536, 65537, 200_000)):
+        written(root, noise(size), f"size {number}")
+    for folder in (b"plain", b"caf\xe9", "ŵ".encode(), b"a\nb"):
+        os.mkdir(os.path.join(os.fsencode(root), folder))
+        for name in (b"x.txt", b"\xff\xfe.doc", "é".encode(), b"tab\there", b"=cmd|x", b"\\xe9"):
+            with open(os.path.join(os.fsencode(root), folder, name), "wb") as file:
+                file.write(b"%PDF-1.4 " + name)
+    (root / "plain" / "link").symlink_to("x.txt")
+    os.link(root / "size 1", root / "plain" / "second name")
+    for name, mtime_ns in (("early", -(10**18)), ("epoch", 0), ("late", 4 * 10**18)):
+        os.utime(written(root, b"time", name), ns=(mtime_ns, mtime_ns))
+    os.chmod(written(root, b"mode", "mode"), 0o4751)
+    if os.getuid() == 0:
+        os.chown(written(root, b"owner", "owner"), 54_321, 54_321)
+    return root
+
+
+@linux_only
+@pytest.mark.parametrize(
+    "reading", [Reading(), Reading(mime=False), Reading(sha256=True), Reading(strict_types=True)]
+)
+def test_many_at_once_are_as_one_by_one(hostile, tmp_path, reading):
+    """Visiting plain files in bulk gives the rows that visiting each by itself gives."""
+    for estate in (tmp_path / "a", tmp_path / "b"):
+        estate.mkdir()
+    found = crawled_rows(hostile, tmp_path / "a", reading)
+    assert len(found) == len(list(os.walk(os.fsencode(hostile)))) - 1 + sum(
+        len(files) for _, _, files in os.walk(os.fsencode(hostile))
+    )
+    assert described(found) == described(one_by_one(hostile, tmp_path / "b", reading))
+
+
+@linux_only
+@pytest.mark.parametrize("size", [10, 65537])
+@pytest.mark.parametrize("how", ["grow", "rewrite", "vanish", "replace"])
+def test_a_file_that_changes_among_many(tmp_path, monkeypatch, how, size):
+    """What changes while it is read in bulk is visited again by itself: no digest of a moment."""
+    share, estate = tmp_path / "share", tmp_path / "estate"
+    share.mkdir(), estate.mkdir()
+    for name in ("a", "b", "c"):
+        written(share, noise(size), name)
+        os.utime(share / name, ns=(1, 1))
+    real = Records.look
+    looked = []
+
+    def look(records: Records, descriptor: int) -> int:
+        found = real(records, descriptor)
+        path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        if path.name == "b" and not looked:
+            looked.append(path)
+            if how == "vanish":
+                path.unlink()
+            elif how == "replace":
+                os.replace(written(tmp_path, b"new" * 7, "new"), path)
+            else:
+                written(share, noise(size) + b"more" if how == "grow" else b"\0" * size, "b")
+        return found
+
+    monkeypatch.setattr(Records, "look", look)
+    rows = {row["name"]: row for row in crawled_rows(share, estate, Reading(sha256=True))}
+    assert looked
+    assert sorted(rows) == ["a", "b", "c"] or how == "vanish"
+    for name, row in rows.items():
+        if row["error"]:
+            assert (how, name, row["error"]) == ("vanish", "b", "vanished")
+            continue
+        content = (share / name).read_bytes() if how != "vanish" or name != "b" else noise(size)
+        assert (row["size_bytes"], row["digest"]["error"]) == (len(content), None)
+        assert row["digest"]["sha256"] == hashlib.sha256(content).digest()
+
+
+@linux_only
+def test_another_owners_files_among_many(tmp_path, monkeypatch):
+    """Where the access time may not be left alone the file is read all the same."""
+    share, estate = tmp_path / "share", tmp_path / "estate"
+    share.mkdir(), estate.mkdir()
+    written(share, b"theirs", "theirs")
+    real = os.open
+
+    def refuse(path, flags, *more, **where):
+        if path == "theirs" and flags & os.O_NOATIME:
+            raise PermissionError(1, "not the owner", path)
+        return real(path, flags, *more, **where)
+
+    monkeypatch.setattr(os, "open", refuse)
+    rows = {row["name"]: row for row in crawled_rows(share, estate)}
+    assert rows["theirs"]["digest"]["xxh3_128"] == xxhash.xxh3_128_digest(b"theirs")
+
+
+@linux_only
+def test_a_page_of_many_names(tmp_path):
+    """A folder of more than a page is complete, whatever is between its files."""
+    share, estate = tmp_path / "share", tmp_path / "estate"
+    share.mkdir(), estate.mkdir()
+    for number in range(2_500):
+        written(share, b"%d" % (number % 7), f"{number}") if number % 5 else (
+            share / f"{number}"
+        ).mkdir()
+    rows = crawled_rows(share, estate, Reading(mime=False))
+    assert len({row["entry_id"] for row in rows}) == len(rows) == 2_500
+    assert sum(row["digest"] is not None for row in rows) == 2_000

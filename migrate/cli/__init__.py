@@ -5,8 +5,11 @@ Heavy libraries are imported inside the verbs: `migrate --help` answers at once.
 
 from __future__ import annotations
 
+import atexit
 import errno
+import gc
 import json
+import os
 import signal
 import sys
 from typing import NoReturn
@@ -14,7 +17,7 @@ from typing import NoReturn
 import click
 
 from migrate import __version__
-from migrate.cli import look, moving, review, rules, stages
+from migrate.cli import changes, look, moving, review, rules, stages
 from migrate.errors import EXIT_CODES, INTERRUPTED, MigrateError
 
 _CODES = "\n".join(f"  {code:>3}  {meaning}" for code, meaning in EXIT_CODES.items())
@@ -43,25 +46,33 @@ for command in (
     stages.init, stages.crawl, stages.identify, stages.dedupe, stages.inspect, stages.flag,
     stages.run,
     review.review, moving.manifest, moving.move, moving.verify, look.status, look.report,
-    look.explain, rules.rules,
+    look.explain, changes.changes, rules.rules,
 ):  # fmt: skip
     cli.add_command(command)
 
 
-class _WithoutPandas:
-    """pyarrow and DuckDB import pandas, where it is installed, to know whether they were given
-    something of its own. They never are: here it is not found, which saves every process of ours
-    a quarter of a second and 50 MB."""
+class WithoutPandas:
+    """pyarrow, DuckDB and ibis import pandas and NumPy, where they are installed, to know whether
+    they were given something of theirs. They never are: here neither is found, which saves every
+    process of ours a third of a second and 60 MB."""
 
     @staticmethod
     def find_spec(name: str, path: object, target: object = None) -> None:
-        if name == "pandas":
+        if name in ("pandas", "numpy"):
             raise ModuleNotFoundError(name)
+
+
+def _start_fast() -> None:
+    """Leave out what costs every command a fifth of a second and brings it nothing."""
+    sys.meta_path.insert(0, WithoutPandas)
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # asks every package there is
+    gc.set_threshold(100_000, 20, 50)  # modules and rows are many, and cycles few
+    atexit.register(gc.freeze)  # nor look for cycles in what is about to vanish
 
 
 def main() -> NoReturn:
     """The entry point: runs a verb and turns what went wrong into words and an exit code."""
-    sys.meta_path.insert(0, _WithoutPandas)
+    _start_fast()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         code = cli.main(standalone_mode=False)

@@ -100,9 +100,16 @@ class Opened:
                 f"the crawl of {', '.join(missing)} is not complete", "Run `migrate crawl` first."
             )
 
+    def require_true_scans(self) -> None:
+        """Every share is crawled, and what was taken over from earlier crawls has proven true."""
+        from migrate.scans import refuse_disproved
+
+        self.require_crawl()
+        refuse_disproved(self.estate)
+
     def require_groups(self) -> None:
         """Duplicates are known: or a rule could not tell, nor a hold cover copies."""
-        self.require_crawl()
+        self.require_true_scans()
         if not self.estate.groups_are_current():
             raise MigrateError(
                 "duplicates are not known, or are those of an earlier crawl",

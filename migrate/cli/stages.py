@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,11 +25,12 @@ from migrate.cli.common import (
     workers_option,
     workers_or_default,
 )  # fmt: skip
-from migrate.errors import ITEMS_FAILED, UsageError
+from migrate.errors import DIFFERENCES_FOUND, ITEMS_FAILED, UsageError
 from migrate.wording import count_text, size_text
 
 if TYPE_CHECKING:
     from migrate.crawl import CrawlOptions
+    from migrate.dedupe import Duplicates
     from migrate.estate import Writer
 
 
@@ -78,7 +80,12 @@ def init(estate: Path, shares: tuple[str, ...], config: Path | None, as_json: bo
     "--fixity", type=click.Choice(["xxh3", "sha256"]), default="xxh3", show_default=True,
     help="sha256: read every file whole and take SHA-256 as well.",
 )  # fmt: skip
-@click.option("--rescan", is_flag=True, help="Crawl again what is crawled already.")
+@click.option(
+    "--rescan",
+    is_flag=True,
+    help="Crawl again what is crawled already; files that are as they were are not opened.",
+)
+@click.option("--reread", is_flag=True, help="Crawl again, and read every file again.")
 @click.option(
     "--security", is_flag=True,
     help="Owners, permissions and alternate streams too (SMB only; one more request a file).",
@@ -87,7 +94,7 @@ def init(estate: Path, shares: tuple[str, ...], config: Path | None, as_json: bo
 @verb
 def crawl(
     estate_path: Path | None, listing_only: bool, no_mime: bool, fixity: str, rescan: bool,
-    security: bool, strict_types: bool, workers: int | None, as_json: bool,
+    reread: bool, security: bool, strict_types: bool, workers: int | None, as_json: bool,
 ) -> int:  # fmt: skip
     """List every share, reading each file once. Goes on where it stopped.
 
@@ -98,10 +105,14 @@ def crawl(
     from migrate.crawl import CrawlOptions
     from migrate.visit import Reading
 
-    reading = Reading(not listing_only, not no_mime, fixity == "sha256", security, strict_types)
+    if reread and listing_only:
+        raise UsageError("--listing-only opens no file, --reread every one", "Give one of them.")
+    reading = Reading(
+        not listing_only, not no_mime, fixity == "sha256", security, strict_types, reread
+    )
     with open_for_writing(estate_path) as (opened, writer):
         options = CrawlOptions(workers_or_default(workers), reading)
-        _crawl(opened, writer, options, rescan)
+        _crawl(opened, writer, options, rescan or reread)
         return _show_crawled(as_json, _crawled(opened))
 
 
@@ -109,6 +120,7 @@ def _crawl(opened: Opened, writer: Writer, options: CrawlOptions, rescan: bool) 
     """Crawl every share of which not all that is wanted was read; go on with what was cut off."""
     from migrate.config import share_place
     from migrate.crawl import crawl_share, latest_that_reads
+    from migrate.scans import noted_changes, scan_pairs
 
     for share in opened.config.shares:
         place = share_place(opened.config, opened.estate.root, share.name)
@@ -119,10 +131,16 @@ def _crawl(opened: Opened, writer: Writer, options: CrawlOptions, rescan: bool) 
         cut_off = latest if latest and not latest.finished else None
         reading = wanted.like(cut_off) if cut_off else wanted
         crawl_share(opened.estate, opened.config, writer, share.name, reading)
+    if scan_pairs(opened.estate) and noted_changes(opened.estate) is None:
+        from migrate.changes import note_changes
+
+        note_changes(writer)
 
 
 def _crawled(opened: Opened) -> Shown:
+    from migrate.cli.changes import render_rescans
     from migrate.crawl import crawled
+    from migrate.scans import rescans
     from migrate.sources import OFFLINE
 
     found = sorted((crawled(scan) for scan in opened.estate.scans()), key=lambda one: one.share)
@@ -132,6 +150,13 @@ def _crawled(opened: Opened) -> Shown:
         {**one.__dict__, "failed": sum(one.errors.values()) - one.errors.get(OFFLINE, 0)}
         for one in found
     ]
+
+    compared = rescans(opened.estate)
+    disproved = []
+    if any(one["disproved"] for one in compared):
+        from migrate.changes import disproved_files
+
+        disproved = disproved_files(opened.estate)
 
     def render() -> None:
         rows = [
@@ -154,13 +179,19 @@ def _crawled(opened: Opened) -> Shown:
         for one in found:
             if one.connection:
                 say(f"{one.share}: {one.connection}")
-        say("Next: migrate identify (formats) or migrate dedupe")
+        render_rescans(compared, disproved)
+        if not disproved:
+            say("Next: migrate identify (formats) or migrate dedupe")
 
-    return {"shares": shares, "failures": dict(errors), "offline": offline}, render
+    data = {"shares": shares, "failures": dict(errors), "offline": offline, "rescans": compared}
+    data["disproved"] = disproved
+    return data, render
 
 
 def _show_crawled(as_json: bool, crawled: Shown) -> int:
     show(as_json, *crawled)
+    if any(one["disproved"] for one in crawled[0]["rescans"]):
+        return DIFFERENCES_FOUND
     return ITEMS_FAILED if crawled[0]["failures"] else 0
 
 
@@ -177,7 +208,7 @@ def identify(estate_path: Path | None, workers: int | None, as_json: bool) -> No
     from migrate.identify import identify as identify_contents
 
     with open_for_writing(estate_path) as (opened, writer):
-        opened.require_crawl()
+        opened.require_true_scans()
         _, done = identify_contents(writer, opened.config, workers_or_default(workers))
         show(as_json, *_identified(opened, done))
 
@@ -215,11 +246,11 @@ def dedupe(estate_path: Path | None, workers: int | None, as_json: bool) -> None
 
 def _dedupe(opened: Opened, writer: Writer, workers: int) -> Shown:
     from migrate.dedupe import dedupe as find_duplicates
-    from migrate.report.figures import largest_groups
+    from migrate.report.figures import folder_copies, largest_groups
 
-    opened.require_crawl()
+    opened.require_true_scans()
     _, found = find_duplicates(writer, opened.config, workers)
-    groups = largest_groups(opened.estate)
+    groups, folders = largest_groups(opened.estate), folder_copies(opened.estate)
 
     def render() -> None:
         say(
@@ -232,9 +263,34 @@ def _dedupe(opened: Opened, writer: Writer, workers: int) -> Shown:
                 [g["keeper"], f"{g['copies']:,}", size_text(g["size_bytes"])] for g in groups[:5]
             ]
             table("Most space in copies", ["keeper", "copies", "in copies"], rows)
+        if folders:
+            say(_folders_found(found))
+            columns = ["folder", "is", "of", "files", "size", "only here"]
+            rows = [
+                [
+                    f["folder"], FOLDER_KINDS[f["kind"]], f["of"], f"{f['files']:,}",
+                    size_text(f["size_bytes"]), f"{f['only_here_files']:,}",
+                ]
+                for f in folders[:5]
+            ]  # fmt: skip
+            table("Largest folders that exist elsewhere", columns, rows)
         say("Next: migrate inspect (what is inside files) or migrate flag")
 
-    return {**found.__dict__, "largest": groups}, render
+    return {**found.__dict__, "largest": groups, "folders": folders}, render
+
+
+FOLDER_KINDS = {
+    "identical": "the same as", "contained": "wholly in", "overlap": "nearly all in",
+}  # fmt: skip
+
+
+def _folders_found(found: Duplicates) -> str:
+    whole = count_text(found.replicated_folders, "folder")
+    words = f"{whole} kept elsewhere as a whole ({size_text(found.replicated_size_bytes)})."
+    if found.overlapping_folders:
+        near = count_text(found.overlapping_folders, "folder")
+        words += f" Of {near}, nearly everything is; the review shows what is only there."
+    return words
 
 
 @click.command()
@@ -330,12 +386,18 @@ def _flag(opened: Opened, writer: Writer, as_of: datetime | None) -> Shown:
 @click.argument("estate", type=click.Path(path_type=Path), required=False)
 @estate_option
 @click.option("--no-puid", is_flag=True, help="Leave out PRONOM identification.")
+@click.option("--no-mime", is_flag=True, help="Take no MIME types.")
+@click.option(
+    "--until",
+    type=click.Choice(["crawl", "identify", "dedupe", "inspect", "flag"]),
+    help="The last stage to run: `--until dedupe --no-puid --no-mime` finds duplicates, no more.",
+)
 @as_of_option
 @workers_option
 @json_option
 def run(
-    estate: Path | None, estate_path: Path | None, no_puid: bool, as_of: datetime | None,
-    workers: int | None, as_json: bool,
+    estate: Path | None, estate_path: Path | None, no_puid: bool, no_mime: bool, until: str | None,
+    as_of: datetime | None, workers: int | None, as_json: bool,
 ) -> int:  # fmt: skip
     """Everything up to the review workbooks: crawl, identify, dedupe, inspect, flag, export.
 
@@ -348,12 +410,16 @@ def run(
     from migrate.inside.stage import require_text
 
     with open_for_writing(estate or estate_path) as (opened, writer):
-        opened.rules()  # a malformed rule is to be known before hours of crawling
-        require_text(opened.config)
-        count = workers_or_default(workers)
+        stages = _stages(opened, writer, workers_or_default(workers), no_mime, as_of)
+        if no_puid:
+            del stages["identify"]
+        wanted = _up_to(until, stages)
+        if "flag" in wanted:
+            require_text(opened.config)
+            opened.rules()  # a malformed rule is to be known before hours of crawling
         every: dict[str, Any] = {}
-        for name, shown in _everything(opened, writer, count, no_puid, as_of):
-            every[name], render = shown
+        for name, stage in wanted.items():
+            every[name], render = stage()
             if not as_json:
                 render()
     if as_json:
@@ -361,20 +427,45 @@ def run(
     return ITEMS_FAILED if every["crawl"]["failures"] else 0
 
 
-def _everything(
-    opened: Opened, writer: Writer, workers: int, no_puid: bool, as_of: datetime | None
-) -> Iterator[tuple[str, Shown]]:
-    """The stages of `run`, each shown as soon as it is done."""
-    from migrate.cli.review import exported
-    from migrate.crawl import CrawlOptions
-    from migrate.identify import identify as identify_contents
+Stage = Callable[[], Shown]
 
-    _crawl(opened, writer, CrawlOptions(workers), rescan=False)
-    yield "crawl", _crawled(opened)
-    if not no_puid:
+
+def _up_to(until: str | None, stages: dict[str, Stage]) -> dict[str, Stage]:
+    names = list(stages)
+    if until not in (None, *names):
+        raise UsageError(f"{until} is left out", "Give --until another stage, or not --no-puid.")
+    return {name: stages[name] for name in names[: names.index(until) + 1 if until else None]}
+
+
+def _stages(
+    opened: Opened, writer: Writer, workers: int, no_mime: bool, as_of: datetime | None
+) -> dict[str, Stage]:
+    """The stages of `run`, in their order."""
+    from migrate.crawl import CrawlOptions
+    from migrate.visit import Reading
+
+    def crawl_all() -> Shown:
+        options = CrawlOptions(workers, Reading(mime=not no_mime))
+        _crawl(opened, writer, options, rescan=False)
+        return _crawled(opened)
+
+    def identify_all() -> Shown:
+        from migrate.identify import identify as identify_contents
+
+        opened.require_true_scans()
         _, done = identify_contents(writer, opened.config, workers)
-        yield "identify", _identified(opened, done)
-    yield "dedupe", _dedupe(opened, writer, workers)
-    yield "inspect", _inspect(opened, writer, workers)
-    yield "flag", _flag(opened, writer, as_of)
-    yield "review export", exported(opened, writer)
+        return _identified(opened, done)
+
+    def export_all() -> Shown:
+        from migrate.cli.review import exported
+
+        return exported(opened, writer)
+
+    return {
+        "crawl": crawl_all,
+        "identify": identify_all,
+        "dedupe": partial(_dedupe, opened, writer, workers),
+        "inspect": partial(_inspect, opened, writer, workers),
+        "flag": partial(_flag, opened, writer, as_of),
+        "review export": export_all,
+    }

@@ -18,8 +18,15 @@ LOOKS_AHEAD = 1_000  # openings, to find one that all servers have
 
 
 def workers_for(places: Iterable[Place], wanted: int) -> int:
-    """How many workers may work on these places at once."""
-    return min([wanted, *(place.server.connections for place in places if place.server)])
+    """How many workers may work on these places at once: no more than a server has connections
+    for, and one where each would send the disk's head away from what the other is reading."""
+    limits = [wanted]
+    for place in places:
+        if place.server:
+            limits.append(place.server.connections)
+        if place.rotating:
+            limits.append(1)
+    return min(limits)
 
 
 def in_hours(

@@ -7,7 +7,7 @@ for the rows that are still missing and goes on.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -51,18 +51,20 @@ def map_rows(
     workers: int,
     label: str,
     places: Iterable[Place] = (),
+    order: Sequence[str] = (),
 ) -> int:
     """Run each selected row through a worker and commit the rows it answers with.
 
     `select` gives the expression with the rows to do (it must have `size_bytes`); a worker's `work`
     turns a list of rows into a list of rows of `table` as dictionaries, with `error` where one
-    failed; `places` are where the workers read. Returns how many were done."""
+    failed; `places` are where the workers read; `order`: by which columns the rows are handed out,
+    if not as they come. Returns how many were done."""
     buffer = _Buffer(writer, run, table)
     # Workers first: they are forks, and a query has threads.
     with Workers(make, workers) as pool, Query(writer.estate) as query:
         selected = query.stored(select(query))
         total = query.count(selected)
-        todo = partitions(query.rows(selected))
+        todo = partitions(query.rows(selected.order_by(*order) if order else selected))
         with Progress(label, total=total) as progress:
             try:
                 for done in pool.run(in_hours(lambda: next(todo, None), places, pool, progress)):

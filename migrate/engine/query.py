@@ -1,27 +1,35 @@
-"""Room: relational work over the estate's tables, on DuckDB in this process through Ibis.
+"""Room: relational work over the estate's tables, on DuckDB in this process.
 
-In: Ibis expressions. Out: Arrow batches, streamed. Memory is bounded: DuckDB spills to the estate's
-own folder. Never: SQL put together from text that came from outside.
+In: Ibis expressions, or SQL written in a stage with bound values. Out: Arrow batches, streamed, or
+parts. What is kept between steps goes to Parquet in the estate's own folder, and what has to be
+joined wide is joined in slices: memory is bounded by the limits below, not by the estate.
+Never: SQL put together from text that came from outside; Ibis loaded for who asks in SQL.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import ibis
+import duckdb
 import pyarrow as pa
-import sqlglot as sg
 
-from migrate.estate import SPILL, Estate, Part, Run, write_part
+from migrate.estate import PENDING, SPILL, Estate, Part, Run, finished_part
 from migrate.model import TABLES
 
-MEMORY_LIMIT = "1GB"
-ROWS_PER_PART = 1_000_000
+# What DuckDB may use: little for a small estate, a gigabyte from ten million entries on.
+LEAST_MB, MOST_MB = 256, 1000
+ENTRIES_PER_MB = 10_000
+SLICE_PER_MB = 1_000  # rows of a wide join that fit beside each other
+ROWS_PER_GROUP = 30_000  # of a Parquet file: as many rows are held by each thread that writes one
 BATCH_ROWS = 65_536
 
 
@@ -33,17 +41,32 @@ class Query:
         writable = estate.root if os.access(estate.root, os.W_OK) else None
         self._spill = Path(tempfile.mkdtemp(prefix=SPILL, dir=writable))
         self._made = 0
-        self.connection = ibis.duckdb.connect(
-            memory_limit=MEMORY_LIMIT,
-            temp_directory=str(self._spill),
-            preserve_insertion_order=False,
+        entries = estate.rows("entries")
+        self._limit_mb = max(LEAST_MB, min(MOST_MB, entries // ENTRIES_PER_MB))
+        self._slices = 1 + entries // (self._limit_mb * SLICE_PER_MB)
+        self.sql = duckdb.connect(
+            config={
+                "memory_limit": f"{self._limit_mb}MB",
+                "threads": str(min(os.cpu_count() or 1, max(2, self._limit_mb // 64))),
+                "temp_directory": str(self._spill),
+                "preserve_insertion_order": "false",
+                "enable_external_file_cache": "false",  # the system keeps files in memory already
+                "allocator_flush_threshold": "4MB",  # give back what is free: it is ours no more
+            }
         )
+
+    @cached_property
+    def connection(self) -> Any:
+        """The same connection for Ibis."""
+        import ibis
+
+        return ibis.duckdb.from_connection(self.sql)
 
     def __enter__(self) -> Query:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.connection.disconnect()
+        self.sql.close()
         shutil.rmtree(self._spill, ignore_errors=True)
 
     def table(self, name: str) -> Any:
@@ -62,20 +85,21 @@ class Query:
         return self._read(name, parts)
 
     def _read(self, name: str, parts: list[Path]) -> Any:
-        """Parts as a view, or an empty table. Not temporary: every stream has a cursor of its own,
-        and those do not see each other's temporary things."""
+        return self.connection.table(self.view(name, parts))
+
+    def view(self, name: str, parts: list[Path]) -> str:
+        """Parts as a view, or an empty table; its name. Not temporary: every stream has a cursor of
+        its own, and those do not see each other's temporary things."""
         relation = self._new_name(name)
-        if not parts:
-            empty = ibis.memtable(TABLES[name].schema.empty_table())
-            return self.connection.create_table(relation, empty)
-        return self.parquet(parts, relation)
+        if parts:
+            self.sql.read_parquet([str(part) for part in parts]).create_view(relation)
+        else:
+            self._given(relation, TABLES[name].schema.empty_table())
+        return relation
 
     def parquet(self, files: list[Path], name: str) -> Any:
         """Parquet files as a relation called `name`."""
-        paths = sg.exp.Array(expressions=[sg.exp.Literal.string(str(file)) for file in files])
-        read = sg.select("*").from_(sg.exp.func("read_parquet", paths, dialect="duckdb"))
-        view = sg.exp.Create(this=sg.to_table(name), kind="VIEW", expression=read)
-        self.connection.raw_sql(view.sql("duckdb"))
+        self.sql.read_parquet([str(file) for file in files]).create_view(name)
         return self.connection.table(name)
 
     def _new_name(self, name: str) -> str:
@@ -94,13 +118,17 @@ class Query:
         """The result, streamed in batches, from a cursor of its own: a second query on the same
         connection would end the first one's stream without a word. Sums, which DuckDB gives as
         128-bit numbers, are int64."""
-        cursor = self.connection.con.cursor()
+        cursor = self.sql.cursor()
         try:
-            sql = self.connection.compile(expression)
-            for batch in cursor.execute(sql).to_arrow_reader(rows):
-                yield _narrowed(batch)
+            with _disk_errors():
+                for batch in cursor.execute(self.compiled(expression)).to_arrow_reader(rows):
+                    yield _narrowed(batch)
         finally:
             cursor.close()
+
+    def compiled(self, expression: Any) -> str:
+        """The SQL of an Ibis expression."""
+        return str(self.connection.compile(expression))
 
     def rows(self, expression: Any) -> Iterator[dict[str, Any]]:
         """The result, row by row; for what people read, not for hot paths."""
@@ -108,13 +136,89 @@ class Query:
             yield from batch.to_pylist()
 
     def stored(self, expression: Any) -> Any:
-        """The result kept in DuckDB (on disk where it is large), to be read more than once. A
-        memtable has to be stored before anything streams from it."""
-        return self.connection.create_table(self._new_name("stored"), expression)
+        """The result kept in a file, to be read more than once."""
+        path = self.scratch(f"{self._new_name('stored')}.parquet")
+        self._copy(self.compiled(expression), path)
+        return self.parquet([path], path.stem)
 
-    def given(self, rows: list[dict[str, Any]], schema: pa.Schema) -> Any:
+    def stored_in_slices(self, expression: Any) -> Any:
+        """As `stored`, for what joins many wide tables by entry_id: a range of entries at a time,
+        so that what has to be in memory at once does not grow with the estate."""
+        name = self._new_name("stored")
+        files: list[Path] = []
+        for sql in self._slices_of(expression):
+            files.append(self.scratch(f"{name}-{len(files)}.parquet"))
+            self._copy(sql, files[-1])
+        return self.parquet(files, name)
+
+    def asked(
+        self, rows: Any, questions: Callable[[Any], Iterator[Any]], answer: Callable[[Any], Any]
+    ) -> Any:
+        """Many questions about the same rows, and what is made of all that they find: a range of
+        entries at a time, question by question. (One query with all questions in it takes longer
+        and needs far more memory.)"""
+        name, held, found = (self._new_name(part) for part in ("stored", "held", "found"))
+        files: list[Path] = []
+        queries: list[str] = []
+        for sql in self._slices_of(rows):
+            self._run(f"CREATE OR REPLACE TABLE {held} AS {sql}")
+            queries = queries or [
+                self.compiled(one) for one in questions(self.connection.table(held))
+            ]
+            self._run(f"CREATE OR REPLACE TABLE {found} AS FROM ({queries[0]}) LIMIT 0")
+            for query in queries:
+                self._run(f"INSERT INTO {found} {query}")
+            files.append(self.scratch(f"{name}-{len(files)}.parquet"))
+            self._copy(self.compiled(answer(self.connection.table(found))), files[-1])
+        self._run(f"DROP TABLE {held}")
+        self._run(f"DROP TABLE {found}")
+        return self.parquet(files, name)
+
+    def _run(self, sql: str) -> None:
+        with _disk_errors():
+            self.sql.execute(sql)
+
+    def beside(self, table: Any, *others: Any) -> Any:
+        """A table with the columns of others beside it, by entry_id. In a large estate one after
+        the other: each join wants memory of its own."""
+        for other in others:
+            table = table.left_join(other, "entry_id").drop("entry_id_right")
+            table = self.stored_in_slices(table) if self._slices > 1 else table
+        return table
+
+    def _slices_of(self, expression: Any) -> Iterator[str]:
+        """Queries for ranges of the entries, each of which fits into memory. (DuckDB takes the
+        condition down to every table that is joined by entry_id.)"""
+        sql = self.compiled(expression)
+        if self._slices == 1:
+            yield sql
+            return
+        step = (1 << 63) // self._slices + 1
+        for first in range(0, 1 << 63, step):
+            last = min(first + step, 1 << 63) - 1
+            yield f"SELECT * FROM ({sql}) WHERE entry_id BETWEEN {first} AND {last}"  # noqa: S608
+
+    def _copy(self, sql: str, path: Path) -> None:
+        """The result of a query as a Parquet file."""
+        cursor = self.sql.cursor()
+        try:
+            with _disk_errors():
+                found = cursor.sql(sql)
+                found.project(", ".join(map(_narrow, found.columns, found.types))).write_parquet(
+                    str(path), compression="zstd", row_group_size=ROWS_PER_GROUP
+                )
+        finally:
+            cursor.close()
+
+    def given(self, rows: list[dict[str, Any]] | pa.Table, schema: pa.Schema | None = None) -> Any:
         """Rows that are no table's, as a relation."""
-        return self.stored(ibis.memtable(pa.Table.from_pylist(rows, schema)))
+        table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(rows, schema)
+        name = self._new_name("given")
+        self._given(name, table)
+        return self.connection.table(name)
+
+    def _given(self, name: str, table: pa.Table) -> None:
+        self.sql.from_arrow(table).create(name)
 
     def scratch(self, name: str) -> Path:
         """Where a stage may put a file of its own while this connection is open."""
@@ -124,10 +228,41 @@ class Query:
         return int(next(self.batches(expression.count()))[0][0].as_py())
 
     def write(self, name: str, expression: Any) -> list[Part]:
-        """Write the result as parts of table `name`; the caller commits them."""
-        schema = TABLES[name].schema
-        expression = expression.select(*schema.names)
-        return list(write_batches(self.estate, name, self.batches(expression)))
+        """Write the result as a part of table `name`; the caller commits it."""
+        return [self.write_sql(name, self.compiled(_in_table(name, expression)))]
+
+    def write_slices(self, name: str, expression: Any, *order: str) -> list[Part]:
+        """As `write`, a part for each range of entries, ordered by entry_id and what is given."""
+        ordered = _in_table(name, expression.order_by("entry_id", *order))
+        return [self.write_sql(name, sql) for sql in self._slices_of(ordered)]
+
+    def write_sql(self, name: str, sql: str) -> Part:
+        """As `write`, for the result of a query in SQL that has the table's columns."""
+        folder = self.estate.root / name
+        folder.mkdir(exist_ok=True)
+        path = folder / f"{PENDING}{uuid.uuid4().hex}"
+        fields = zip(TABLES[name].schema.names, TABLES[name].schema.types, strict=True)
+        columns = ", ".join(
+            f'CAST("{field}" AS {_TYPES[kind]}) AS "{field}"' for field, kind in fields
+        )
+        self._copy(f"SELECT {columns} FROM ({sql})", path)  # noqa: S608
+        return finished_part(name, path)
+
+
+def _in_table(name: str, expression: Any) -> Any:
+    return expression.select(*TABLES[name].schema.names)
+
+
+_TYPES = {
+    pa.bool_(): "BOOLEAN", pa.int16(): "SMALLINT", pa.int32(): "INTEGER", pa.int64(): "BIGINT",
+    pa.uint32(): "UINTEGER", pa.uint64(): "UBIGINT", pa.string(): "VARCHAR", pa.binary(): "BLOB",
+}  # fmt: skip
+
+
+def _narrow(name: str, kind: Any) -> str:
+    """A column as Parquet can hold it: sums of numbers are 128 bits long."""
+    quoted = '"' + name.replace('"', '""') + '"'
+    return f"CAST({quoted} AS BIGINT) AS {quoted}" if kind == "HUGEINT" else quoted
 
 
 def _narrowed(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -138,14 +273,12 @@ def _narrowed(batch: pa.RecordBatch) -> pa.RecordBatch:
     return batch
 
 
-def write_batches(estate: Estate, name: str, batches: Iterator[pa.RecordBatch]) -> Iterator[Part]:
-    """Batches as parts of table `name`, a part for every million rows."""
-    schema = TABLES[name].schema
-    held: list[pa.Table] = []
-    for batch in batches:
-        held.append(pa.Table.from_batches([batch]).cast(schema))
-        if sum(chunk.num_rows for chunk in held) >= ROWS_PER_PART:
-            yield write_part(estate.root, name, pa.concat_tables(held))
-            held = []
-    if held:
-        yield write_part(estate.root, name, pa.concat_tables(held))
+@contextmanager
+def _disk_errors() -> Iterator[None]:
+    """A full disk, where DuckDB spills or writes, as the error it is everywhere else."""
+    try:
+        yield
+    except duckdb.Error as error:
+        if "No space left on device" in str(error):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+        raise

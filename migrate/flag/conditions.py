@@ -337,6 +337,16 @@ FIELDS: dict[str, Field] = {
     "dup_count": Field(
         lambda t: t.member_count, NUMBER, "identical files in its group", "member_count"
     ),
+    "folder_copy": Field(
+        lambda t: t.folder_copy, _choice("identical", "contained", "overlap", "none"),
+        "that of the whole folder: with all that is also there in a tree that exists elsewhere "
+        "(identical: under the same names; contained: in one other folder); or what is nowhere "
+        "else in one that nearly does (overlap)", "folder_copy",
+    ),
+    "permissions_differ": Field(
+        lambda t: t.permissions_differ, FLAG,
+        "of a copy: other people may open it than the one that is kept", "permissions_differ",
+    ),
     "version": Field(
         lambda t: t.version, _choice("latest", "not_latest", "none"),
         "place among versions of one document, by name and date, in one folder", "version",

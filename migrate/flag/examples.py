@@ -1,8 +1,8 @@
 """Room: every rule tried on its own examples, through the same expressions that flag runs.
 
 In: rules. Out: the examples that did not do as their rule says. An example is a file name, or facts
-by name; what it does not give is unknown, except kind (file), dup (none), unit (Unassigned) and
-path (share/name).
+by name; what it does not give is unknown, except kind (file), dup and folder_copy (none), unit
+(Unassigned) and path (share/name).
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ def facts_of(example: Any) -> dict[str, Any]:
     given = {"name": example} if isinstance(example, str) else dict(example)
     path = _plain_text(given.pop("path", None) or f"share/{given.get('name', '')}")
     name = _plain_text(given.pop("name", None) or path.rpartition("/")[2])
-    row: dict[str, Any] = {"kind": "file", "dup": "none", "unit": UNASSIGNED}
+    row: dict[str, Any] = {
+        "kind": "file", "dup": "none", "folder_copy": "none", "unit": UNASSIGNED,
+    }  # fmt: skip
     row |= {"name": name, "full_path": path}
     for key, value in given.items():
         row |= _fact(key, value)
@@ -99,15 +101,16 @@ def scratch_query() -> Iterator[Query]:
 
 
 def _wrong(query: Query, rules: list[Rule], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The examples that do not do as they should: a question for each rule, as flag asks them."""
     table = from_path(query.given(rows, _NUMBERED))
-    facts = table.mutate(path_len=ibis.coalesce(table.path_len, table.full_path.length()))
-    conditions = [
-        (facts.rule == index) & (rule.as_written or rule.condition).ask(facts, AS_OF)
-        for index, rule in enumerate(rules)
-    ]
-    hits = ibis.or_(*(condition.fill_null(False) for condition in conditions))
-    wrong = facts.mutate(does_hit=hits).filter(hits != facts.must_hit)
-    return list(query.rows(wrong.select("rule", "full_path", "must_hit")))
+    path_len = ibis.coalesce(table.path_len, table.full_path.length())
+    facts = query.stored(table.mutate(path_len=path_len))
+    wrong: list[dict[str, Any]] = []
+    for index, rule in enumerate(rules):
+        hits = (rule.as_written or rule.condition).ask(facts, AS_OF).fill_null(False)
+        mine = facts.filter(facts.rule == index, hits != facts.must_hit)
+        wrong += query.rows(mine.select("rule", "full_path", "must_hit"))
+    return wrong
 
 
 def _complaint(row: dict[str, Any]) -> str:

@@ -28,6 +28,7 @@ PROTECTING = 3  # the first three of the ladder
 LADDER = ["hold", "record", "sensitive", "redundant", "obsolete", "trivial"]
 CONFIDENCES = ["high", "medium", "low"]
 ACTIONS = ["keep", "review", "migrate", "dispose"]
+OF_COPIES = {"dup", "dup_count", "folder_copy", "permissions_differ"}
 
 
 @dataclass(frozen=True)
@@ -50,19 +51,21 @@ class Rule:
     @property
     def needs_keeper(self) -> bool:
         """Whether it says what it says because another copy stays."""
-        return any(leaf.field in ("dup", "dup_count") for leaf in leaves(self.condition))
+        return bool(OF_COPIES & {leaf.field for leaf in leaves(self.condition)})
 
     @property
-    def rank(self) -> tuple[int, int, int, int, str]:
+    def rank(self) -> tuple[int, int, int, int, bool, str]:
         """Smaller decides. What protects comes first, in the ladder's order. Among what may go
         (redundant, obsolete, trivial) the surer finding comes before the ladder: or "unchanged for
-        seven years" would decide for every old thumbnail cache."""
+        seven years" would decide for every old thumbnail cache. Of two that say the same, the one
+        on the whole folder."""
         step = LADDER.index(self.category)
         return (
             min(step, PROTECTING),
             CONFIDENCES.index(self.confidence),
             step,
             ACTIONS.index(self.action),
+            all(leaf.field != "folder_copy" for leaf in leaves(self.condition)),
             self.id,
         )
 
@@ -151,9 +154,20 @@ def make_rules(
             condition = parse(document, ("match",), faults, lists)
             if condition is None:
                 continue
-            rule = replace(as_written, explain=changed.explain, condition=more(condition))
+            condition = _outside_masters(config, one.text, more(condition))
+            rule = replace(as_written, explain=changed.explain, condition=condition)
             rules.append(rule if not units else replace(rule, hit=(), miss=()))
     return rules
+
+
+def _outside_masters(config: Config, text: RuleText, condition: Condition) -> Condition:
+    """No rule on what is redundant proposes to dispose of anything in a master folder."""
+    masters = config.keeper.master_folders
+    if not masters or (text.category, text.action) != ("redundant", "dispose"):
+        return condition
+    folders = [fold(folder) for folder in masters]
+    inside = Leaf("path", "under", folders, masters, "estate.yaml")
+    return Branch("all", (Branch("not", (inside,)), condition))
 
 
 def waits_for(one: Written, lists: Container[str]) -> list[str]:

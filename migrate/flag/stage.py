@@ -8,6 +8,7 @@ stays on record beside it.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -19,13 +20,13 @@ from migrate.config import Config
 from migrate.engine.query import Query
 from migrate.errors import RulesInvalid
 from migrate.estate import Run, Writer
-from migrate.facts import FACTS, facts
+from migrate.expressions import size_words
+from migrate.facts import FACTS, facts, keep_facts, settings_of
 from migrate.flag.conditions import FIELDS, TIME
 from migrate.flag.examples import failing_examples
 from migrate.flag.rules import Rule
 from migrate.flag.written import TEMPLATE
 from migrate.holds import to_remember
-from migrate.risk import PLAN_OF
 from migrate.wording import NANOSECOND
 
 
@@ -50,18 +51,17 @@ def flag(writer: Writer, config: Config, rules: list[Rule], as_of: date) -> tupl
             "as_of": as_of.isoformat(),
             "rules": rule_set_digest(rules),
             "count": len(rules),
-            "format_risk": PLAN_OF,
+            **settings_of(config),
         }
-        for name in ("file_plan", "business_units", "retention"):
-            settings[name] = [line.model_dump(mode="json") for line in getattr(config, name)]
         inputs = writer.estate.fact_runs()
         done = writer.estate.done("flag", settings, inputs)
         if done:
             return done, Flagged(**done.summary)
+        keep_facts(writer, query, config)
         every = facts(query, config)
-        found = query.stored(findings(query, every, rules, as_of))
+        found = findings(query, every, rules, as_of)
         run = writer.begin("flag", settings, inputs)
-        writer.commit(run, query.write("findings", found.order_by("entry_id", "rank")))
+        writer.commit(run, query.write_slices("findings", found, "rank"))
         if holds := [rule for rule in rules if rule.category == "hold"]:
             remembered = to_remember(every, holds, as_of)
             writer.commit(run, query.write("held", remembered.order_by("entry_id", "hold")))
@@ -80,22 +80,22 @@ def rule_set_digest(rules: list[Rule]) -> str:
 
 
 def findings(query: Query, facts: Any, rules: list[Rule], as_of: date) -> Any:
-    """The `findings` table, as a relation; `rank` orders an entry's findings, the first decides.
-
-    One narrow scan of stored facts for each rule: measured faster than one that asks all rules."""
+    """The `findings` table, as a relation; `rank` orders an entry's findings, the first decides."""
     keys = ["scan_id", "entry_id", "lower_path", "lower_folder", "ext"]
-    facts = query.stored(facts.select(*keys, *FACTS.names))
-    hits = query.stored(
-        ibis.union(*(_hits(facts, rank, rule, as_of) for rank, rule in enumerate(rules)))
-        if len(rules) > 1
-        else _hits(facts, 0, rules[0], as_of)
-    )
-    first = hits.group_by("entry_id").aggregate(first=hits["rank"].min())
-    told = hits.inner_join(first, "entry_id").inner_join(_told(query, rules), "rank")
-    return told.mutate(deciding=told["rank"] == told.first).select(
-        "scan_id", "entry_id", "rule_id", "title", "category", "confidence", "action", "reason",
-        "authority", "rule_source", "deciding", "needs_keeper", "rank",
-    )  # fmt: skip
+    told = _told(query, rules)
+
+    def questions(some: Any) -> Iterator[Any]:
+        return (_hits(some, rank, rule, as_of) for rank, rule in enumerate(rules))
+
+    def answer(hits: Any) -> Any:
+        first = hits.group_by("entry_id").aggregate(first=hits["rank"].min())
+        every = hits.inner_join(first, "entry_id").inner_join(told, "rank")
+        return every.mutate(deciding=every["rank"] == every.first).select(
+            "scan_id", "entry_id", "rule_id", "title", "category", "confidence", "action",
+            "reason", "authority", "rule_source", "deciding", "needs_keeper", "rank",
+        )  # fmt: skip
+
+    return query.asked(facts.select(*keys, *FACTS.names), questions, answer)
 
 
 def _hits(facts: Any, rank: int, rule: Rule, as_of: date) -> Any:
@@ -161,18 +161,6 @@ def _value(name: str, facts: Any) -> Any:
 def day_words(time_ns: Any) -> Any:
     """A table's time as a date, as wording.date_text says it, but as an expression."""
     return (time_ns // NANOSECOND).as_timestamp("s").strftime("%Y-%m-%d")
-
-
-def size_words(size: Any) -> Any:
-    """1536 -> '1.5 KB', as wording.size_text says it, but as an expression."""
-    branches = [(size < 1024, size.cast("string") + " B")]
-    for power, unit in enumerate(("KB", "MB", "GB", "TB", "PB"), 1):
-        value = size / (1 << (10 * power))
-        words = ibis.ifelse(
-            value < 100, value.round(1).cast("string"), value.round(0).cast("int64").cast("string")
-        )
-        branches.append((value < 1000 if unit != "PB" else value >= 0, words + f" {unit}"))
-    return ibis.cases(*branches)
 
 
 def _summary(query: Query, found: Any) -> Flagged:

@@ -22,8 +22,9 @@ from migrate.yamlfile import Document, Place, Strict, read_yaml, suggestion, val
 # What an explanation may have in braces.
 TEMPLATE = re.compile(r"(\{\w+\})")
 TEMPLATE_FIELDS = sorted(
-    [*FIELDS, "dup_keeper_path", "format_name", "format_plan", "near_dup_path", "near_dup_percent",
-     "retention_authority", "retention_basis", "retention_period", "version_latest_path"]
+    [*FIELDS, "dup_keeper_path", "folder_copy_note", "folder_copy_of", "folder_copy_path",
+     "format_name", "format_plan", "near_dup_path", "near_dup_percent", "retention_authority",
+     "retention_basis", "retention_period", "version_latest_path"]
 )  # fmt: skip
 
 

@@ -16,15 +16,15 @@ _BESIDE_OTHERS = [
 _COLUMNS = [field for field in TABLES["inside"].schema if field.name != "content_key"]
 
 
-def with_inside(query: Query, table: Any) -> Any:
-    """Facts (with content_key) with the columns of `inside`; NULL where nobody has looked."""
-    if not query.estate.parts("inside"):
-        return table.mutate(**{field.name: _null(field) for field in _COLUMNS})
+def inside_files(query: Query, files: Any) -> Any:
+    """By entry_id, for files (entry_id, content_key) into whose content somebody has looked: the
+    columns of `inside`."""
     seen = query.table("inside")
     if not query.estate.looked_at_now():
         gone = [field for field in _COLUMNS if field.name in _BESIDE_OTHERS]
         seen = seen.mutate(**{field.name: _null(field) for field in gone})
-    return table.left_join(seen, "content_key").drop("content_key_right")
+    keys = files.select("entry_id", "content_key")
+    return query.stored(keys.inner_join(seen, "content_key").drop("content_key"))
 
 
 def _null(field: Any) -> Any:

@@ -45,7 +45,12 @@ COLUMNS = {
     "decided_by": "reviewer",
     "decided_at": "when",
     "comment": "what the reviewer wrote",
+    "also_at": "how many other copies and names of it there were: see also_at.csv",
 }
+ALSO_AT = [
+    "record_id", "source_path", "also_at", "what", "owner", "modified_utc", "created_utc",
+    "permissions", "outcome",
+]  # fmt: skip
 
 
 PEOPLES_WORDS = ("owner", "decided_by", "comment")
@@ -77,7 +82,8 @@ def line(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def write(query: Query, folder: Path) -> list[Path]:
-    """Write manifest.csv and manifest.jsonl, and renamed.csv with what had to change."""
+    """Write manifest.csv and manifest.jsonl, and renamed.csv with what had to change; also_at.csv
+    with where else the content of a line was, who owned it there and when it was changed."""
     table = query.table("manifest")
     paths = [folder / name for name in ("manifest.csv", "manifest.jsonl", "renamed.csv")]
     parts = [path.with_suffix(path.suffix + ".part") for path in paths]
@@ -101,4 +107,24 @@ def write(query: Query, folder: Path) -> list[Path]:
                 )
     for part, path in zip(parts, paths, strict=True):
         part.replace(path)
-    return paths
+    return [*paths, _write_also_at(query, folder)]
+
+
+def _write_also_at(query: Query, folder: Path) -> Path:
+    """One row for each copy or further name of a manifested file, in the order of the manifest."""
+    path = folder / "also_at.csv"
+    part = path.with_suffix(".csv.part")
+    table = query.table("also_at").order_by("source_path", "path", "entry_id")
+    with part.open("w", encoding="utf-8", newline="", errors="backslashreplace") as file:
+        rows = csv.writer(file)
+        rows.writerow(ALSO_AT)
+        for record in query.rows(table):
+            differ = record["permissions_differ"]
+            rows.writerow([
+                f"{record['line_id']:016x}", record["source_path"], record["path"], record["role"],
+                harmless(record["owner"]), time_text(record["mtime_ns"]),
+                time_text(record["birthtime_ns"]),
+                "" if differ is None else "differ" if differ else "same", record["outcome"],
+            ])  # fmt: skip
+    part.replace(path)
+    return path

@@ -34,6 +34,7 @@ class Story:
 
     entry: dict[str, Any]
     group: list[dict[str, Any]]
+    folder: dict[str, Any] | None  # the replicated folder it lies in
     findings: list[dict[str, Any]]
     outcome: dict[str, Any] | None
     decisions: list[dict[str, Any]]
@@ -48,7 +49,8 @@ class Story:
         """For people: headings, each with its lines; empty ones are left out."""
         every = [
             (self.entry["full_path"], _entry_lines(self.entry)),
-            ("Identical files", [_group_line(member) for member in self.group]),
+            ("Identical files", _group_lines(self.group)),
+            ("Its folder elsewhere", _folder_lines(self.folder)),
             ("Findings", _findings_lines(self.findings)),
             ("What should happen", _outcome_lines(self.outcome)),
             ("Decisions", [_decision_line(decision) for decision in self.decisions]),
@@ -64,7 +66,7 @@ def explain(estate: Estate, config: Config, rules: list[Rule], as_of: date, path
     Errors: UsageError if there is none, with the nearest there are."""
     holds = [rule for rule in rules if rule.category == "hold"]
     with Query(estate) as query:
-        everything = query.stored(facts(query, config))
+        everything = facts(query, config)
         entry = _find(query, everything, _candidates(config, estate, path), path)
         number = entry["entry_id"]
 
@@ -80,8 +82,9 @@ def explain(estate: Estate, config: Config, rules: list[Rule], as_of: date, path
         decisions = query.all_decisions()
         mine = decisions.filter(decisions.entry_id == number).order_by("decision_seq")
         return Story(
-            entry, _group(query, everything, entry), findings, fate, list(query.rows(mine)),
-            rows("manifest", "target_path"), rows("receipts", "verified_at"),
+            entry, _group(query, everything, entry), _folder(query, entry), findings, fate,
+            list(query.rows(mine)), rows("manifest", "target_path"),
+            rows("receipts", "verified_at"),
         )  # fmt: skip
 
 
@@ -126,11 +129,17 @@ def _group(query: Query, everything: Any, entry: dict[str, Any]) -> list[dict[st
     if entry["group_id"] is None:
         return []
     members = everything.filter(everything.group_id == entry["group_id"])
-    return list(
-        query.rows(
-            members.select("full_path", "role").order_by(members.role != "keeper", "full_path")
-        )
+    shown = members.select(
+        "full_path", "role", "owner", "mtime_ns", "birthtime_ns", "permissions_differ"
     )
+    return list(query.rows(shown.order_by(members.role != "keeper", "full_path")))
+
+
+def _folder(query: Query, entry: dict[str, Any]) -> dict[str, Any] | None:
+    folder = entry["entry_id"] if entry["kind"] == "folder" else entry["parent_id"]
+    trees = query.table("folder_copies")
+    mine = (trees.entry_id == folder) & (trees.scan_id == entry["scan_id"])
+    return next(query.rows(trees.filter(mine)), None)
 
 
 def _add_clauses(
@@ -198,6 +207,15 @@ def _entry_lines(entry: dict[str, Any]) -> list[str]:
     return [f"{name:<13}{value}" for name, value in known.items() if value]
 
 
+MOST_COPIES = 50  # --json has all of them
+
+
+def _group_lines(group: list[dict[str, Any]]) -> list[str]:
+    more = len(group) - MOST_COPIES
+    lines = [_group_line(member) for member in group[:MOST_COPIES]]
+    return [*lines, f"and {count_text(more, 'other')}"] if more > 0 else lines
+
+
 def _pointed_to(entry: dict[str, Any]) -> str | None:
     if entry["shortcut_target"] is None:
         return None
@@ -229,7 +247,28 @@ def _text_words(entry: dict[str, Any]) -> str | None:
 
 
 def _group_line(member: dict[str, Any]) -> str:
-    return f"{member['role']:<10} {member['full_path']}"
+    said = [f"modified {time_text(member['mtime_ns'])}" if member["mtime_ns"] else ""]
+    said.append(f"owner {member['owner']}" if member["owner"] else "")
+    said.append("other permissions than the keeper" if member["permissions_differ"] else "")
+    known = ", ".join(word for word in said if word)
+    return f"{member['role']:<10} {member['full_path']}   ({known})"
+
+
+_FOLDER_WORDS = {
+    "identical": "is the same as", "contained": "is wholly in", "overlap": "is nearly all in",
+}  # fmt: skip
+
+
+def _folder_lines(tree: dict[str, Any] | None) -> list[str]:
+    if tree is None:
+        return []
+    shared, files = tree["shared_files"], count_text(tree["files"], "file")
+    only = count_text(tree["only_here_files"], "file")
+    return [
+        f"{tree['top_path']} {_FOLDER_WORDS[tree['kind']]} {tree['of_path']}",
+        f"{shared:,} of {files} with content kept there; {only} nowhere else "
+        f"({size_text(tree['only_here_size_bytes'])})",
+    ]
 
 
 def _findings_lines(findings: list[dict[str, Any]]) -> list[str]:

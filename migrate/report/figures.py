@@ -19,11 +19,12 @@ from migrate.config import Config, load
 from migrate.engine.query import Query
 from migrate.estate import Estate
 from migrate.expressions import full_path
-from migrate.facts import content_key, contents
+from migrate.facts import content_key, contents, known_formats
 from migrate.flag.rules import LADDER, as_of_date, load_holds
 from migrate.report import logged, sections
 from migrate.report.headlines import Headline, headlines
 from migrate.report.sections import Ask, Figure, total
+from migrate.scans import rescans
 from migrate.sources import OFFLINE
 
 
@@ -48,10 +49,20 @@ def formats(estate: Estate, most: int = 20) -> list[Figure]:
     with Query(estate) as query:
         files = contents(query)
         files = files.mutate(content_key=content_key(files))
-        known = query.table("formats").select("content_key", "puid", "format_name")
+        known = known_formats(query).select("content_key", "puid", "format_name")
         joined = files.inner_join(known.distinct(on="content_key"), "content_key")
         counted = joined.group_by(["puid", "format_name"]).aggregate(files=joined.count())
         return list(query.rows(counted.order_by(ibis.desc("files"), "puid").limit(most)))
+
+
+def folder_copies(estate: Estate, most: int = 20) -> list[Figure]:
+    """Folders that exist elsewhere, wholly or nearly, the largest first."""
+    with Query(estate) as query:
+        tops = query.table("folder_copies")
+        tops = tops.filter(tops.entry_id == tops.top_id).select(
+            "kind", "files", "size_bytes", "only_here_files", folder="top_path", of="of_path"
+        )
+        return list(query.rows(tops.order_by(ibis.desc("size_bytes"), "folder").limit(most)))
 
 
 # What was seen inside files: words for it, and which rows it is of.
@@ -151,6 +162,7 @@ class Figures:
     manifest: Figure | None
     receipts: list[Figure] | None
     scans: list[Figure]
+    rescans: list[Figure]  # of shares scanned twice: what has changed, what was taken over
     flag: Figure | None
     history: list[Figure]
 
@@ -208,6 +220,7 @@ def figures(estate: Estate, config: Config) -> Figures:
         receipts=receipts,
         attention=attention,
         scans=logged.scans(estate),
+        rescans=rescans(estate),
         flag={**run.settings, "run": run.run_id} if run else None,
         history=logged.history(estate),
         **asked,
@@ -248,4 +261,10 @@ def _duplicates(ask: Ask) -> Figure | None:
     """Groups, copies and their bytes, as dedupe counted them, and the ten largest."""
     estate = ask.query.estate
     run, flagged = estate.latest("dedupe"), estate.latest("flag") is not None
-    return {**run.summary, "largest": sections.largest_copies(ask, 10, flagged)} if run else None
+    if run is None:
+        return None
+    return {
+        **run.summary,
+        "largest": sections.largest_copies(ask, 10, flagged),
+        "folders": sections.folder_copies(ask, 10, flagged),
+    }

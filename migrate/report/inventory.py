@@ -23,6 +23,7 @@ from migrate.report.tables import (
     table,
     words,
 )
+from migrate.scans import CHANGES
 from migrate.wording import count_text, size_text
 
 ERROR_WORDS = {
@@ -33,7 +34,13 @@ ERROR_WORDS = {
     "read_error": "Error of the disk or the server",
     "timed_out": "The server did not answer in time",
     "changed_while_read": "Changed while it was being read",
+    "changed_since_crawl": "Not what was crawled any more",
     "offline": "Kept offline by the server: left where it is, not read",
+}
+FOLDER_WORDS = {
+    "identical": "the same as {}",
+    "contained": "wholly in {}",
+    "overlap": "nearly all in {}",
 }
 OWNER_WORDS = {
     "named": "Owner known by name",
@@ -94,6 +101,44 @@ def _scan_text(scan: Figure) -> str:
     return f"{day_text(scan['finished_at'])} (scan {scan['run']})"
 
 
+def changes(figures: Figures) -> Section:
+    """What has changed since the scan before, and what the newer scan rests on."""
+    title, compared = "Since the scan before", [row for row in figures.rescans if row["changes"]]
+    if not compared:
+        return Section("changes", title, ["No share has been scanned twice and compared."])
+    rows = [
+        {"share": row["share"], "name": name.replace("_", " "), "meaning": meaning,
+         **row["changes"][name]}
+        for row in compared
+        for name, meaning in CHANGES.items()
+        if name != "not_seen" or any(row["changes"][name].values())
+    ]  # fmt: skip
+    columns = [
+        words("Share", "share"), words("Change", "name"), count_bar("Files", "files"), size(),
+        count("Folders and links", "others"), count("Decided before", "decided"),
+        words("Meaning", "meaning"),
+    ]  # fmt: skip
+    says = [
+        "A file that has changed, or lies elsewhere now, needs a new decision: what was decided "
+        "before was about another file."
+    ]
+    says += [line for row in compared for line in _reuse(row)]
+    return Section("changes", title, says, [table("What has changed", columns, rows)])
+
+
+def _reuse(row: Figure) -> list[str]:
+    begun = f"{row['share']}: compared with the scan of {day_text(row['before_at'])}"
+    if not row["not_opened"]:
+        return [f"{begun}; every file was read again."]
+    proof = count_text(row["proven"] + row["disproved"], "file")
+    wrong = f", {row['disproved']:,} not" if row["disproved"] else ""
+    return [
+        f"{begun}; {row['not_opened']:,} of {count_text(row['files'], 'file')} had the same "
+        f"number, size and times as then and were not opened. {proof} of these read again as a "
+        f"proof: {row['proven']:,} as before{wrong}."
+    ]
+
+
 def duplicates(figures: Figures) -> Section:
     found = figures.duplicates
     if found is None:
@@ -113,8 +158,30 @@ def duplicates(figures: Figures) -> Section:
         size_bar("Size of the copies"),
     ]
     largest = table("Where copies take most space", columns, found["largest"], folded=True)
+    tables = [largest]
+    if found["folders"]:
+        whole = count_text(found["replicated_folders"], "whole folder")
+        says.append(
+            f"{whole} ({size_text(found['replicated_size_bytes'])}) can be decided on as one each: "
+            "everything in them is kept elsewhere. Of "
+            f"{count_text(found['overlapping_folders'], 'more folder')}, nearly everything is."
+        )
+        columns = [
+            words("Folder", lambda row: row["folder"] or unnamed),
+            words(
+                "Is", lambda row: FOLDER_WORDS[row["kind"]].format(row["of"] or "another folder")
+            ),
+            count("Files", "files"),
+            count("Nowhere else", "only_here_files"),
+            size_bar(),
+        ]
+        tables.append(table("Folders that exist elsewhere", columns, found["folders"], folded=True))
     folds = fold("The copies: by folder and rule", (figures.opened or {}).get("copies"))
-    return Section("duplicates", "Duplicates", says, [largest], folds)
+    return Section("duplicates", "Duplicates", says, tables, folds)
+
+
+def _is_of(row: Figure) -> str:
+    return FOLDER_WORDS[row["kind"]].format(row["of"] or "another folder")
 
 
 def age(figures: Figures) -> Section:

@@ -21,6 +21,7 @@ from migrate.flag.rules import Rule, load_rules
 from migrate.flag.stage import rule_set_digest
 from migrate.move import GOOD
 from migrate.report.sections import Figure, Relation, total
+from migrate.scans import is_disproved
 from migrate.wording import count_text
 from migrate.yamlfile import Document
 
@@ -30,7 +31,8 @@ FORMAT_FIELDS = {"puid", "identified", "ext_mismatch", "encrypted"}
 PLACEHOLDERS = {
     "mtime": "date", "ctime": "date", "atime": "date", "birthtime": "date", "ext": "extension",
     "dup_keeper_path": "the copy kept", "format_name": "format", "path_len": "length",
-    "retention_class": "class", "puid": "PUID", "mime": "type",
+    "retention_class": "class", "puid": "PUID", "mime": "type", "folder_copy_path": "the folder",
+    "folder_copy_of": "the folder kept", "folder_copy_note": "how much of it",
 }  # fmt: skip
 
 
@@ -180,6 +182,11 @@ def _unfinished(estate: Estate, config: Config) -> Iterator[str]:
         newest = [run for run in estate.runs("crawl") if run.settings["share"] == share.name][-1:]
         if scan is None:
             yield f"The share {share.name} has not been crawled: run migrate crawl."
+        elif is_disproved(scan):
+            yield (
+                f"The newest scan of {share.name} took digests over that are not true: files read "
+                "again to prove them had changed unseen. Run migrate crawl --reread."
+            )
         elif not scan.finished:
             yield f"The crawl of {share.name} has not ended: its figures are not complete."
         elif newest and not newest[0].finished:

@@ -24,8 +24,8 @@ from migrate.report.tables import Section, day_text
 
 SECTIONS: list[Callable[[Figures], Section]] = [
     decisions.where, decisions.proposals, decisions.review, decisions.manifest, decisions.sensitive,
-    inventory.unreadable, decisions.rot, inventory.volume, inventory.duplicates, inventory.age,
-    inventory.folders, inventory.formats, inventory.owners, inventory.sources,
+    inventory.unreadable, decisions.rot, inventory.volume, inventory.changes, inventory.duplicates,
+    inventory.age, inventory.folders, inventory.formats, inventory.owners, inventory.sources,
 ]  # fmt: skip
 
 

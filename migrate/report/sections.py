@@ -271,6 +271,27 @@ def largest_copies(ask: Ask, most: int, flagged: bool) -> list[Figure]:
     return ask.rows(largest.select("copies", "size_bytes", "keeper"))
 
 
+def folder_copies(ask: Ask, most: int, flagged: bool) -> list[Figure]:
+    """The largest folders that exist elsewhere, wholly or nearly. `folder` and `of` are null where
+    something held or sensitive lies in the folder, or nobody has asked yet whether it does."""
+    trees = ask.query.table("folder_copies")
+    findings = ask.query.table("findings")
+    marked = findings.filter(findings.category == "sensitive").select("entry_id")
+    marked = marked.union(ask.items.filter(ask.items.hold.notnull()).select("entry_id"))
+    entries = ask.query.table("entries").select("entry_id", "parent_id")
+    folders = entries.semi_join(marked, "entry_id").select(entry_id="parent_id")
+    closed = trees.semi_join(folders, "entry_id").select("top_id").distinct()
+    tops = trees.filter(trees.entry_id == trees.top_id)
+    tops = tops.left_join(closed.mutate(closed=True), "top_id").drop("top_id_right")
+    named = tops.closed.isnull() & flagged
+    rows = tops.select(
+        "kind", "files", "size_bytes", "only_here_files",
+        folder=ibis.ifelse(named, tops.top_path, ibis.null("string")),
+        of=ibis.ifelse(named, tops.of_path, ibis.null("string")),
+    )  # fmt: skip
+    return ask.rows(rows.order_by(ibis.desc("size_bytes"), "folder", "files", "kind").limit(most))
+
+
 def sensitive(ask: Ask) -> list[Figure]:
     """By rule for sensitive material, whether it decided or not; one item may be in several rows.
     The first row, with `rule_id` null, counts every item once."""

@@ -11,12 +11,16 @@ from typing import Any
 
 from migrate.config import Config
 from migrate.estate import Estate, Run
+from migrate.scans import is_disproved, rescans
 from migrate.wording import count_text, size_text
+
+UNTRUE = "files read again to prove the scan before had changed unseen: migrate changes"
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage: its name, state (done | under way | out of date | not yet) and result in words."""
+    """One stage: its name, state (done | under way | out of date | not yet | not to be trusted) and
+    result in words."""
 
     name: str
     state: str
@@ -67,6 +71,15 @@ def _crawl(estate: Estate, share: str) -> Stage:
     )
     if connection := run.summary.get("connection"):
         words += f", {connection}"
+    if is_disproved(run):
+        return Stage(name, "not to be trusted", f"{words}; {UNTRUE}")
+    changed = next((one for one in rescans(estate) if one["scan"] == run.run_id), None)
+    if changed and changed["changes"]:
+        found = (
+            (n, changed["changes"][n]["files"]) for n in ("new", "changed", "moved", "deleted")
+        )
+        told = ", ".join(f"{files:,} {what}" for what, files in found if files)
+        words += f"; since {changed['before_at']}: {told or 'nothing changed'}"
     return Stage(name, "done" if run.finished else "under way", f"{words}, begun {run.started_at}")
 
 
@@ -83,7 +96,10 @@ def _deduped(run: Run) -> str:
     found = run.summary
     size = size_text(found["copies_size_bytes"])
     copies = count_text(found["copies"], "copy", "copies")
-    return f"{count_text(found['groups'], 'group')}, {copies}, {size}"
+    words = f"{count_text(found['groups'], 'group')}, {copies}, {size}"
+    if found["replicated_folders"]:
+        words += f"; {count_text(found['replicated_folders'], 'whole folder')} among them"
+    return words
 
 
 def _flagged(run: Run) -> str:
@@ -149,6 +165,8 @@ def _next(estate: Estate, stages: list[Stage]) -> str:
     for stage in stages:
         if stage.state == "done" or stage.name in left_out:
             continue
+        if stage.state == "not to be trusted":
+            return "migrate crawl --reread"
         name = "crawl" if stage.name.startswith("crawl ") else stage.name
         return _COMMANDS.get(name, f"migrate {name}")
     return "migrate verify, then migrate report"

@@ -93,6 +93,7 @@ COPY_COLUMNS = [
     _text("Path", 56),
     Column("Proposal", 14, words=True),
     _text("Not decided here because", 30),
+    _text("Permissions", 16),
     Column(SIZE, 12),
     Column(MODIFIED, 12),
     Column("Owner", 16, wrap=True),

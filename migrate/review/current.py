@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import ibis
 import pyarrow as pa
 
 from migrate.engine.query import Query
@@ -83,7 +82,7 @@ def _entries(query: Query, keys: set[str]) -> Relation:
     ids = [int(key[1:]) for key in keys if re.fullmatch("F[0-9]{1,19}", key)]
     ids = [number for number in ids if number < 1 << 63]
     table = pa.table({"entry_id": pa.array(ids, pa.int64())})
-    return query.stored(ibis.memtable(table))
+    return query.given(table)
 
 
 def objection(row: Returned, now: Current | None) -> str:

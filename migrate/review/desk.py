@@ -24,11 +24,14 @@ DECIDABLE = ["dispose", "review", "migrate"]
 # and how many items one further down must have to be a line of its own.
 LINE_DEPTH = 3
 DEEPER_NEEDS = 10
+TREE = ["tree_kind", "of_path", "tree_files", "tree_shared_files", "only_here_files",
+        "only_here_size_bytes"]  # fmt: skip
+NAMES_SHOWN = 3  # of what is only in a folder
 SHOWN = [
     "scan_id", "entry_id", "unit", "kind", "name", "full_path", "lower_path", "size_bytes",
-    "mtime_ns", "owner", "digest", "group_id", "role", "dup", "dup_keeper_path", "read_error",
-    "hold", "proposal", "contested", "rule_id", "title", "category", "confidence", "reason",
-    "authority", "also",
+    "mtime_ns", "owner", "sample_xxh3", "digest", "group_id", "role", "dup", "dup_keeper_path",
+    "read_error", "hold", "proposal", "contested", "rule_id", "title", "category", "confidence",
+    "reason", "authority", "also", "permissions_differ", "folder_copy", "top_path", *TREE,
 ]  # fmt: skip
 LINE = ["unit", "line_folder", "proposal", "contested"]
 RULE = ["unit", "rule_id", "proposal", "contested"]
@@ -68,8 +71,8 @@ def lay_out(query: Query, proposals: Relation) -> Desk:
 
 def _with_line_folder(query: Query, everything: Relation) -> Relation:
     """Everything with the folder whose line it belongs to: the highest folder in which all has one
-    proposal, else the folder at LINE_DEPTH. `folder_items` and `folder_held` count what is in
-    it."""
+    proposal, else the folder at LINE_DEPTH; of a folder that is a copy, that folder. `folder_items`
+    and `folder_held` count what is in it."""
     fate = everything.proposal + ibis.ifelse(everything.contested, "?", "")
     told = everything.mutate(fate=ibis.ifelse(everything.proposal.isin(DECIDABLE), fate, "closed"))
     folders = told.group_by("folder").aggregate(
@@ -84,6 +87,7 @@ def _with_line_folder(query: Query, everything: Relation) -> Relation:
         items=above["items"].sum(), low=above.low.min(), high=above.high.max(),
         first_unit=above.first_unit.min(), last_unit=above.last_unit.max(), held=above.held.sum(),
     )  # fmt: skip
+    whole = whole.mutate(same=(whole.low == whole.high) & (whole.low != "closed"))
     alike = (whole.low == whole.high) & (whole.low != "closed")
     alike &= whole.first_unit == whole.last_unit
     alike &= (whole.depth <= LINE_DEPTH) | (whole["items"] >= DEEPER_NEEDS)
@@ -97,9 +101,12 @@ def _with_line_folder(query: Query, everything: Relation) -> Relation:
     nth = ibis.row_number().over(group_by="folder", order_by=place)
     chosen = allowed.mutate(nth=nth).filter(ibis._.nth == 0)
     chosen = chosen.select("folder", line_folder="above", line_whole="whole")
-    counts = whole.select(line_folder="above", folder_items="items", folder_held="held")
-    chosen = chosen.inner_join(counts, "line_folder")
-    return _left_join(everything, chosen, "folder")
+    table = _left_join(everything, chosen, "folder")
+    in_tree = table.top_path.notnull()
+    table = table.mutate(line_folder=ibis.ifelse(in_tree, table.top_path, table.line_folder))
+    counts = whole.select("same", line_folder="above", folder_items="items", folder_held="held")
+    table = table.inner_join(counts, "line_folder")
+    return table.mutate(line_whole=ibis.ifelse(in_tree, table.same, table.line_whole)).drop("same")
 
 
 def _with_standing(items: Relation, standing: Relation) -> Relation:
@@ -154,6 +161,8 @@ def _lines(items: Relation) -> Relation:
         kept_high=kept_in.max(),
         sure_low=items.confidence.min(),
         sure_high=items.confidence.max(),
+        **{name: items[name].max() for name in TREE},
+        differ=items.permissions_differ.sum().fill_null(0),
         owner_low=items.owner.min(),
         owner_high=items.owner.max(),
     )
@@ -173,8 +182,20 @@ def _lines(items: Relation) -> Relation:
     lines = lines.inner_join(why, LINE)
     lines = lines.left_join(authorities, LINE)
     lines = lines.drop(*(column for column in lines.columns if column.endswith("_right")))
+    lines = _left_join(lines, _only_here(items), "line_folder")
     order = [lines.unit, lines.line_folder, _rank(lines)]
     return lines.mutate(line_no=ibis.row_number().over(order_by=order))
+
+
+def _only_here(items: Relation) -> Relation:
+    """The first names of what is nowhere else, of each folder that is nearly a copy."""
+    only = items.filter(items.folder_copy == "overlap", items.kind == "file")
+    nth = ibis.row_number().over(group_by="line_folder", order_by=["lower_path", "entry_id"])
+    only = only.mutate(nth=nth).filter(ibis._.nth < NAMES_SHOWN)
+    return only.group_by("line_folder").aggregate(
+        only_here_names=only.name.group_concat(", ", order_by=only.nth),
+        only_here_named=only.count(),
+    )
 
 
 def _rule_lines(items: Relation) -> Relation:

@@ -46,6 +46,7 @@ def accepted(row: Returned, now: Current) -> Accepted:
     )
 
 
+STATE = ["size_bytes", "mtime_ns", "sample_xxh3", "digest"]  # what is decided on
 _SAID = pa.schema(
     [
         ("nth", pa.int64()), ("book", pa.int32()), ("seen_run", pa.int64()), ("who", pa.string()),
@@ -117,7 +118,7 @@ class Recorder:
         standing = self.desk.standing
         columns = ["entry_id", "decision", "comment", "scope", "size_bytes", "mtime_ns"]
         same = [self.every[name].identical_to(standing[name]) for name in columns]
-        new = self.every.anti_join(standing, same)
+        new = self.every.anti_join(standing, [*same, standing.fits])
         # Taking back what does not stand says nothing; nor does the same twice, in two workbooks.
         old = standing.select("entry_id", "scope", was="decision")
         new = new.left_join(old, ["entry_id", "scope"])
@@ -132,7 +133,7 @@ class Recorder:
         rows = [self._said(nth, one) for nth, one in enumerate(accepted)]
         table = self.query.given(rows, _SAID)
         items = self.desk.items.select(
-            "scan_id", "entry_id", "rule_id", "proposal", "size_bytes", "mtime_ns", "unit",
+            "scan_id", "entry_id", "rule_id", "proposal", *STATE, "unit",
             "line_no", "rule_no", "group_id",
         )  # fmt: skip
         by_file = items.inner_join(table.filter(table.scope == "file"), "entry_id")
@@ -212,7 +213,7 @@ class Recorder:
 
 def _decided(joined: Relation, scope: str) -> Relation:
     return joined.select(
-        "scan_id", "entry_id", "rule_id", "proposal", "size_bytes", "mtime_ns",
-        "nth", "book", "seen_run", "who", "decision", "comment", "sheet", "row",
+        "scan_id", "entry_id", "rule_id", "proposal", *STATE, "nth", "book", "seen_run", "who",
+        "decision", "comment", "sheet", "row",
         scope=ibis.literal(scope),
     )  # fmt: skip

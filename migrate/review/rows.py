@@ -31,7 +31,7 @@ from migrate.review.columns import (
     kilobytes,
     text,
 )
-from migrate.wording import count_text
+from migrate.wording import count_text, size_text
 
 Record = dict[str, Any]
 FOLDER, FILE, KEPT, COPY = "Folder", "File", "Kept", "Copy"
@@ -60,14 +60,17 @@ def folder_row(record: Record) -> Row:
         "Line": FOLDER,
         "Proposal": proposal_words(record),
         "Path": text(record["line_folder"]),
-        "Why": text(f"{_how_much(record)} {record['why']}.{_all_copies(record)}"),
+        "Why": text(
+            f"{_how_much(record)} {record['why']}."
+            f"{_tree(record) or _all_copies(record)}{_other_readers(record)}"
+        ),
         "Files": record["files"],
         SIZE: kilobytes(record["size_bytes"]),
         MODIFIED: day(record["newest_ns"]),
         "How sure": _one_of(record["sure_low"], record["sure_high"]),
         "Authority": text(record["authorities"]),
         "Owner": text(_one_of(record["owner_low"], record["owner_high"])),
-        "Duplicate of": None,
+        "Duplicate of": text(record["of_path"]),
         "Hold": _held(record),
         "Also found": None,
         "Rule": count_text(record["rule_count"], "rule"),
@@ -92,6 +95,40 @@ def _all_copies(record: Record) -> str:
     kept = record["kept_low"]
     where = kept if kept == record["kept_high"] else "several folders"
     return f" Every one is an identical copy of a file that is kept in {where}."
+
+
+def _tree(record: Record) -> str:
+    """What the whole folder is a copy of, and what of it is nowhere else."""
+    kind, of = record["tree_kind"], record["of_path"]
+    if kind == "identical":
+        return f" This folder is the same as {of}, which stays: the same names, the same contents."
+    if kind == "contained":
+        return f" Every file with content in this folder is kept in {of}."
+    if kind != "overlap":
+        return ""
+    shared, files = record["tree_shared_files"], record["tree_files"]
+    only = record["only_here_files"]
+    part = f" {shared:,} of the {files:,} files ({100 * shared // files}%) are also in {of}"
+    if not only:
+        return f"{part}; the others have copies elsewhere."
+    size = size_text(record["only_here_size_bytes"])
+    return f"{part}. Only here: {count_text(only, 'file')}, {size}{_names(record)}."
+
+
+def _names(record: Record) -> str:
+    """The first of the files that are only here."""
+    if not record["only_here_names"]:
+        return ""
+    more = record["only_here_files"] - record["only_here_named"]
+    return f" ({record['only_here_names']}{f' and {more:,} more' if more > 0 else ''})"
+
+
+def _other_readers(record: Record) -> str:
+    """How many copies other people may open than those that stay."""
+    if not record["differ"]:
+        return ""
+    has = "has" if record["differ"] == 1 else "have"
+    return f" {record['differ']:,} of them {has} other permissions than the copy that stays."
 
 
 def _held(record: Record) -> str | None:
@@ -186,6 +223,7 @@ def copy_row(record: Record) -> Row:
         "Path": text(record["full_path"]),
         "Proposal": proposal_words(record),
         "Not decided here because": barred,
+        "Permissions": "not those of the file kept" if record["permissions_differ"] else None,
         SIZE: kilobytes(record["size_bytes"]),
         MODIFIED: day(record["mtime_ns"]),
         "Owner": text(record["owner"]),

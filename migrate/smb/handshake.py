@@ -4,7 +4,8 @@ In: an address, credentials. Out: a `Link`: the bare socket with its keys, numbe
 smbprotocol is pinned to the minor version these parts were read in; tests/test_smb_handshake.py
 fails where one of them is gone:
 
-    Connection.receive                   given a time-out, which Session and TreeConnect do not
+    Connection.receive                   given a time-out, which Session and TreeConnect do not;
+                                         its first answer is the server's to NEGOTIATE
     Connection.transport._sock           the socket
     Connection.transport.recv            replaced, to retire the thread that reads
     Connection._t_worker                 that thread
@@ -25,7 +26,7 @@ from migrate.config import Server
 from migrate.errors import MigrateError, ShareUnreachable
 from migrate.smb.address import Address
 from migrate.smb.credentials import credentials
-from migrate.smb.messages import CREDIT_BYTES
+from migrate.smb.messages import CREDIT_BYTES, time_ns
 from migrate.smb.sealing import (
     AES_CMAC,
     CIPHER_NAMES,
@@ -69,6 +70,7 @@ class Link:
     most_bytes: int  # in one read, write or listing
     words: str  # for people: dialect, signing, encryption
     plain: tuple[Any, Any] | None  # smbprotocol's connection and tree: the fast path is not open
+    server_ns: int | None = None  # what the server's clock said when we connected
 
     def wire_name(self, *names: str) -> bytes:
         """A path below the address as the server is asked for it."""
@@ -107,7 +109,8 @@ def connect(address: Address, server: Server) -> Link:
 def _session(address: Address, connection: Any, server: Server) -> Any:
     from smbprotocol.session import Session
 
-    connection.receive = partial(connection.receive, timeout=server.timeout_seconds)
+    receive = partial(connection.receive, timeout=server.timeout_seconds)
+    connection.receive = partial(_noting_the_time, connection, receive)
     connection.connect(timeout=server.timeout_seconds)
     who = credentials(address.host, server.user)
     session = Session(
@@ -116,6 +119,15 @@ def _session(address: Address, connection: Any, server: Server) -> Any:
     )  # fmt: skip
     session.connect()
     return session
+
+
+def _noting_the_time(connection: Any, receive: Any, *asked: Any, **options: Any) -> Any:
+    """An answer. The first one says what time it is on the server ([MS-SMB2] 2.2.4, SystemTime)."""
+    answer = receive(*asked, **options)
+    if not hasattr(connection, "server_ns"):
+        ticks = int.from_bytes(answer["data"].get_value()[40:48], "little")
+        connection.server_ns = time_ns(ticks)
+    return answer
 
 
 def _tree(address: Address, session: Any) -> Any:
@@ -200,6 +212,7 @@ def _link(address: Address, connection: Any, session: Any, tree: Any, server: Se
         if connection.supports_multi_credit else CREDIT_BYTES,
         _words(connection, algorithm if signs else None, cipher_id if sealed else None, why_plain),
         (connection, tree) if why_plain else None,
+        connection.server_ns,
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ file, name it in `open_source`, and add it to the contract tests.
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -51,14 +52,25 @@ class Child(NamedTuple):
     error: str | None = None  # why nothing more can be known of it
 
 
+def files_named(names: list[str]) -> list[Child]:
+    """Files of which no more is known than their names."""
+    return [Child(os.fsencode(name), "file") for name in names]
+
+
 class Page(NamedTuple):
     """Some children of a folder; `is_last` of this folder. With `error` it was not read to its
-    end."""
+    end. `names` are files of which the listing says no more, in the folder that stays open as
+    `descriptor` until the next page is taken; who does not want them so asks for `every_child`."""
 
     folder: bytes
     children: list[Child]
     is_last: bool
     error: OSError | None = None
+    names: list[str] = []
+    descriptor: int = -1
+
+    def every_child(self) -> list[Child]:
+        return [*self.children, *files_named(self.names)]
 
 
 class Security(NamedTuple):
@@ -104,6 +116,16 @@ class Found(NamedTuple):
     security: Security | None = None
 
 
+class Trust(NamedTuple):
+    """What a later scan may rely on, see known.py. `lasting`: a file keeps its number, and every
+    change of it changes its ctime; if not, `why_not` in words. `now_ns`: what the clock that sets
+    those times says, or said a moment ago; None where nobody tells."""
+
+    lasting: bool
+    now_ns: int | None = None
+    why_not: str = ""
+
+
 Token = TypeVar("Token")
 
 
@@ -134,6 +156,9 @@ class Source(Protocol):
         """Open what is wanted, perhaps several at a time; the answers in order. Each open file is
         closed by the caller before the next answer is taken. None passes through."""
 
+    def trust(self) -> Trust:
+        """What of its files' numbers and times another scan may believe."""
+
     def account_names(self, sids: Iterable[str]) -> dict[str, str]:
         """The names of accounts (SIDs) that the source knows."""
 
@@ -157,7 +182,7 @@ def open_source(place: Place, among: int = 1) -> Source:
         )
     from migrate.sources.local import LocalSource
 
-    return LocalSource(place.root)
+    return LocalSource(place.root, in_disk_order=place.rotating)
 
 
 class SourceError(OSError):

@@ -17,8 +17,8 @@ from typing import Any
 AT_EMPTY_PATH = 0x1000
 AT_SYMLINK_NOFOLLOW = 0x100
 AT_FDCWD = -100
-_BASIC_AND_BIRTH = 0x7FF | 0x800
-_HAS_BIRTH = 0x800
+BASIC_AND_BIRTH = 0x7FF | 0x800
+HAS_BIRTH = 0x800
 
 # mask, blksize, attributes, nlink, uid, gid, mode, pad, ino, size, blocks, attributes_mask, then
 # four times (seconds, nanoseconds, pad): atime, btime, ctime, mtime; then rdev and dev, major
@@ -39,24 +39,24 @@ def _load() -> Any:
     return ctypes.CDLL(None, use_errno=True)
 
 
-_libc = _load()
+libc = _load()
 _buffer = ctypes.create_string_buffer(256)
-_can_openat2 = _libc is not None
+_can_openat2 = libc is not None
 
 
 def has_statx() -> bool:
-    return hasattr(_libc, "statx")
+    return hasattr(libc, "statx")
 
 
 def statx(descriptor: int, path: bytes, flags: int) -> tuple[Fields, int | None]:
     """(fields in the kernel's order, birth time in ns or None). Not for use in threads.
 
     Errors: OSError."""
-    if _libc.statx(descriptor, path, flags, _BASIC_AND_BIRTH, _buffer) != 0:
+    if libc.statx(descriptor, path, flags, BASIC_AND_BIRTH, _buffer) != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number), os.fsdecode(path))
     fields = _LAYOUT.unpack_from(_buffer)
-    birth = fields[15] * 1_000_000_000 + fields[16] if fields[0] & _HAS_BIRTH else 0
+    birth = fields[15] * 1_000_000_000 + fields[16] if fields[0] & HAS_BIRTH else 0
     return fields, birth or None  # zero is what disk images made without birth times hold
 
 
@@ -69,7 +69,7 @@ def open_beneath(root: int, path: bytes, flags: int) -> int | None:
     if not _can_openat2:
         return None
     how = _HOW.pack(flags, 0, _RESOLVE_NO_SYMLINKS | _RESOLVE_BENEATH)
-    descriptor = _libc.syscall(_OPENAT2, root, path or b".", how, _HOW.size)
+    descriptor = libc.syscall(_OPENAT2, root, path or b".", how, _HOW.size)
     if descriptor >= 0:
         return int(descriptor)
     number = ctypes.get_errno()
@@ -82,7 +82,7 @@ def open_beneath(root: int, path: bytes, flags: int) -> int | None:
 def _works(root: int) -> bool:
     """Whether openat2 is there at all: EPERM may also be about the one file."""
     how = _HOW.pack(os.O_RDONLY | os.O_DIRECTORY, 0, 0)
-    descriptor = _libc.syscall(_OPENAT2, root, b".", how, _HOW.size)
+    descriptor = libc.syscall(_OPENAT2, root, b".", how, _HOW.size)
     if descriptor >= 0:
         os.close(int(descriptor))
     return bool(descriptor >= 0)

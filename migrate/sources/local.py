@@ -9,6 +9,8 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
+from itertools import islice
+from typing import Any
 
 from migrate.errors import ShareUnreachable
 from migrate.paths import native
@@ -20,8 +22,10 @@ from migrate.sources import (
     Page,
     Stat,
     Token,
+    Trust,
     Wanted,
     linux,
+    mounts,
     offline,
     storable,
 )
@@ -35,7 +39,7 @@ _FOLDER = _READ | getattr(os, "O_DIRECTORY", 0)
 
 
 @lru_cache(maxsize=65_536)
-def _owner(uid: int) -> str:
+def owner_name(uid: int) -> str:
     """The name of a user, or the bare number where nobody has it (any more)."""
     try:
         import pwd
@@ -55,7 +59,7 @@ def _stat_of(result: os.stat_result) -> Stat:
         result.st_size, storable(result.st_mtime_ns),
         storable(result.st_ctime_ns) if posix else None, storable(result.st_atime_ns),
         None if birth is None else storable(birth), result.st_mode,
-        _owner(result.st_uid) if posix else None, result.st_ino, result.st_dev, result.st_nlink,
+        owner_name(result.st_uid) if posix else None, result.st_ino, result.st_dev, result.st_nlink,
         getattr(result, "st_file_attributes", None),
     )  # fmt: skip
 
@@ -65,7 +69,7 @@ def _stat_of_statx(fields: linux.Fields, birth: int | None) -> Stat:
         fields[9], storable(fields[21] * NANOSECOND + fields[22]),
         storable(fields[18] * NANOSECOND + fields[19]),
         storable(fields[12] * NANOSECOND + fields[13]), None if birth is None else storable(birth),
-        fields[6], _owner(fields[4]), fields[8], os.makedev(fields[26], fields[27]), fields[3],
+        fields[6], owner_name(fields[4]), fields[8], os.makedev(fields[26], fields[27]), fields[3],
     )  # fmt: skip
 
 
@@ -106,10 +110,11 @@ class LocalFile:
 
 
 class LocalSource:
-    """A folder tree that the operating system shows."""
+    """A folder tree that the operating system shows. `in_disk_order`: children by file number,
+    a page at a time, as their content lies on the disk near enough, not as the folder has them."""
 
-    def __init__(self, root: str) -> None:
-        self.root = root
+    def __init__(self, root: str, in_disk_order: bool = False) -> None:
+        self.root, self.in_disk_order = root, in_disk_order
         self._flags = _READ | _NO_ATIME
         self._root_descriptor = -1
 
@@ -132,6 +137,9 @@ class LocalSource:
             ) from None
         return ""
 
+    def trust(self) -> Trust:
+        return mounts.trust_of(self.root)
+
     def account_names(self, sids: Iterable[str]) -> dict[str, str]:
         return {}
 
@@ -141,17 +149,23 @@ class LocalSource:
     def walk(self, next_folder: Callable[[], bytes | None]) -> Iterator[Page]:
         """One folder at a time, a page for every thousand names."""
         while (folder := next_folder()) is not None:
-            page: list[Child] = []
-            error = None
             try:
-                for child in self._list(folder):
-                    if len(page) == PAGE_NAMES:
-                        yield Page(folder, page, False)
-                        page = []
-                    page.append(child)
-            except OSError as problem:
-                error = problem
-            yield Page(folder, page, True, error)
+                yield from self._pages(folder)
+            except OSError as error:
+                yield Page(folder, [], True, error)
+
+    def _pages(self, folder: bytes) -> Iterator[Page]:
+        if os.name == "nt":
+            with os.scandir(native(self.root, folder)) as children:
+                yield from _paged(folder, children, -1)
+            return
+        descriptor = self._open(folder, _FOLDER)
+        try:
+            with os.scandir(descriptor) as children:
+                ordered = _in_disk_order(children) if self.in_disk_order else children
+                yield from _paged(folder, ordered, descriptor)
+        finally:
+            os.close(descriptor)
 
     def open_all(
         self, wanted: Iterable[tuple[Token, Wanted | None]]
@@ -164,18 +178,6 @@ class LocalSource:
                 yield token, Found(self.open(want.path))
             except OSError as error:
                 yield token, Found(error=error)
-
-    def _list(self, folder: bytes) -> Iterator[Child]:
-        if os.name == "nt":
-            with os.scandir(native(self.root, folder)) as children:
-                yield from (Child(os.fsencode(child.name), _kind(child)) for child in children)
-            return
-        descriptor = self._open(folder, _FOLDER)
-        try:
-            with os.scandir(descriptor) as children:
-                yield from (Child(os.fsencode(child.name), _kind(child)) for child in children)
-        finally:
-            os.close(descriptor)
 
     def stat(self, path: bytes) -> Stat:
         place = native(self.root, path)
@@ -207,12 +209,62 @@ class LocalSource:
         return os.open(native(self.root, path), flags) if found is None else found
 
 
+def _paged(folder: bytes, children: Iterator[Any], descriptor: int) -> Iterator[Page]:
+    """The children as pages; plain files by their names only, where their folder is open."""
+    is_last = False
+    while not is_last:
+        page: list[Child] = []
+        names: list[str] = []
+        error, is_last = None, True
+        try:
+            for child in children:
+                kind = _kind(child)
+                if kind == "file" and descriptor >= 0:
+                    names.append(child.name)
+                else:
+                    page.append(Child(os.fsencode(child.name), kind))
+                if len(names) + len(page) == PAGE_NAMES:
+                    is_last = False
+                    break
+        except OSError as problem:
+            error = problem
+        yield Page(folder, page, is_last, error, names, descriptor)
+
+
+def _in_disk_order(children: Iterator[os.DirEntry[str]]) -> Iterator[os.DirEntry[str]]:
+    """Children by file number, as many at a time as are held anyway. What was listed before an
+    error is told before it is raised."""
+    is_more = True
+    while is_more:
+        some: list[os.DirEntry[str]] = []
+        error = None
+        try:
+            for child in islice(children, PAGE_NAMES):
+                some.append(child)  # kept, if the next one is an error
+        except OSError as problem:
+            error = problem
+        yield from sorted(some, key=lambda child: child.inode())
+        if error:
+            raise error
+        is_more = len(some) == PAGE_NAMES
+
+
+def open_in(folder: int, name: str) -> int:
+    """A file of an open folder, by its bare name, to be read; a link is not followed.
+
+    Errors: OSError."""
+    try:
+        return os.open(name, _READ | _NO_ATIME, dir_fd=folder)
+    except PermissionError:  # only a file's owner may leave its access time alone
+        return os.open(name, _READ, dir_fd=folder)
+
+
 def _kind(child: os.DirEntry[bytes] | os.DirEntry[str]) -> str:
     try:
+        if child.is_file(follow_symlinks=False):
+            return "file"
         if child.is_symlink() or (hasattr(child, "is_junction") and child.is_junction()):
             return "symlink"
-        if child.is_dir(follow_symlinks=False):
-            return "folder"
-        return "file" if child.is_file(follow_symlinks=False) else "other"
+        return "folder" if child.is_dir(follow_symlinks=False) else "other"
     except OSError:
         return "other"

@@ -1,148 +1,254 @@
-"""Speed and memory, beside peers in the same run: python tests/bench/run.py [FILES] [FOLDER]
+"""Speed and memory, beside peers in the same run: python tests/bench/run.py [--help]
 
-Prints seconds, the ratio to the first line of its block, and the peak memory of any process.
-Contestants take turns (A B A B …); the median counts. Peers that are not installed are left out.
-Trust the ratios, not the seconds.
+Prints a table for each race and keeps all figures as JSON. Peers that are not installed are left
+out, and named. Trust the ratios, not the seconds, and those on a quiet machine only. The defaults
+take some minutes; the sizes that the project is measured by: --files 200000 --megabytes 6600
+--wide 500000.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
-import resource
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-import inventory
-from corpus import make
+import documents
+import smb
+from race import Contestant, Races, can_drop_caches, fixed
 
-ROUNDS = 3
+HERE = Path(__file__).parent
 MIGRATE = [sys.executable, "-m", "migrate"]
+DUPLICATES = ["--until", "dedupe", "--no-puid"]
+MANY = 8  # workers, where the disk is to be kept busy rather than the processors
 
 
-def timed(command: list[str]) -> tuple[float, int]:
-    """Seconds and peak memory in MB of a command and its children."""
-    code = (
-        "import resource,subprocess,sys\n"
-        "code=subprocess.run(sys.argv[1:],stdout=subprocess.DEVNULL,stderr=subprocess.DEVNULL)"
-        ".returncode\n"
-        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)\n"
-        "sys.exit(code if code not in (0,3) else 0)"
-    )
-    began = time.perf_counter()
-    done = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, text=True)
-    seconds = time.perf_counter() - began
-    if done.returncode:
-        sys.exit(f"{' '.join(command)} ended with {done.returncode}\n{done.stderr}")
-    return seconds, int(done.stdout) // 1024
+@dataclass
+class Sizes:
+    files: int
+    megabytes: int
+    wide: int
 
 
-def race(title: str, contestants: dict[str, Callable[[], tuple[float, int]]]) -> None:
-    """Run contestants in turns and print their medians; the first is what ratios refer to."""
-    seconds: dict[str, list[float]] = {name: [] for name in contestants}
-    memory = dict.fromkeys(contestants, 0)
-    for _ in range(ROUNDS):
-        for name, contestant in contestants.items():
-            took, peak = contestant()
-            seconds[name].append(took)
-            memory[name] = max(memory[name], peak)
-    base = statistics.median(next(iter(seconds.values())))
-    print(f"\n{title}\n{'':44}{'seconds':>9}{'ratio':>7}{'MB':>7}")
-    for name, values in seconds.items():
-        middle = statistics.median(values)
-        print(f"{name:44}{middle:9.2f}{middle / base:7.2f}{memory[name]:7}")
+class Bench:
+    """Where the corpora and estates are, and how large they are to be."""
+
+    def __init__(self, races: Races, work: Path, sizes: Sizes) -> None:
+        self.races, self.work, self.sizes = races, work, sizes
+
+    def corpus(self, which: str) -> Path:
+        """A corpus, made once; kept for the next time where the folder is."""
+        sizes = {"large": self.sizes.megabytes, "wide": self.sizes.wide}
+        count, unit = sizes.get(which, self.sizes.files), "MB" if which == "large" else "files"
+        root = self.work / f"{which}, {count:,} {unit}"
+        if not root.exists():
+            making = self.work / "making"
+            shutil.rmtree(making, ignore_errors=True)
+            # By a process of its own: a child's peak memory is at least its parent's.
+            words = [sys.executable, str(HERE / "corpus.py"), which, str(making), str(count)]
+            subprocess.run(words, check=True)
+            making.rename(root)
+        return root
+
+    def estate(self, name: str, share: Path) -> Path:
+        """A new, empty estate over a share."""
+        estate = self.work / f"estate {name}"
+        shutil.rmtree(estate, ignore_errors=True)
+        quiet = {"stdout": subprocess.DEVNULL, "check": True}
+        subprocess.run([*MIGRATE, "init", str(estate), "--share", f"s={share}"], **quiet)
+        return estate
+
+    def fresh(self, share: Path, *options: str) -> Contestant:
+        """Ours, from nothing to duplicates, with the whole inventory committed."""
+
+        def prepare() -> list[str]:
+            estate = self.estate("fresh", share)
+            return [*MIGRATE, "run", str(estate), *DUPLICATES, *options]
+
+        return prepare
+
+    def done(self, name: str, share: Path, *options: str) -> Path:
+        """An estate that is crawled and deduped."""
+        estate = self.estate(name, share)
+        words = [*MIGRATE, "run", str(estate), *DUPLICATES, *options]
+        subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+        return estate
 
 
-def stage(estate: Path, *words: str) -> Callable[[], tuple[float, int]]:
-    return lambda: timed([*MIGRATE, *words, "-e", str(estate)])
+def peers(share: Path) -> dict[str, Contestant]:
+    """Tools that find duplicates and keep no inventory, where they are installed."""
+    known = {
+        "jdupes -Q": ["jdupes", "-Q", "-r", "-q"],
+        "jdupes": ["jdupes", "-r", "-q"],
+        "rdfind": ["rdfind", "-dryrun", "true", "-makeresultsfile", "false"],
+        "fdupes": ["fdupes", "-r", "-q"],
+        "rmlint": ["rmlint", "-T", "df", "-o", "fdupes:stdout"],
+        "rmlint -a metro": ["rmlint", "-a", "metro", "-T", "df", "-o", "fdupes:stdout"],
+        "fclones": ["fclones", "group", "--hidden", "--no-ignore"],
+    }
+    missing = sorted({words[0] for words in known.values() if not shutil.which(words[0])})
+    if missing:
+        print(f"\nNot installed, so not measured: {', '.join(missing)}")
+    return {name: fixed(*words, share) for name, words in known.items() if shutil.which(words[0])}
 
 
-def fresh_crawl(work: Path, share: Path, *options: str) -> tuple[float, int]:
-    """A new estate, crawled and deduped."""
-    estate = work / "fresh"
-    shutil.rmtree(estate, ignore_errors=True)
-    timed([*MIGRATE, "init", str(estate), "--share", f"s={share}"])
-    crawl = timed([*MIGRATE, "crawl", "-e", str(estate), *options])
-    dedupe = timed([*MIGRATE, "dedupe", "-e", str(estate)])
-    return crawl[0] + dedupe[0], max(crawl[1], dedupe[1])
+def floor(share: Path) -> Contestant:
+    """The least that reading every file can cost: find asks for each one's size, `cat` (C: open,
+    read, close) reads it, as many at once as there are processors."""
+    script = 'find "$1" -type f -size -1000000G -print0 | xargs -0 -n 1000 -P "$2" cat >/dev/null'
+    return fixed("sh", "-c", script, "sh", share, str(os.cpu_count()))
 
 
-def fresh_flag(work: Path, entries: int) -> tuple[float, int]:
-    """All rules over an inventory that nobody has flagged yet."""
-    estate = work / f"inventory {entries}"
-    shutil.rmtree(estate, ignore_errors=True)
-    inventory.make(estate, entries)
-    return timed([*MIGRATE, "flag", "-e", str(estate), "--as-of", "2026-10-01"])
-
-
-def main(files: int, work: Path) -> None:
-    share = work / "share"
-    if not share.exists():
-        make(share, files, 500)
-    print(f"{files:,} small files, {os.cpu_count()} processors, Python {sys.version.split()[0]}")
+def duplicates(bench: Bench, which: str) -> None:
+    share = bench.corpus(which)
     contestants = {
-        "crawl --no-mime + dedupe": lambda: fresh_crawl(work, share, "--no-mime"),
-        "crawl (MIME types) + dedupe": lambda: fresh_crawl(work, share),
+        "migrate, duplicates": bench.fresh(share, "--no-mime"),
+        "migrate, with MIME types": bench.fresh(share),
+        "floor: find + cat": floor(share),
+        **peers(share),
     }
-    peers = {
-        "jdupes": ["-Q", "-r", "-q"],
-        "rdfind": ["-dryrun", "true", "-makeresultsfile", "false"],
-        "fdupes": ["-r", "-q"],
+    title = f"Duplicates, {share.name}; ours commits the whole inventory"
+    bench.races.race(f"{title}, warm", contestants, warm_up=share)
+    if which not in ("small", "large"):
+        return
+    if not can_drop_caches():
+        print("\nNo cold run: dropping the caches takes root (and Linux)")
+        return
+    many = {f"migrate, {MANY} workers": bench.fresh(share, "--no-mime", "--workers", str(MANY))}
+    bench.races.race(f"{title}, cold", many | contestants, cold=True)
+
+
+def rescan(bench: Bench) -> None:
+    """A second crawl, beside a listing of everything that keeps nothing."""
+    share = bench.corpus("small")
+    changing = bench.work / "changing"
+    shutil.rmtree(changing, ignore_errors=True)
+    shutil.copytree(share, changing)
+    paths = sorted(path for path in changing.rglob("*") if path.is_file())
+    turn = iter(range(1_000_000))
+    unchanged = bench.done("unchanged", share, "--no-mime")
+    changed = bench.done("changed", changing, "--no-mime")
+
+    def change() -> list[str]:
+        number = next(turn)
+        for path in paths[number % 100 :: 100]:
+            path.write_bytes(b"%d" % number + path.read_bytes())
+        return [*MIGRATE, "crawl", "-e", str(changed), "--rescan", "--no-mime"]
+
+    everything = "%i %n %m %u %s %T@ %C@ %A@ %y %p\\n"
+    contestants = {
+        "find -printf": fixed("find", share, "-printf", everything),
+        "migrate crawl --rescan, nothing changed": fixed(
+            *MIGRATE, "crawl", "-e", unchanged, "--rescan", "--no-mime"
+        ),
+        "migrate crawl --rescan, 1% changed": change,
     }
-    for name, options in peers.items():
-        if program := shutil.which(name):
-            words = [program, *options, str(share)]
-            contestants[" ".join([name, *options])] = lambda words=words: timed(words)
-    race(
-        "Duplicates: with the whole inventory committed, beside finders that keep none", contestants
+    bench.races.race(f"Scanning again, {share.name}", contestants, warm_up=share)
+
+
+def stages(bench: Bench) -> None:
+    """The stages after dedupe, on an inventory without files."""
+    counts = [10 * bench.sizes.files, 20 * bench.sizes.files]
+    estates = {}
+    for count in counts:
+        estates[count] = bench.work / f"inventory {count}"
+        shutil.rmtree(estates[count], ignore_errors=True)
+        words = [sys.executable, str(HERE / "inventory.py"), str(estates[count]), str(count)]
+        subprocess.run(words, check=True)
+    copy = bench.work / "inventory copy"
+
+    def flag(count: int) -> Contestant:
+        def prepare() -> list[str]:
+            shutil.rmtree(copy, ignore_errors=True)
+            shutil.copytree(estates[count], copy)
+            return [*MIGRATE, "flag", "-e", str(copy), "--as-of", "2026-10-01"]
+
+        return prepare
+
+    bench.races.race(
+        "All rules over an inventory", {f"flag {count:,} entries": flag(count) for count in counts}
     )
-    fresh_crawl(work, share)
-    estate = work / "fresh"
-    race(
-        "Other stages",
+    small = bench.done("stages", bench.corpus("small"))
+    bench.races.race(
+        f"Other stages, {bench.corpus('small').name}",
         {
-            "find -printf (for comparison)": lambda: timed(
-                ["find", str(share), "-printf", "%s %p\n"]
-            ),
-            "flag": stage(estate, "flag"),
-            "review export": stage(estate, "review", "export"),
-            "manifest": stage(estate, "manifest"),
-            "report": stage(estate, "report"),
+            verb: fixed(*MIGRATE, *verb.split(), "-e", small)
+            for verb in ("flag", "review export", "manifest", "report", "status")
         },
     )
-    books = work / "workbooks"
+
+
+def workbooks(bench: Bench) -> None:
+    books = bench.work / "workbooks"
     books.mkdir(exist_ok=True)
-    script = [sys.executable, str(Path(__file__).with_name("workbooks.py"))]
+    script = [sys.executable, HERE / "workbooks.py"]
     for title, names in (
         ("Review workbooks written: 50,000 rows", ("openpyxl", "ours")),
         ("One of them read", ("read-openpyxl", "read-ours")),
     ):
-        race(
-            title,
-            {name: lambda name=name: timed([*script, name, "50000", str(books)]) for name in names},
-        )
-    race(
-        "All rules over an inventory",
-        {
-            f"flag {entries:,} entries": lambda entries=entries: fresh_flag(work, entries)
-            for entries in (10 * files, 20 * files)
-        },
+        contestants = {name: fixed(*script, name, "50000", books) for name in names}
+        bench.races.race(title, contestants, rounds=3)
+
+
+def start_up(bench: Bench) -> None:
+    empty = bench.work / "empty"
+    empty.mkdir(exist_ok=True)
+    contestants = {
+        "python -c pass": fixed(sys.executable, "-c", "pass"),
+        "migrate --help": fixed(*MIGRATE, "--help"),
+        "migrate status": fixed(*MIGRATE, "status", "-e", bench.estate("empty", empty)),
+        "migrate run --until dedupe, no files": bench.fresh(empty, "--no-mime"),
+    }
+    bench.races.race("Start-up", contestants)
+
+
+SECTIONS: dict[str, Callable[[Bench], None]] = {
+    "small": lambda bench: duplicates(bench, "small"),
+    "large": lambda bench: duplicates(bench, "large"),
+    "odd": lambda bench: duplicates(bench, "odd"),
+    "wide": lambda bench: duplicates(bench, "wide"),
+    "rescan": rescan,
+    "formats": lambda bench: documents.race(bench.races, bench.work, bench.sizes.files),
+    "stages": stages,
+    "workbooks": workbooks,
+    "smb": lambda bench: smb.race_servers(bench.races, bench.sizes.files),
+    "start-up": start_up,
+}  # fmt: skip
+
+
+def main() -> None:
+    words = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    race("Start-up", {"python -c pass": lambda: timed([sys.executable, "-c", "pass"]),
-                      "migrate --help": lambda: timed([*MIGRATE, "--help"])})  # fmt: skip
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
-    print(f"\nPeak memory of any process: {peak} MB")
+    words.add_argument("--files", type=int, default=20_000, help="small files [20000]")
+    words.add_argument("--megabytes", type=int, help="of large files [files / 25]")
+    words.add_argument("--wide", type=int, help="files in one folder [files]")
+    words.add_argument("--rounds", type=int, default=5, help="turns of each contestant [5]")
+    words.add_argument("--only", nargs="+", choices=SECTIONS, default=[*SECTIONS], metavar="RACE",
+                       help=", ".join(SECTIONS))  # fmt: skip
+    words.add_argument("--work", type=Path, help="a folder to keep the corpora in")
+    words.add_argument("--json", type=Path, default=Path("bench.json"), help="[bench.json]")
+    given = words.parse_args()
+    megabytes, wide = given.megabytes or given.files // 25, given.wide or given.files
+    sizes = Sizes(given.files, megabytes, wide)
+    races = Races(given.rounds)
+    print(
+        f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}, Python {sys.version.split()[0]}"
+    )
+    with tempfile.TemporaryDirectory(prefix="migrate-bench-") as folder:
+        work = given.work or Path(folder)
+        work.mkdir(parents=True, exist_ok=True)
+        try:
+            for section in given.only:
+                SECTIONS[section](Bench(races, work, sizes))
+        finally:  # also what was measured before an interruption
+            races.save(given.json, sizes=sizes.__dict__)
 
 
 if __name__ == "__main__":
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
-    if len(sys.argv) > 2:
-        main(count, Path(sys.argv[2]))
-    else:
-        with tempfile.TemporaryDirectory(prefix="migrate-bench-") as folder:
-            main(count, Path(folder))
+    main()

@@ -1,26 +1,22 @@
-"""Crawling a file server, beside the clients there are: python tests/bench/smb.py [FILES] [ROUNDS]
+"""Crawling a file server, beside the clients there are: python tests/bench/run.py --only smb
 
-A real Samba server on this machine; the same tree for all, in turn. Prints files a second (median),
-the ratio to the best peer of the block, and what the client costs in processor time a file. Server
-and client share the processors here: trust the ratios, and those on a quiet machine only.
+A real Samba server on this machine; the same tree for all, in turn. Processor time is the client's.
+Server and client share the processors here: trust the ratios, and those on a quiet machine only.
 """
 
 from __future__ import annotations
 
 import os
 import random
-import resource
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from race import Contestant, Races
 from samba import Proxy, Samba, give_to_server, served_folder, smbd
 
 MIGRATE = [sys.executable, "-m", "migrate"]
@@ -34,8 +30,6 @@ while todo:
         if entry.is_dir():
             todo.append(entry.path)
 """
-
-Contestant = Callable[[], list[str]]  # prepares, and gives the command to time
 
 
 def make(root: Path, count: int, median_bytes: int) -> int:
@@ -51,33 +45,6 @@ def make(root: Path, count: int, median_bytes: int) -> int:
                 chance.randbytes(min(size, 1 << 20))
             )
     return count
-
-
-def race(title: str, files: int, rounds: int, contestants: dict[str, Contestant]) -> None:
-    """Run contestants in turns; names that begin with 'migrate' are ours."""
-    took: dict[str, list[tuple[float, float]]] = {name: [] for name in contestants}
-    for _ in range(rounds):
-        for name, prepare in contestants.items():
-            took[name].append(_timed(prepare()))
-    rates = {
-        name: files / statistics.median(seconds for seconds, _ in runs)
-        for name, runs in took.items()
-    }
-    best = max((rate for name, rate in rates.items() if not name.startswith("migrate")), default=1)
-    print(f"\n{title}\n{'':44}{'files/s':>9}{'ratio':>7}{'µs/file':>9}")
-    for name, runs in took.items():
-        micros = min(cpu for _, cpu in runs) / files * 1e6
-        print(f"{name:44}{rates[name]:9,.0f}{rates[name] / best:7.2f}{micros:9.1f}")
-
-
-def _timed(command: list[str]) -> tuple[float, float]:
-    """Seconds by the clock, and seconds of processor time."""
-    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    done = subprocess.run(command, capture_output=True)
-    seconds, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
-    if done.returncode:
-        sys.exit(f"{command[0]} ended with {done.returncode}\n{done.stderr.decode()}")
-    return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def _ours(server: Samba | Proxy, estate: Path, *options: str) -> Contestant:
@@ -108,7 +75,7 @@ def _listing(server: Samba | Proxy, user: Samba, work: Path) -> dict[str, Contes
         f"migrate crawl --listing-only --workers {n}": _ours(
             server, work, "--listing-only", "--workers", str(n)
         )
-        for n in (1, 2)
+        for n in (2, 1)
     }
     if shutil.which("rclone"):
         for checkers in (4, 8, 16):
@@ -122,7 +89,7 @@ def _listing(server: Samba | Proxy, user: Samba, work: Path) -> dict[str, Contes
     return contestants
 
 
-def main(files: int, rounds: int) -> None:
+def race_servers(races: Races, files: int) -> None:
     if not smbd():
         print("\nNo Samba here: the SMB benchmark is left out (apt-get install samba smbclient)")
         return
@@ -131,39 +98,38 @@ def main(files: int, rounds: int) -> None:
         give_to_server(tree)
         with Samba({"data": tree}) as server, Proxy(server, delay_ms=2) as far:
             os.environ.update(server.env)
-            work = Path(home) / "estate"
-            print(f"\n{files:,} files on a Samba server, {os.cpu_count()} processors")
+            work, counted = Path(home) / "estate", ("files", files)
             near = _listing(server, server, work)
             login = [server.host, str(server.port), server.user, server.password]
             near["smbclient.scandir (smbprotocol)"] = lambda: [sys.executable, "-c", WALK, *login]
-            race("Listing, with every row committed", files, rounds, near)
-            distant = _listing(far, server, work)
-            race("The same 2 ms away", files, rounds, distant)
+            title = "Samba, listing, with every row committed"
+            races.race(title, near, counted=counted)
+            races.race(f"{title}, 2 ms away", _listing(far, server, work), counted=counted)
     with served_folder() as tree, tempfile.TemporaryDirectory() as home:
         count = make(tree, files // 10, 20_000)
         give_to_server(tree)
         with Samba({"data": tree}) as server:
             os.environ.update(server.env)
-            work = Path(home) / "estate"
-            reading = {
-                f"migrate crawl --fixity sha256 --workers {n}": _ours(
-                    server, work, "--no-mime", "--fixity", "sha256", "--workers", str(n)
-                )
-                for n in (1, 2)
-            }
-            if shutil.which("rclone"):
-                reading["rclone hashsum sha256, 8 checkers"] = _rclone(
-                    server, server, "hashsum", "sha256", "--download", "--checkers", "8"
-                )
-            race("Reading and hashing files of some 20 KB", count, rounds, reading)
-            permissions = {
-                "migrate crawl --listing-only": _ours(server, work, "--listing-only"),
-                "migrate crawl --listing-only --security": _ours(
-                    server, work, "--listing-only", "--security"
-                ),
-            }
-            race("What owners and permissions cost", count, rounds, permissions)
+            _race_reading(races, server, Path(home) / "estate", count)
 
 
-if __name__ == "__main__":
-    main(*(int(word) for word in (sys.argv[1:] + ["70000", "5"][len(sys.argv) - 1 :])))
+def _race_reading(races: Races, server: Samba, work: Path, count: int) -> None:
+    reading = {
+        f"migrate crawl --fixity sha256 --workers {n}": _ours(
+            server, work, "--no-mime", "--fixity", "sha256", "--workers", str(n)
+        )
+        for n in (2, 1)
+    }
+    if shutil.which("rclone"):
+        reading["rclone hashsum sha256, 8 checkers"] = _rclone(
+            server, server, "hashsum", "sha256", "--download", "--checkers", "8"
+        )
+    races.race("Samba, reading and hashing files of some 20 KB", reading, counted=("files", count))
+    permissions = {
+        "migrate crawl --listing-only": _ours(server, work, "--listing-only"),
+        "migrate crawl --listing-only --security": _ours(
+            server, work, "--listing-only", "--security"
+        ),
+    }
+    title = "Samba, what owners and permissions cost"
+    races.race(title, permissions, counted=("files", count))

@@ -1,0 +1,65 @@
+"""Room: what a crawl's worker has seen and not yet written.
+
+In: rows, one by one; files visited in bulk; files taken over from an earlier scan. Out: parts.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from migrate.bulk import Bulk
+from migrate.estate import Part, write_part
+from migrate.known import Known
+from migrate.model import TABLES
+
+WRITTEN = ("entries", "listings", "digests", "securities", "streams", "proofs")
+
+
+class Gathered:
+    """Rows in memory, and what they add up to. `bulk` holds rows of its own, where there is one."""
+
+    def __init__(self, estate: Path, scan_id: int, bulk: Bulk | None, known: Known | None) -> None:
+        self.estate, self.scan_id, self.bulk, self.known = estate, scan_id, bulk, known
+        self._clear()
+
+    def _clear(self) -> None:
+        self.rows: dict[str, list[tuple[Any, ...]]] = {table: [] for table in WRITTEN}
+        self.taken_over: list[tuple[int, int]] = []  # entries, and their places in `known`
+        self.counts: Counter[str] = Counter()
+        if self.bulk:
+            self.bulk.clear()
+
+    def __len__(self) -> int:
+        return len(self.rows["entries"]) + (len(self.bulk.numbers) if self.bulk else 0)
+
+    def write(self) -> list[Part]:
+        """Put everything on the disk, as parts that do not count yet; the counts go with them."""
+        found = {table: [table_of(table, rows)] for table, rows in self.rows.items() if rows}
+        taken_over = self.taken_over
+        if self.bulk:
+            taken_over = taken_over + self.bulk.taken_over
+            for table, columns in self.bulk.tables().items():
+                found.setdefault(table, []).append(columns)
+        if self.known and taken_over:
+            digests = self.known.digests(self.scan_id, taken_over)
+            found.setdefault("digests", []).append(digests)
+        parts = [
+            write_part(self.estate, table, pa.concat_tables(several))
+            for table, several in found.items()
+        ]
+        if parts:
+            parts[0] = replace(parts[0], counts=dict(self.counts))
+        self._clear()
+        return parts
+
+
+def table_of(table: str, rows: list[tuple[Any, ...]]) -> pa.Table:
+    """Rows, in the order of a table's schema, as columns."""
+    schema = TABLES[table].schema
+    columns = zip(zip(*rows, strict=True), schema.types, strict=True)
+    return pa.Table.from_arrays([pa.array(*column) for column in columns], schema=schema)

@@ -1,0 +1,347 @@
+"""Room: what an earlier scan has read of a share, so that nothing is read twice.
+
+In: the newest finished scan of a share. Out: for a file with the same number, size, mtime and ctime
+the digests that were taken then, wherever it lies now; the file is not opened. A few of them are
+opened all the same, to prove the rest.
+Never: digests across a clock that proves nothing; what could not be read; one of two contents that
+a number may stand for.
+
+Why equal times prove equal bytes. Every change of a file sets its ctime to what the share's clock
+says then. So if the clock had moved on from a file's times before it was read, any change since has
+given it another ctime. If it had not (the file was changed a moment before, clocks tick coarsely,
+the server's goes differently from ours), a later change may look the same. The clock is known to
+have been past a time if, when the scan began, it said more than that: our own on local disks, the
+one that an SMB server tells on connecting. A mounted server tells nothing; there the newest change
+seen on the share was made before the scan ended, so that the scan began after it, less the time the
+scan took. Clocks are taken to move on, never back; what else may be wrong is for the proof to find.
+In memory: a few columns in files, sorted by file number, shared by all workers. A look-up halves
+its way to the number: about 20 steps for a million files, 27 for a hundred million.
+"""
+
+from __future__ import annotations
+
+import mmap
+import shutil
+import tempfile
+import time
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from migrate.estate import SPILL, Estate, Run, Writer
+from migrate.mimetypes import TEXT_NAMES, is_text_name
+from migrate.model import TABLES
+from migrate.scans import is_disproved, scan_before
+from migrate.sources import RECALLS, Stat, Trust
+from migrate.visit import Content, Reading
+
+CLOCK_STEP_NS = 3_000_000_000  # FAT ticks every two seconds; one more for clocks being set right
+LEAST_PROOFS = 10
+NO_NUMBER = (1 << 64) - 1  # as good as 0: the volume has none ([MS-FSCC] 2.1.9)
+KEYS: dict[str, Literal["Q", "q", "B"]] = {
+    "file_id": "Q", "size_bytes": "q", "mtime_ns": "q", "ctime_ns": "q", "flags": "B",
+}  # fmt: skip
+VALUES = {
+    "sample_xxh3": pa.binary(16), "xxh3_128": pa.binary(16), "sha256": pa.binary(32),
+    "mime_no": pa.int32(), "read_in": pa.int32(),
+}  # fmt: skip
+HAS_XXH3, HAS_SHA256, IS_OPEN, IS_ENCRYPTED, TEXT_NAME = 1, 2, 4, 8, 16
+
+
+@dataclass
+class Known:
+    """The files of an earlier scan, by number. `phase` and `stride` say which are read again."""
+
+    folder: Path
+    count: int
+    device_id: int
+    mimes: list[str]
+    stride: int
+    phase: int
+    _keys: list[memoryview] = field(default_factory=list)
+    _values: dict[str, pa.Array] = field(default_factory=dict)
+
+    def open(self) -> None:
+        """Map the files into memory: before workers are forked, so that all of them share it."""
+        self._keys = [memoryview(self._mapped(name)).cast(kind) for name, kind in KEYS.items()]
+        for name, kind in VALUES.items():
+            buffers = [None, pa.py_buffer(self._mapped(name))]
+            self._values[name] = pa.Array.from_buffers(kind, self.count, buffers)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_keys": [], "_values": {}}  # for workers that are no forks
+
+    def find_stat(self, stat: Stat, path: bytes) -> int | None:
+        """The place of a file that is as it was when it was read; None to read it."""
+        if stat.device_id != self.device_id or (stat.attributes or 0) & RECALLS:
+            return None
+        return self.find(stat.file_id, stat.size_bytes, stat.mtime_ns, stat.ctime_ns, path)
+
+    def find(
+        self, file_id: int, size_bytes: int, mtime_ns: int | None, ctime_ns: int | None, path: bytes
+    ) -> int | None:
+        """The place of a file of the share's own disk, as `find_stat` has it."""
+        if not self._keys:
+            self.open()
+        numbers, sizes, mtimes, ctimes, flags = self._keys
+        at = bisect_left(numbers, file_id)
+        if (
+            at == self.count
+            or numbers[at] != file_id
+            or ctimes[at] != ctime_ns
+            or mtimes[at] != mtime_ns
+            or sizes[at] != size_bytes
+            or bool(flags[at] & TEXT_NAME) != is_text_name(path)
+        ):
+            return None
+        return at
+
+    def is_proof(self, place: int) -> bool:
+        """Whether a file is one of those that are read again."""
+        return place % self.stride == self.phase
+
+    def proves(self, place: int, content: Content) -> bool | None:
+        """Whether a file read again has the digests it had; None if it could not be read."""
+        if content.error or content.sample_xxh3 is None:
+            return None
+        known = self.digests(0, [(0, place)]).to_pylist()[0]
+        return all(
+            known[name] is None or value is None or known[name] == value
+            for name, value in zip(("sample_xxh3", "xxh3_128", "sha256"), content[:3], strict=True)
+        )
+
+    def read_in(self, place: int) -> int:
+        """The scan that read a file."""
+        return int(self._values["read_in"][place].as_py())
+
+    def digests(self, scan_id: int, files: list[tuple[int, int]]) -> pa.Table:
+        """Rows of `digests` for files (entry_id, place) that were not opened."""
+        entry_ids, places = zip(*files, strict=True)
+        taken = pa.array(places, pa.int64())
+        flags = pa.array([self._keys[4][place] for place in places], pa.uint8())
+        value = {name: column.take(taken) for name, column in self._values.items()}
+        encrypted = pc.if_else(_bit(flags, IS_OPEN), False, None)
+        columns = {
+            "scan_id": pa.repeat(pa.scalar(scan_id, pa.int32()), len(places)),
+            "entry_id": pa.array(entry_ids, pa.int64()),
+            "sample_xxh3": value["sample_xxh3"],
+            "xxh3_128": pc.if_else(_bit(flags, HAS_XXH3), value["xxh3_128"], None),
+            "sha256": pc.if_else(_bit(flags, HAS_SHA256), value["sha256"], None),
+            "mime": pa.array([*self.mimes, None], pa.string()).take(value["mime_no"]),
+            "encrypted": pc.if_else(_bit(flags, IS_ENCRYPTED), True, encrypted),
+            "error": pa.nulls(len(places), pa.string()),
+            "read_in": value["read_in"],
+        }
+        return pa.table(columns).cast(TABLES["digests"].schema)
+
+    def _mapped(self, name: str) -> mmap.mmap:
+        with (self.folder / name).open("rb") as file:
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+
+def _bit(flags: pa.Array, bit: int) -> pa.Array:
+    return pc.not_equal(pc.bit_wise_and(flags, pa.scalar(bit, pa.uint8())), 0)
+
+
+# What may be believed
+
+
+@dataclass(frozen=True)
+class Basis:
+    """The scan that another one may rest on, and what it knew of the time."""
+
+    run: Run
+    share_ns: int | None  # what the share's clock said at its beginning, where one tells
+    began_ns: int  # by our clock
+    took_ns: int
+
+
+def note_clock(writer: Writer, run: Run, trust: Trust) -> None:
+    """Keep in the log what time it is, on the share and here: before a session has looked at
+    anything, and at its end."""
+    now_ns = time.time_ns()
+    writer.estate.log.append("clock", run=run.run_id, share_ns=trust.now_ns, our_ns=now_ns)
+
+
+def basis_of(estate: Estate, run: Run) -> Basis | None:
+    """What a new scan may rest on, from the log alone."""
+    before = scan_before(estate, run)
+    if before is None or not before.settings["content"] or is_disproved(before):
+        return None
+    clocks = [
+        record
+        for record in estate.log.records
+        if record["kind"] == "clock" and record["run"] == before.run_id
+    ]
+    if not clocks:
+        return None
+    ours, shares = ([record[name] for record in clocks] for name in ("our_ns", "share_ns"))
+    return Basis(before, None if None in shares else min(shares), min(ours), max(ours) - min(ours))
+
+
+@contextmanager
+def known_files(
+    estate: Estate, run: Run, reading: Reading, trust: Trust, device_id: int, proof_percent: float
+) -> Iterator[Known | None]:
+    """What may be taken over into a run; None if there is nothing. Ends with the `with` block.
+
+    Errors: OSError if the estate has no room for it."""
+    basis = basis_of(estate, run)
+    if basis is None or not trust.lasting or not reading.content or reading.reread:
+        yield None
+        return
+    folder = Path(tempfile.mkdtemp(prefix=SPILL, dir=estate.root))
+    try:
+        count, mimes = _gather(estate, basis, reading, folder)
+        proofs = max(LEAST_PROOFS, round(count * proof_percent / 100))
+        stride = max(1, count // proofs)
+        known = Known(folder, count, device_id, mimes, stride, run.run_id * 7919 % stride)
+        if count:
+            known.open()
+        yield known if count else None
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+# Gathering
+
+
+def _gather(estate: Estate, basis: Basis, reading: Reading, folder: Path) -> tuple[int, list[str]]:
+    """Write the columns. Returns how many files there are, and the types they have."""
+    from migrate.engine.query import Query
+
+    with Query(estate) as query:
+        files = _read_before(query, basis, reading)
+        types = _of_scan(query, "digests", basis.run).select("mime").distinct()
+        mimes = [row["mime"] for row in query.rows(types.order_by("mime")) if row["mime"]]
+        numbered = query.given(
+            [{"mime": mime, "mime_no": number} for number, mime in enumerate(mimes)],
+            pa.schema([("mime", pa.string()), ("mime_no", pa.int32())]),
+        )
+        files = files.left_join(numbered, "mime").drop("mime", "mime_right")
+        files = files.mutate(mime_no=files.mime_no.fill_null(len(mimes)))
+        count = _write(query.batches(files.order_by("file_id"), 1 << 17), folder)
+    return count, mimes
+
+
+def _of_scan(query: Any, name: str, run: Run) -> Any:
+    """What was read of a scan's files, by itself and by later stages."""
+    table = query.every_scan(name)
+    return table.filter(table.scan_id == run.run_id).drop("scan_id")
+
+
+def _read_before(query: Any, basis: Basis, reading: Reading) -> Any:
+    """The files of the earlier scan that it has read, or taken over, and that prove something."""
+    import ibis
+
+    entries = query.run_table("entries", basis.run)
+    root = entries.filter(entries.depth == 0).select("device_id")
+    files = entries.filter(
+        entries.kind == "file", entries.error.isnull(), entries.ctime_ns > 0,
+        entries.mtime_ns.notnull(),
+        entries.file_id > 0, entries.file_id < ibis.literal(NO_NUMBER, "uint64"),
+    ).semi_join(root, "device_id")  # fmt: skip
+    proven_ns = _proven_ns(query, files, basis)
+    table = files.inner_join(_of_scan(query, "digests", basis.run), "entry_id", rname="d_{name}")
+    table = table.left_join(
+        _of_scan(query, "whole_digests", basis.run), "entry_id", rname="w_{name}"
+    )
+    xxh3 = ibis.coalesce(table.xxh3_128, table.w_xxh3_128)
+    sha256 = ibis.coalesce(table.sha256, table.w_sha256)
+    read_in = table.read_in.fill_null(basis.run.run_id)
+    wanted = [
+        table.d_error.isnull(), table.w_error.isnull(), table.sample_xxh3.notnull(),
+        table.read_in.notnull()  # proven when it was taken over
+        | ((table.ctime_ns < proven_ns) & (table.mtime_ns < proven_ns)),
+        read_in.isin(_enough(query.estate, reading)),
+    ]  # fmt: skip
+    if reading.sha256:
+        wanted.append(sha256.notnull())
+    text_names = [table.name.lower().endswith(name.decode()) for name in TEXT_NAMES]
+    flags = sum(
+        ibis.ifelse(test, bit, 0)
+        for test, bit in (
+            (xxh3.notnull(), HAS_XXH3), (sha256.notnull(), HAS_SHA256),
+            (table.encrypted == ibis.literal(False), IS_OPEN), (table.encrypted, IS_ENCRYPTED),
+            (ibis.or_(*text_names), TEXT_NAME),
+        )
+    )  # fmt: skip
+    return table.filter(*wanted).select(
+        "file_id", "size_bytes", "mtime_ns", "ctime_ns", "sample_xxh3", "mime",
+        xxh3_128=xxh3, sha256=sha256, read_in=read_in, flags=flags.cast("uint8"),
+    )  # fmt: skip
+
+
+def _proven_ns(query: Any, files: Any, basis: Basis) -> int:
+    """The time that the share's clock had passed for certain when the earlier scan began."""
+    if basis.share_ns is not None:
+        return basis.share_ns - CLOCK_STEP_NS
+    seen = files.filter(files.ctime_ns <= basis.began_ns)
+    newest = next(query.rows(seen.aggregate(newest=seen.ctime_ns.max())))["newest"]
+    return (newest or 0) - basis.took_ns - CLOCK_STEP_NS
+
+
+def _enough(estate: Estate, reading: Reading) -> list[int]:
+    """The scans that read as much of a file as is to be read now. What one that listed only has of
+    a file was read for dedupe, with its type."""
+    return [
+        run.run_id
+        for run in estate.runs("crawl")
+        if (not reading.mime or run.settings["mime"] or not run.settings["content"])
+        and (not reading.strict_types or (run.settings["strict_types"] and run.settings["content"]))
+    ]
+
+
+def _write(batches: Iterable[pa.RecordBatch], folder: Path) -> int:
+    """Append rows that come by number to the columns; returns how many were kept."""
+    count, names = 0, [*KEYS, *VALUES]
+    held = pa.schema([]).empty_table()  # the last number so far: more of it may come
+    with ExitStack() as stack:
+        files = {name: stack.enter_context((folder / name).open("wb")) for name in names}
+        for batch in batches:
+            table = pa.Table.from_batches([batch])
+            table = pa.concat_tables([held, table]) if held.num_rows else table
+            last = pc.index(table["file_id"], table["file_id"][-1]).as_py()
+            if last:
+                count += _append(files, _one_each(table.slice(0, last)))
+            held = table.slice(last)
+        if held.num_rows:
+            count += _append(files, _one_each(held))
+    return count
+
+
+def _one_each(table: pa.Table) -> pa.Table:
+    """One row for each number; none where its rows differ: then the scan saw it change, or two
+    disks use the number."""
+    numbers = table["file_id"].combine_chunks()
+    other = pc.not_equal(numbers[1:], numbers[:-1])
+    edge = pa.array([True])
+    alone = pc.and_(pa.concat_arrays([edge, other]), pa.concat_arrays([other, edge]))
+    if pc.all(alone).as_py():
+        return table
+    several = table.filter(pc.invert(alone)).to_pylist()
+    kept = []
+    for _, rows in groupby(several, key=itemgetter("file_id")):
+        first, *rest = rows
+        if all({**row, "read_in": first["read_in"]} == first for row in rest):
+            kept.append(first)
+    again = pa.Table.from_pylist(kept, schema=table.schema)
+    return pa.concat_tables([table.filter(alone), again]).sort_by("file_id")
+
+
+def _append(files: Mapping[str, BinaryIO], table: pa.Table) -> int:
+    for name, file in files.items():
+        column = table[name].combine_chunks()
+        if name in VALUES and pa.types.is_fixed_size_binary(VALUES[name]):
+            column = pc.fill_null(column, bytes(VALUES[name].byte_width)).cast(VALUES[name])
+        width = column.type.bit_width // 8
+        file.write(column.buffers()[1].slice(column.offset * width, len(column) * width))
+    return int(table.num_rows)

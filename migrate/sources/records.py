@@ -1,0 +1,142 @@
+"""Room: what statx(2) says of many files, kept as the kernel writes it. Linux only.
+
+In: files, one after another. Out: columns, all at once: to make values of every file by itself
+takes longer than to ask the kernel. Layout: man 2 statx, linux/stat.h.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import struct
+from stat import S_ISREG
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from migrate.sources.linux import (
+    AT_EMPTY_PATH,
+    AT_SYMLINK_NOFOLLOW,
+    BASIC_AND_BIRTH,
+    HAS_BIRTH,
+    libc,
+)
+from migrate.wording import NANOSECOND
+
+_RECORD_BYTES = 256
+_WRITTEN, _WRITTEN_END = 96, 128  # where the changed and modified times stand
+_NUMBERS = {  # where numbers stand, and what they are
+    "mask": (0, pa.uint32()), "link_count": (16, pa.uint32()), "uid": (20, pa.uint32()),
+    "mode": (28, pa.uint16()), "file_id": (32, pa.uint64()), "size_bytes": (40, pa.int64()),
+    "major": (136, pa.uint32()), "minor": (140, pa.uint32()),
+}  # fmt: skip
+_TIMES = {"atime_ns": 64, "birthtime_ns": 80, "ctime_ns": 96, "mtime_ns": 112}
+_NANOSECONDS = 8  # behind the seconds of a time
+_LETTERS: dict[pa.DataType, Literal["H", "I", "Q", "q"]] = {
+    pa.uint16(): "H",
+    pa.uint32(): "I",
+    pa.uint64(): "Q",
+    pa.int64(): "q",
+}
+_MOST_SECONDS = (1 << 63) // NANOSECOND - 1  # that the tables can hold, see `storable`
+_size = struct.Struct("=40xq")
+_identity = struct.Struct("=28xH2xQq48xqI4xqI12xII")  # as in `look_in`
+
+
+class Records:
+    """The records of some files, at most as many as there is `room` for, until they are taken."""
+
+    def __init__(self, room: int) -> None:
+        self.room, self.count = room, 0
+        self._buffer = bytearray((room + 1) * _RECORD_BYTES)  # the last is for a second look
+        self._view = memoryview(self._buffer)
+        start = ctypes.addressof(ctypes.c_char.from_buffer(self._buffer))
+        places = range(start, start + len(self._buffer), _RECORD_BYTES)
+        self._places = [ctypes.c_void_p(place) for place in places]
+
+    def look_in(self, folder: int, name: bytes) -> tuple[int, int, int, int, int]:
+        """Note what a file of an open folder is now, without opening it: the device, its number
+        there, size, and when it was modified and changed (ns).
+
+        Errors: OSError, also for what is no plain file (any more)."""
+        place = self._places[self.count]
+        if libc.statx(folder, name, AT_SYMLINK_NOFOLLOW, BASIC_AND_BIRTH, place):
+            raise OSError
+        found = _identity.unpack_from(self._buffer, self.count * _RECORD_BYTES)
+        mode, number, size, changed, changed_ns, modified, modified_ns, major, minor = found
+        if not S_ISREG(mode):
+            raise OSError
+        modified_ns += modified * NANOSECOND
+        return (
+            os.makedev(major, minor),
+            number,
+            size,
+            modified_ns,
+            changed * NANOSECOND + changed_ns,
+        )
+
+    def look(self, descriptor: int) -> int:
+        """Note what an open file is now; its size. `keep` makes it count."""
+        self._statx(descriptor, self.count)
+        size: int = _size.unpack_from(self._buffer, self.count * _RECORD_BYTES)[0]
+        return size
+
+    def has_changed(self, descriptor: int) -> bool:
+        """Whether the file looked at last has been written to since."""
+        self._statx(descriptor, self.room)
+        return self._written(self.count) != self._written(self.room)
+
+    def keep(self) -> None:
+        self.count += 1
+
+    def take(self) -> bytes:
+        """The records kept, for `columns`; there is room again."""
+        kept = bytes(self._view[: self.count * _RECORD_BYTES])
+        self.count = 0
+        return kept
+
+    def _statx(self, descriptor: int, number: int) -> None:
+        if libc.statx(descriptor, b"", AT_EMPTY_PATH, BASIC_AND_BIRTH, self._places[number]):
+            raise OSError  # whoever looks again one by one learns its number
+
+    def _written(self, number: int) -> memoryview:
+        at = number * _RECORD_BYTES
+        return self._view[at + _WRITTEN : at + _WRITTEN_END]
+
+
+def columns(records: bytes) -> dict[str, pa.Array]:
+    """The columns of `entries` that describe files, a row for each record; and `uid`."""
+    found = {name: _every(records, at, kind) for name, (at, kind) in _NUMBERS.items()}
+    has_birth = pc.not_equal(pc.bit_wise_and(found.pop("mask"), HAS_BIRTH), 0)
+    found |= {name: _time(records, at) for name, at in _TIMES.items()}
+    born = found["birthtime_ns"]
+    found["birthtime_ns"] = pc.if_else(pc.and_(has_birth, pc.not_equal(born, 0)), born, None)
+    found["mode"] = pc.bit_wise_and(found["mode"], 0o7777)
+    found["device_id"] = _devices(found.pop("major"), found.pop("minor"))
+    return found
+
+
+def _every(records: bytes, at: int, kind: pa.DataType) -> pa.Array:
+    """The number that stands at a place of every record."""
+    letter = _LETTERS[kind]
+    width = struct.calcsize(letter)
+    numbers = memoryview(records).cast(letter)[at // width :: _RECORD_BYTES // width]
+    buffer = pa.py_buffer(numbers.tobytes())
+    return pa.Array.from_buffers(kind, len(numbers), [None, buffer])
+
+
+def _time(records: bytes, at: int) -> pa.Array:
+    """Nanoseconds; null where the tables cannot hold them."""
+    seconds = _every(records, at, pa.int64())
+    storable = pc.less_equal(pc.abs(seconds), _MOST_SECONDS)
+    nanoseconds = _every(records, at + _NANOSECONDS, pa.uint32()).cast(pa.int64())
+    whole = pc.multiply(pc.if_else(storable, seconds, 0), NANOSECOND)
+    return pc.if_else(storable, pc.add(whole, nanoseconds), None)
+
+
+def _devices(major: pa.Array, minor: pa.Array) -> pa.Array:
+    both = pc.bit_wise_or(pc.shift_left(major.cast(pa.uint64()), 32), minor.cast(pa.uint64()))
+    found = both.dictionary_encode()
+    numbers = [os.makedev(one >> 32, one & 0xFFFFFFFF) for one in found.dictionary.to_pylist()]
+    return pa.array(numbers, pa.uint64()).take(found.indices)
