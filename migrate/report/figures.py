@@ -19,7 +19,7 @@ from migrate.config import Config, load
 from migrate.engine.query import Query
 from migrate.estate import Estate
 from migrate.expressions import full_path
-from migrate.facts import content_key, contents, known_formats
+from migrate.facts import content_key, contents, known_contents
 from migrate.flag.rules import LADDER, as_of_date, load_holds
 from migrate.report import logged, sections
 from migrate.report.headlines import Headline, headlines
@@ -49,7 +49,7 @@ def formats(estate: Estate, most: int = 20) -> list[Figure]:
     with Query(estate) as query:
         files = contents(query)
         files = files.mutate(content_key=content_key(files))
-        known = known_formats(query).select("content_key", "puid", "format_name")
+        known = known_contents(query, "formats").select("content_key", "puid", "format_name")
         joined = files.inner_join(known.distinct(on="content_key"), "content_key")
         counted = joined.group_by(["puid", "format_name"]).aggregate(files=joined.count())
         return list(query.rows(counted.order_by(ibis.desc("files"), "puid").limit(most)))
