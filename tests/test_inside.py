@@ -60,6 +60,7 @@ def make_share(root: Path) -> Path:
     (people / "old.txt").write_text(" ".join(WORDS))
     (people / "new.txt").write_text(" ".join(NEWER))
     (people / "other.txt").write_text(" ".join(f"unlike{n}" for n in range(200)))
+    (people / "scanned.pdf").write_bytes(pdf())
     (people / "broken.docx").write_bytes(b"PK\x03\x04 nothing")
     for name, days in (("old.txt", 900), ("new.txt", 100), ("other.txt", 50)):
         age(people / name, days)
@@ -147,7 +148,8 @@ def test_numbers_and_markings_in_text(looked: Path) -> None:
     assert found["People/clinic.xlsx"][1] == 2
     assert found["People/moves.pdf"] == (0, 0, 1, None)
     assert found["People/other.txt"] == (0, 0, 0, None)
-    assert found["People/broken.docx"] == found["Data/all.zip"] == (None,) * 4
+    for name in ("People/broken.docx", "People/scanned.pdf", "Data/all.zip"):
+        assert found[name] == (None,) * 4, name
     failed = {row[-1] for row in rows(looked, "looks") if row[-1]}
     assert failed == {"damaged", "reader_failed"}
 
@@ -200,7 +202,7 @@ def test_again_there_is_nothing_to_do(looked: Path) -> None:
     before = len(Estate(looked).runs())
     found = run_json("inspect", "-e", looked)
     assert found["contents"] == 0
-    assert found["failures"] == {"damaged": 2, "reader_failed": 1}
+    assert found["failures"] == {"damaged": 2, "no_text": 1, "reader_failed": 1}
     assert (found["shortcuts_gone"], found["ni_numbers"], found["near_dups"]) == (2, 2, 1)
     assert len(Estate(looked).runs()) == before
 

@@ -91,7 +91,8 @@ def looked_into(estate: Estate) -> tuple[Figure, list[Figure]]:
         files = files.select("entry_id", content_key=content_key(files))
         table = files.inner_join(query.table("inside"), "content_key")
         sums = {name: total(test(table)) for name, (_, test) in INSIDE.items()}
-        looks = query.table("looks")
+        looks = known_contents(query, "looks")
+        looks = looks.mutate(error=ibis.ifelse(looks.words == 0, "no_text", looks.error))
         failed = looks.filter(looks.error.notnull()).group_by("error")
         failed = failed.aggregate(files=ibis._.count()).order_by(ibis.desc("files"), "error")
         return next(query.rows(table.aggregate(**sums))), list(query.rows(failed))
