@@ -89,12 +89,13 @@ def content_key(table: Any) -> Any:
     return ibis.coalesce(known, "entry " + table.entry_id.cast("string"))
 
 
-def known_formats(query: Query) -> Any:
-    """What was identified, in this scan or an earlier one: a format belongs to a content. Failures,
-    and what has no digest to know it by, only of the scans that count."""
-    formats, now = query.every_scan("formats"), [run.run_id for run in query.estate.scans()]
-    lasting = formats.error.isnull() & ~formats.content_key.startswith("entry ")
-    return formats.filter(formats.scan_id.isin(now) | lasting)
+def known_contents(query: Query, name: str) -> Any:
+    """What a table says of contents (formats, looks, checksums), from this scan or an earlier one:
+    a format belongs to a content. Failures, and what has no digest to know it by, only of the scans
+    that count."""
+    table, now = query.every_scan(name), [run.run_id for run in query.estate.scans()]
+    lasting = table.error.isnull() & ~table.content_key.startswith("entry ")
+    return table.filter(table.scan_id.isin(now) | lasting)
 
 
 def facts(query: Query, config: Config) -> Any:
@@ -181,7 +182,7 @@ def _joined(query: Query) -> Any:
 
 def _formats(query: Query, files: Any) -> Any:
     """The format of each file whose content was looked at."""
-    formats = known_formats(query)
+    formats = known_contents(query, "formats")
     looked_at = formats.error.isnull()
     formats = formats.select(
         "content_key", "puid", "format_name", "ext_mismatch", format_error=formats.error,

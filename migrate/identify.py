@@ -23,7 +23,7 @@ from migrate.engine.suspects import past_crashes
 from migrate.engine.workers import note
 from migrate.errors import MigrateError
 from migrate.estate import Run, Writer
-from migrate.facts import content_key, contents, known_formats
+from migrate.facts import content_key, contents, known_contents
 from migrate.mimetypes import OLE2_SIGNATURE
 from migrate.paths import extension, to_raw
 from migrate.sources import Found, error_code
@@ -39,7 +39,7 @@ def unidentified(query: Query) -> Any:
     files = contents(query)
     files = files.filter(files.size_bytes > 0, files.read_error.isnull())
     files = files.mutate(content_key=content_key(files))
-    files = files.anti_join(known_formats(query), "content_key")
+    files = files.anti_join(known_contents(query, "formats"), "content_key")
     files = files.order_by("entry_id").distinct(on="content_key", keep="first")
     return files.select(*COLUMNS, "content_key")
 

@@ -304,7 +304,7 @@ _TABLES = [
                     ),
                 ),
                 ("target", pa.string()),  # of a shortcut
-                ("words", pa.int32()),  # of a document's text, as are the following
+                ("words", pa.int32()),  # of a document's text, as are the following; 0: only this
                 ("ni_numbers", pa.int32()),
                 ("nhs_numbers", pa.int32()),
                 ("prison_numbers", pa.int32()),

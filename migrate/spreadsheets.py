@@ -16,9 +16,10 @@ from python_calamine import CalamineWorkbook
 
 DECLARATIONS_BYTES = 4096  # they stand at the beginning of a file, or nowhere
 BLOCK_BYTES = 1 << 20
-_FAR = re.compile(rb'\br="([A-Z]{2,3})(\d{1,7})"')
-_ROW = re.compile(rb'<(?:\w+:)?row\b[^>]*?\br="(\d{1,9})"')
-_FEWEST_COLUMNS = 26  # those with one letter are not looked for
+# Where a cell or a row says it is, in whatever part: the reader takes its word, and one part's name
+# is as good as another's.
+_PLACE = re.compile(rb"""(?i)\br\s*=\s*["']([A-Z]{0,9})(\d{1,20})["']""")
+LONGEST_PLACE = 64
 
 
 class Refused(Exception):
@@ -41,20 +42,20 @@ def open_workbook(content: bytes, most_bytes: int, most_cells: int) -> CalamineW
         for info in archive.infolist():
             if b"<!DOCTYPE" in archive.open(info).read(DECLARATIONS_BYTES):
                 raise Refused(f"holds a document type in {info.filename}: no spreadsheet does")
-            if info.filename.startswith("xl/worksheets/") and info.filename.endswith(".xml"):
-                _refuse_far_cells(archive, info, most_cells)
+            _refuse_far_cells(archive, info, most_cells)
     return CalamineWorkbook.from_filelike(io.BytesIO(content))
 
 
 def _refuse_far_cells(archive: zipfile.ZipFile, info: zipfile.ZipInfo, most_cells: int) -> None:
     """A sheet is as wide as its last column and as long as its last row."""
-    columns, rows, tail = _FEWEST_COLUMNS, 0, b""
+    columns, rows, tail = 1, 1, b""
     with archive.open(info) as file:
         while block := file.read(BLOCK_BYTES):
             text = tail + block
-            columns = max([columns, *(_column(match[1]) for match in _FAR.finditer(text))])
-            rows = max([rows, *(int(number) for number in _ROW.findall(text))])
-            tail = text[-200:]
+            places = _PLACE.findall(text)
+            columns = max([columns, *map(_column, {letters for letters, _ in places})])
+            rows = max([rows, *map(int, {number for _, number in places})])
+            tail = text[-LONGEST_PLACE:]
     if columns * rows > most_cells:
         raise TooLarge(
             f"has a value far outside its table, in row {rows:,} or in column number {columns:,}"
@@ -63,6 +64,6 @@ def _refuse_far_cells(archive: zipfile.ZipFile, info: zipfile.ZipInfo, most_cell
 
 def _column(letters: bytes) -> int:
     number = 0
-    for letter in letters:
+    for letter in letters.upper():
         number = number * 26 + letter - 64
     return number

@@ -133,6 +133,7 @@ def test_a_register_that_would_fill_the_memory(tmp_path):
     workbook(tmp_path / "good.xlsx", ["reference", "title"], ["INQ-1", "t"])
     spoilt = {
         "far.xlsx": (b'r="B2"', b'r="XFC1048570"'),
+        "long.xlsx": (b'r="A2"', b"r = 'a1048570'"),
         "entities.xlsx": (b"<worksheet", b'<!DOCTYPE x [<!ENTITY a "a">]><worksheet'),
     }
     for name, (old, new) in spoilt.items():
@@ -140,9 +141,10 @@ def test_a_register_that_would_fill_the_memory(tmp_path):
             for item in good.namelist():
                 content = good.read(item)
                 bad.writestr(item, content.replace(old, new) if "sheet1" in item else content)
-    found = faults(tmp_path, "hold_files: [far.xlsx, entities.xlsx]\n")
+    found = faults(tmp_path, "hold_files: [far.xlsx, long.xlsx, entities.xlsx]\n")
     words = {fault.file: fault.message for fault in found}
     assert "far outside its table" in words["far.xlsx"]
+    assert "more than 20,000 rows" in words["long.xlsx"]
     assert "document type" in words["entities.xlsx"]
 
 

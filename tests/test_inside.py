@@ -13,11 +13,13 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import ROOT, rows, run, run_json
 from inside_files import docx, lnk, packed, pdf, xlsx
+from samba import Samba, give_to_server
 
 from migrate.config import load
 from migrate.engine.query import Query
 from migrate.estate import Estate
 from migrate.facts import facts
+from migrate.smb.address import parse_address
 
 WORDS = [f"{word}{n}" for n in range(40) for word in ("prison", "court", "plan", "of", "staff")]
 NEWER = [*WORDS[:100], "changed", "here", *WORDS[102:]]
@@ -58,6 +60,7 @@ def make_share(root: Path) -> Path:
     (people / "old.txt").write_text(" ".join(WORDS))
     (people / "new.txt").write_text(" ".join(NEWER))
     (people / "other.txt").write_text(" ".join(f"unlike{n}" for n in range(200)))
+    (people / "scanned.pdf").write_bytes(pdf())
     (people / "broken.docx").write_bytes(b"PK\x03\x04 nothing")
     for name, days in (("old.txt", 900), ("new.txt", 100), ("other.txt", 50)):
         age(people / name, days)
@@ -145,7 +148,8 @@ def test_numbers_and_markings_in_text(looked: Path) -> None:
     assert found["People/clinic.xlsx"][1] == 2
     assert found["People/moves.pdf"] == (0, 0, 1, None)
     assert found["People/other.txt"] == (0, 0, 0, None)
-    assert found["People/broken.docx"] == found["Data/all.zip"] == (None,) * 4
+    for name in ("People/broken.docx", "People/scanned.pdf", "Data/all.zip"):
+        assert found[name] == (None,) * 4, name
     failed = {row[-1] for row in rows(looked, "looks") if row[-1]}
     assert failed == {"damaged", "reader_failed"}
 
@@ -198,7 +202,7 @@ def test_again_there_is_nothing_to_do(looked: Path) -> None:
     before = len(Estate(looked).runs())
     found = run_json("inspect", "-e", looked)
     assert found["contents"] == 0
-    assert found["failures"] == {"damaged": 2, "reader_failed": 1}
+    assert found["failures"] == {"damaged": 2, "no_text": 1, "reader_failed": 1}
     assert (found["shortcuts_gone"], found["ni_numbers"], found["near_dups"]) == (2, 2, 1)
     assert len(Estate(looked).runs()) == before
 
@@ -239,6 +243,30 @@ def test_after_the_share_has_changed(looked: Path, tmp_path: Path) -> None:
     assert after["Links/gone.lnk"][0] == "works"
     assert after["Links/works.lnk"][0] == "gone"
     assert after["Data/all.zip"][1] == "some"
+
+
+def test_over_a_server(looked: Path, samba: Samba, samba_folder: Path, tmp_path: Path) -> None:
+    """Through SMB the same is seen inside, and the address tells which share shortcuts mean."""
+    for path in (looked.parent / "share").rglob("*"):
+        copy = samba_folder / path.relative_to(looked.parent / "share")
+        if path.is_dir():
+            copy.mkdir(exist_ok=True)
+        elif not path.is_symlink():
+            shutil.copy2(path, copy)
+    host, at = parse_address(samba.url("data")).host, samba_folder.name
+    (samba_folder / "Links" / "by server.lnk").write_bytes(
+        lnk(network=(rf"\\{host}\data", rf"{at}\Data\table 1.csv"))
+    )
+    give_to_server(samba_folder)
+    estate = tmp_path / "estate"
+    run("init", estate, "--share", f"dept={samba.url('data', at)}", **samba.env)
+    for stage in ("crawl", "dedupe", "inspect"):
+        run(stage, "-e", estate, **samba.env)
+    there, here = (known(one, "members", "members_elsewhere") for one in (estate, looked))
+    assert {path: there[path] for path in here if path.endswith("zip")} == {
+        path: value for path, value in here.items() if path.endswith("zip")
+    }
+    assert known(estate, "shortcut")["Links/by server.lnk"] == ("works",)
 
 
 def test_before_dedupe_it_refuses(tmp_path: Path) -> None:

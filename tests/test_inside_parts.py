@@ -364,6 +364,7 @@ def test_documents_of_all_kinds_are_read() -> None:
         assert (found["marking"] == "official_sensitive") == (ext in ("docx", "pdf")), ext
         assert len(found["minhash"]) == SLOTS, (ext, found)
         assert not [value for value in found.values() if isinstance(value, str) and "AB" in value]
+    assert limited.ask({"ext": "pdf"}, pdf()) == {"words": 0}  # a scanned page: nothing is known
     for ext in ("docx", "pdf", "xls", "msg"):
         assert limited.ask({"ext": ext}, b"not at all")["error"] == "reader_failed"
     limited.close()

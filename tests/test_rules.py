@@ -700,7 +700,7 @@ LISTS = {"x": ["y", "z/a"]}
 
 def test_every_field_knows_unknown():
     """For every field there is: asked of an entry of which nothing is known, it matches nothing."""
-    value = {"": ["x", "1", "true", "file", "none"], "exists": []}
+    value = {"": ["x", "1", "true", "file", "none", "web", "secret"], "exists": []}
     facts, columns = table([{}]), {}
     for name, field in FIELDS.items():
         for word in field.modifiers:

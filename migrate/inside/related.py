@@ -19,7 +19,7 @@ import ibis
 from migrate.config import Config, Share, share_place
 from migrate.engine.query import Query
 from migrate.expressions import folded, full_path
-from migrate.facts import content_key, contents
+from migrate.facts import content_key, contents, known_contents
 from migrate.inside.text import SLOTS
 from migrate.smb.address import is_address, parse_address
 
@@ -28,27 +28,9 @@ MANY_NAMES = r"~\d|\\\.\.?(\\|$)"
 FEWEST_SHARED = 0.7  # of the three-word runs of two texts, for near duplicates
 
 
-def looks(query: Query) -> Any:
-    """Every look that still holds: contents do not change, what failed may have been mended, and a
-    content known by its entry alone is that of its scan."""
-    return _still_true(query, "looks")
-
-
-def checksums(query: Query) -> Any:
-    """Every CRC-32 that still holds."""
-    return _still_true(query, "checksums")
-
-
-def _still_true(query: Query, name: str) -> Any:
-    table = query.every_scan(name)
-    now = [run.run_id for run in query.estate.scans()]
-    by_content = table.error.isnull() & ~table.content_key.startswith("entry ")
-    return table.filter(by_content | table.scan_id.isin(now))
-
-
 def packed(query: Query) -> Any:
     """Every file in an archive: the archive's content_key, lower_name, size_bytes, crc32."""
-    table = looks(query)
+    table = known_contents(query, "looks")
     table = table.filter(table.members.notnull())
     one = table.select("content_key", member=table.members.unnest())
     return one.select(
@@ -59,7 +41,7 @@ def packed(query: Query) -> Any:
 
 def inside(query: Query, known_as: dict[str, list[str]]) -> Any:
     """The table `inside`; `known_as` says how shortcuts call each share."""
-    table = looks(query)
+    table = known_contents(query, "looks")
     table = table.filter(table.error.isnull()).drop("members", "minhash", "bands")
     for other in (_elsewhere(query), _shortcuts(query, known_as), _near(query)):
         table = table.left_join(other, "content_key").drop("content_key_right")
@@ -71,7 +53,7 @@ def _elsewhere(query: Query) -> Any:
     members = packed(query)
     files = contents(query)
     files = files.mutate(content_key=content_key(files), lower_name=folded(files.name))
-    outside = files.inner_join(checksums(query), "content_key")
+    outside = files.inner_join(known_contents(query, "checksums"), "content_key")
     outside = outside.filter(outside.crc32.notnull())
     outside = outside.select("lower_name", "size_bytes", "crc32", there=ibis.literal(1)).distinct()
     found = members.left_join(outside, ["lower_name", "size_bytes", "crc32"])
@@ -99,7 +81,7 @@ def windows_roots(config: Config, estate_root: Path, share: Share) -> list[str]:
 
 def _shortcuts(query: Query, known_as: dict[str, list[str]]) -> Any:
     """Of every shortcut: where it points and whether that is there."""
-    table = looks(query)
+    table = known_contents(query, "looks")
     table = table.filter(table.target.notnull()).select("content_key", "target")
     table = table.mutate(lower_path=_in_estate(table.target, known_as))
     ways = table.filter(table.lower_path.notnull())
@@ -187,7 +169,7 @@ def _near(query: Query) -> Any:
 def _dated(query: Query) -> Any:
     """Every document with a signature that is still there: `doc` is the newest file with this
     content, `content` the same for equal bytes of whatever name."""
-    table = looks(query)
+    table = known_contents(query, "looks")
     table = table.filter(table.minhash.notnull()).select("content_key", "minhash", "bands")
     files = contents(query)
     files = files.mutate(content_key=content_key(files), full_path=full_path(files))

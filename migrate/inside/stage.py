@@ -26,9 +26,9 @@ from migrate.engine.workers import Worker
 from migrate.errors import MigrateError
 from migrate.estate import Run, Writer
 from migrate.expressions import extension_of, folded
-from migrate.facts import content_key, contents
+from migrate.facts import content_key, contents, known_contents
 from migrate.inside import archives, shortcuts, text
-from migrate.inside.related import checksums, inside, looks, packed, windows_roots
+from migrate.inside.related import inside, packed, windows_roots
 from migrate.sources import OpenFile
 
 MOST_DOCUMENT_BYTES = 128 << 20
@@ -110,7 +110,7 @@ def not_looked_at(query: Query, with_text: bool) -> Any:
         kinds.append((ext.isin([*text.TYPES]) & ~locked, "document"))
     files = files.mutate(what=ibis.cases(*kinds), ext=ext, content_key=content_key(files))
     files = files.filter(files.what.notnull())
-    files = files.anti_join(looks(query), "content_key")
+    files = files.anti_join(known_contents(query, "looks"), "content_key")
     files = files.order_by("entry_id").distinct(on="content_key", keep="first")
     return files.select(*COLUMNS, "content_key", "what", "ext")
 
@@ -121,7 +121,7 @@ def without_checksum(query: Query) -> Any:
     files = files.filter(files.size_bytes > 0, files.read_error.isnull())
     files = files.mutate(lower_name=folded(files.name), content_key=content_key(files))
     files = files.semi_join(packed(query), ["lower_name", "size_bytes"])
-    files = files.anti_join(checksums(query), "content_key")
+    files = files.anti_join(known_contents(query, "checksums"), "content_key")
     files = files.order_by("entry_id").distinct(on="content_key", keep="first")
     return files.select(*COLUMNS, "content_key")
 

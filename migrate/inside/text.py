@@ -85,6 +85,8 @@ def reader() -> Callable[[Answer, bytes], Answer]:
         everything = "\n".join([*headers, text, *attached])
         if len(everything) > MOST_LETTERS:
             return {"error": "too_much_text"}
+        if not everything.strip():
+            return {"words": 0}  # pictures of pages, perhaps: that is not "no numbers"
         every = text.lower().split()
         answer = {"words": len(every), "marking": marking(headers, text)}
         answer |= counts(everything)

@@ -18,7 +18,7 @@ import ibis
 from migrate.config import Config, load
 from migrate.engine.query import Query
 from migrate.estate import Estate
-from migrate.facts import content_key, contents, known_formats
+from migrate.facts import content_key, contents, known_contents
 from migrate.flag.rules import LADDER, as_of_date, load_holds
 from migrate.report import logged, sections
 from migrate.report.headlines import Headline, headlines
@@ -48,7 +48,7 @@ def formats(estate: Estate, most: int = 20) -> list[Figure]:
     with Query(estate) as query:
         files = contents(query)
         files = files.mutate(content_key=content_key(files))
-        known = known_formats(query).select("content_key", "puid", "format_name")
+        known = known_contents(query, "formats").select("content_key", "puid", "format_name")
         joined = files.inner_join(known.distinct(on="content_key"), "content_key")
         counted = joined.group_by(["puid", "format_name"]).aggregate(files=joined.count())
         return list(query.rows(counted.order_by(ibis.desc("files"), "puid").limit(most)))
@@ -80,7 +80,8 @@ def looked_into(estate: Estate) -> tuple[Figure, list[Figure]]:
         files = files.select("entry_id", content_key=content_key(files))
         table = files.inner_join(query.table("inside"), "content_key")
         sums = {name: total(test(table)) for name, (_, test) in INSIDE.items()}
-        looks = query.table("looks")
+        looks = known_contents(query, "looks")
+        looks = looks.mutate(error=ibis.ifelse(looks.words == 0, "no_text", looks.error))
         failed = looks.filter(looks.error.notnull()).group_by("error")
         failed = failed.aggregate(files=ibis._.count()).order_by(ibis.desc("files"), "error")
         return next(query.rows(table.aggregate(**sums))), list(query.rows(failed))
