@@ -301,8 +301,7 @@ def test_a_rescan_makes_what_rests_on_the_old_scan_out_of_date(tmp_path) -> None
     run("flag", "-e", estate)
     run("manifest", "-e", estate)
     outcomes = {
-        name: run_json("explain", "-e", estate, f"s/{name}")["outcome"]["outcome"]
-        for name in names
+        name: run_json("explain", "-e", estate, f"s/{name}")["outcome"]["outcome"] for name in names
     }
     assert outcomes == {
         "same.txt": "to_move", "changed.txt": "undecided", "unseen.txt": "undecided"
