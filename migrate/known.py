@@ -52,7 +52,7 @@ VALUES = {
     "sample_xxh3": pa.binary(16), "xxh3_128": pa.binary(16), "sha256": pa.binary(32),
     "mime_no": pa.int32(), "read_in": pa.int32(),
 }  # fmt: skip
-HAS_XXH3, HAS_SHA256, IS_OPEN, IS_ENCRYPTED, TEXT_NAME = 1, 2, 4, 8, 16
+HAS_XXH3, HAS_SHA256, IS_OPEN, IS_ENCRYPTED, TEXT_NAME, ONLY_LISTED = 1, 2, 4, 8, 16, 32
 
 
 @dataclass
@@ -264,7 +264,7 @@ def _read_before(query: Any, basis: Basis, reading: Reading) -> Any:
         for test, bit in (
             (xxh3.notnull(), HAS_XXH3), (sha256.notnull(), HAS_SHA256),
             (table.encrypted == ibis.literal(False), IS_OPEN), (table.encrypted, IS_ENCRYPTED),
-            (ibis.or_(*text_names), TEXT_NAME),
+            (ibis.or_(*text_names), TEXT_NAME), (table.link_count.isnull(), ONLY_LISTED),
         )
     )  # fmt: skip
     return table.filter(*wanted).select(
@@ -313,7 +313,8 @@ def _write(batches: Iterable[pa.RecordBatch], folder: Path) -> int:
 
 def _one_each(table: pa.Table) -> pa.Table:
     """One row for each number; none where its rows differ: then the scan saw it change, or two
-    disks use the number."""
+    disks use the number. None either for a file with several names on a server: what Windows lists
+    of one name is not renewed when the file is changed through another."""
     numbers = table["file_id"].to_numpy()
     starts = np.flatnonzero(np.concatenate(([True], numbers[1:] != numbers[:-1])))
     if len(starts) == len(numbers):
@@ -324,6 +325,7 @@ def _one_each(table: pa.Table) -> pa.Table:
             column = table[name].combine_chunks()
             equal = pc.fill_null(pc.equal(column[1:], column[:-1]), True)
             same[1:] &= equal.to_numpy(zero_copy_only=False)
+    same &= (table["flags"].to_numpy() & ONLY_LISTED) == 0
     same[starts] = True
     return table.take(starts[np.logical_and.reduceat(same, starts)])
 
