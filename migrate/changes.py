@@ -21,7 +21,7 @@ from migrate.engine.query import Query
 from migrate.estate import Estate, Run, Writer
 from migrate.expressions import full_path
 from migrate.plan import WITHDRAWN
-from migrate.scans import Pair, scan_pairs
+from migrate.scans import Pair, is_disproved, scan_pairs
 
 Relation = Any  # an Ibis relation
 Counts = dict[str, Any]
@@ -128,8 +128,16 @@ def _unlike(query: Query, pairs: list[Pair]) -> Relation:
     old = _of_runs(query, "entries", _olds(pairs)).select(**{f"was_{name}": name for name in names})
     new = _of_runs(query, "entries", _news(pairs)).select(*names)
     both = old.outer_join(new, old.was_entry_id == new.entry_id)
+    by_bytes = any(
+        after.settings["reread"] or is_disproved(before) or is_disproved(after)
+        for before, after in pairs
+    )  # on some share times tell nothing
+    if by_bytes:
+        both = _with_content(query, query.stored(both), _olds(pairs), "was_")
+        both = _with_content(query, both, _news(pairs), "")
     alone = both.entry_id.isnull() | both.was_entry_id.isnull()
     looked_at = ibis.or_(*(_differs(both, name) for name in (*_TOLD, "ctime_ns", "file_id")))
+    looked_at = looked_at | _other_content(both) if by_bytes else looked_at
     looked_at &= both.kind != "folder"  # those of a folder tell of what is in it
     both = both.filter(alone | _differs(both, "kind") | looked_at)
     return query.stored(both.select("was_entry_id", "entry_id"))
@@ -145,12 +153,9 @@ def _different(query: Query, pairs: list[Pair], unlike: Relation) -> Relation:
     both = query.stored(both.left_join(new, "entry_id").drop("entry_id_right"))
     both = _with_content(query, both, _olds(pairs), "was_")
     both = _with_content(query, both, _news(pairs), "")
-    other_content = [
-        (both[name] != both[f"was_{name}"]).fill_null(False) for name in ("sample", "digest")
-    ]
     alone = both.entry_id.isnull() | both.was_entry_id.isnull()
     told = [_differs(both, name) for name in ("kind", *_TOLD)]
-    return query.stored(both.filter(ibis.or_(alone, *told, *other_content)))
+    return query.stored(both.filter(ibis.or_(alone, *told, _other_content(both))))
 
 
 def _olds(pairs: list[Pair]) -> list[Run]:
@@ -159,6 +164,12 @@ def _olds(pairs: list[Pair]) -> list[Run]:
 
 def _news(pairs: list[Pair]) -> list[Run]:
     return [after for _, after in pairs]
+
+
+def _other_content(both: Relation) -> Relation:
+    """Whether the bytes are known, then and now, to be others."""
+    sample, digest = both["sample"] != both.was_sample, both.digest != both.was_digest
+    return sample.fill_null(False) | digest.fill_null(False)
 
 
 def _differs(both: Relation, name: str) -> Relation:

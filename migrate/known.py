@@ -53,7 +53,7 @@ VALUES = {
     "sample_xxh3": pa.binary(16), "xxh3_128": pa.binary(16), "sha256": pa.binary(32),
     "mime_no": pa.int32(), "read_in": pa.int32(),
 }  # fmt: skip
-HAS_XXH3, HAS_SHA256, IS_OPEN, IS_ENCRYPTED, TEXT_NAME = 1, 2, 4, 8, 16
+HAS_XXH3, HAS_SHA256, IS_OPEN, IS_ENCRYPTED, TEXT_NAME, ONLY_LISTED = 1, 2, 4, 8, 16, 32
 
 
 @dataclass
@@ -271,7 +271,7 @@ def _read_before(query: Any, basis: Basis, reading: Reading) -> Any:
         for test, bit in (
             (xxh3.notnull(), HAS_XXH3), (sha256.notnull(), HAS_SHA256),
             (table.encrypted == ibis.literal(False), IS_OPEN), (table.encrypted, IS_ENCRYPTED),
-            (ibis.or_(*text_names), TEXT_NAME),
+            (ibis.or_(*text_names), TEXT_NAME), (table.link_count.isnull(), ONLY_LISTED),
         )
     )  # fmt: skip
     return table.filter(*wanted).select(
@@ -320,7 +320,8 @@ def _write(batches: Iterable[pa.RecordBatch], folder: Path) -> int:
 
 def _one_each(table: pa.Table) -> pa.Table:
     """One row for each number; none where its rows differ: then the scan saw it change, or two
-    disks use the number."""
+    disks use the number. None either for a file with several names on a server: what Windows lists
+    of one name is not renewed when the file is changed through another."""
     numbers = table["file_id"].combine_chunks()
     other = pc.not_equal(numbers[1:], numbers[:-1])
     edge = pa.array([True])
@@ -331,7 +332,8 @@ def _one_each(table: pa.Table) -> pa.Table:
     kept = []
     for _, rows in groupby(several, key=itemgetter("file_id")):
         first, *rest = rows
-        if all({**row, "read_in": first["read_in"]} == first for row in rest):
+        is_sure = not first["flags"] & ONLY_LISTED
+        if is_sure and all({**row, "read_in": first["read_in"]} == first for row in rest):
             kept.append(first)
     again = pa.Table.from_pylist(kept, schema=table.schema)
     return pa.concat_tables([table.filter(alone), again]).sort_by("file_id")

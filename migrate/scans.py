@@ -95,5 +95,6 @@ def _rescan(before: Run, after: Run, counts: list[dict[str, Any]] | None) -> dic
         "unchanged": None if counts is None else files - there,
         "not_opened": count_of(after, "taken over"), "proven": count_of(after, "proof same"),
         "disproved": count_of(after, "proof differs"), "reread": after.settings["reread"],
+        "before_disproved": is_disproved(before),
         "not_lasting": after.summary.get("not_lasting", ""),
     }  # fmt: skip

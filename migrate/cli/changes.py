@@ -14,7 +14,8 @@ from typing import IO, Any
 import click
 
 from migrate.cli.common import Opened, say, show, table, verb
-from migrate.errors import MigrateError
+from migrate.errors import MigrateError, UsageError
+from migrate.paths import printable
 from migrate.wording import count_text, size_text, time_text
 
 FOLDERS_SHOWN = 10
@@ -26,11 +27,11 @@ FOLDERS_SHOWN = 10
     help="Every file and folder that changed, as a list.",
 )  # fmt: skip
 @click.option(
-    "--output", type=click.Path(dir_okay=False, path_type=Path, allow_dash=True), default="-",
+    "--output", type=click.Path(dir_okay=False, path_type=Path, allow_dash=True),
     help="Where the list goes. Default: stdout.",
 )  # fmt: skip
 @verb
-def changes(estate_path: Path | None, form: str | None, output: Path, as_json: bool) -> None:
+def changes(estate_path: Path | None, form: str | None, output: Path | None, as_json: bool) -> None:
     """What is new, changed, moved or deleted since the scan before.
 
     \b
@@ -43,6 +44,8 @@ def changes(estate_path: Path | None, form: str | None, output: Path, as_json: b
     from migrate.engine.query import Query
     from migrate.scans import rescans, scan_pairs
 
+    if output and not form:
+        raise UsageError("what form is the list to have?", "Give --format csv or --format json.")
     estate = Opened(estate_path).estate
     pairs = scan_pairs(estate)
     if not pairs:
@@ -64,7 +67,7 @@ def changes(estate_path: Path | None, form: str | None, output: Path, as_json: b
         render_rescans(shares, disproved)
         rows = [[f["was_path"], f["path"], f"{f['files']:,}"] for f in folders]
         if rows:
-            table("Folders moved or renamed as a whole", ["from", "to", "files"], rows)
+            table("Moved folders", ["from", "to", "files"], rows)
         say("Every file: migrate changes --format csv --output changes.csv")
 
     data = {"shares": shares, "moved_folders": folders, "disproved": disproved}
@@ -72,8 +75,8 @@ def changes(estate_path: Path | None, form: str | None, output: Path, as_json: b
 
 
 @contextmanager
-def _opened(output: Path) -> Iterator[IO[str]]:
-    if str(output) == "-":
+def _opened(output: Path | None) -> Iterator[IO[str]]:
+    if output is None or str(output) == "-":
         sys.stdout.reconfigure(errors="backslashreplace", newline="")  # type: ignore[union-attr]
         yield sys.stdout
         return
@@ -101,7 +104,20 @@ def _write_csv(rows: Iterator[dict[str, Any]], file: IO[str]) -> None:
     writer = csv.writer(file)
     writer.writerow(_line(dict.fromkeys(COLUMNS)))
     for row in rows:
-        writer.writerow(_line(row).values())
+        line = _line(row)
+        for name in ("path", "was_path"):
+            _show_safely(line, name)
+        writer.writerow({**line, "decided": "yes" if row["decided"] else ""}.values())
+
+
+def _show_safely(line: dict[str, Any], name: str) -> None:
+    """No path of a list moves a cursor or breaks a line; its bytes stand beside it then."""
+    path: str | None = line[name]
+    if path is None or path.isprintable():
+        return
+    line[name] = printable(path)
+    below_share = path.partition("/")[2].encode("utf-8", "surrogatepass")
+    line[f"{name}_b64"] = line[f"{name}_b64"] or base64.b64encode(below_share).decode()
 
 
 def _write_json(rows: Iterator[dict[str, Any]], file: IO[str]) -> None:
@@ -162,14 +178,19 @@ def about_reuse(share: dict[str, Any]) -> list[str]:
         ]
     if share["reread"]:
         return []
-    if not share["not_opened"]:
-        why = share["not_lasting"] or (
-            "nothing could be taken over from the scan before (it read less of each file, or had "
-            "begun only just after they were changed)"
-        )
-        return [f"{name}: every file was read again: {why}."] if share["files"] else []
+    if not share["not_opened"] and not proven:
+        return [f"{name}: every file was read again: {_why_all(share)}."] if share["files"] else []
     proof = f" {count_text(proven, 'file')} read again as a proof: all true." if proven else ""
     return [f"{name}: {share['not_opened']:,} of {share['files']:,} files not opened.{proof}"]
+
+
+def _why_all(share: dict[str, Any]) -> str:
+    """Why nothing could be taken over from the scan before."""
+    if share["not_lasting"]:
+        return str(share["not_lasting"])
+    if share["before_disproved"]:
+        return "the scan before was found not to be true"
+    return "the scan before read less of each file, or began only just after they were changed"
 
 
 def to_decide(shares: list[dict[str, Any]]) -> str:
