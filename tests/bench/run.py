@@ -25,7 +25,7 @@ from race import Contestant, Races, can_drop_caches, fixed
 HERE = Path(__file__).parent
 MIGRATE = [sys.executable, "-m", "migrate"]
 DUPLICATES = ["--until", "dedupe", "--no-puid"]
-MANY = 8  # workers, where the disk is to be kept busy rather than the processors
+MANY = 16  # workers, where the disk is to be kept busy rather than the processors
 
 
 @dataclass
