@@ -158,8 +158,8 @@ def dedupe(writer: Writer, config: Config, workers: int) -> tuple[Run, Duplicate
         refuse_equal_ids(query)
         if not query.count(UNREAD_OF_EQUAL_SIZE) and not query.count(SAMPLED_ALIKE):
             return _grouped(writer, config, query)
-    visit_again(writer, config, _to_read(UNREAD_OF_EQUAL_SIZE), workers, "dedupe: first look")
-    digest_wholly(writer, config, _to_read(SAMPLED_ALIKE), workers, "dedupe: reading whole")
+    visit_again(writer, config, to_read(UNREAD_OF_EQUAL_SIZE), workers, "dedupe: first look")
+    digest_wholly(writer, config, to_read(SAMPLED_ALIKE), workers, "dedupe: reading whole")
     with Query(writer.estate) as query:
         name_files(query)
         return _grouped(writer, config, query)
@@ -205,7 +205,7 @@ def _summary(query: Query, groups: str, folders: dict[str, int]) -> Duplicates:
     return Duplicates(**{name: int(value or 0) for name, value in summed.items()})
 
 
-def _to_read(wanted: str) -> Callable[[Query], str]:
+def to_read(wanted: str) -> Callable[[Query], str]:
     """The files that a question about `files` is answered with, as digest.py reads them."""
 
     def select(query: Query) -> str:

@@ -30,6 +30,14 @@ from migrate.naming import target_paths
 from migrate.plan import outcomes
 from migrate.proof import to_prove
 
+NEEDED = [  # of all that is known of an item
+    "scan_id", "entry_id", "share", "path", "path_raw", "name", "full_path", "kind", "size_bytes",
+    "mtime_ns", "birthtime_ns", "digest", "digest_sha256", "mime", "puid", "owner", "group_id",
+    "role", "keeper_id", "dup", "dup_keeper_path", "permissions_differ", "retention_class",
+    "keeper_goes", "disposable_alone", "decision", "decided_by", "decided_at", "decided_on",
+    "decided_scope", "comment", "outcome", "why",
+]  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Account:
@@ -59,7 +67,8 @@ def write_manifest(
 
     while True:
         with Query(writer.estate) as query:
-            planned = query.stored_in_slices(outcomes(query, config, holds, as_of))
+            planned = outcomes(query, config, holds, as_of).select(*NEEDED)
+            planned = query.stored_in_slices(planned)
             unread = _unread(query, planned)
             if not unread.num_rows:
                 return _made(writer, query, config, planned, profile)

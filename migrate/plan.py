@@ -162,4 +162,4 @@ def outcomes(query: Query, config: Config, holds: list[Rule], as_of: date) -> An
         (table.decision.isnull(), "nobody has decided; proposed: " + table.proposal),
         else_=by,
     )
-    return proved(query, query.stored_in_slices(table.mutate(outcome=outcome, why=why)))
+    return proved(query, table.mutate(outcome=outcome, why=why))

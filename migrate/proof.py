@@ -32,7 +32,8 @@ def proved(query: Query, outcomes: Relation) -> Relation:
             (pairs.digest_sha256 != pairs.kept_sha256, DIFFERS + pairs.kept_path),
         ),
     )
-    table = outcomes.left_join(refusals.filter(refusals.refusal.notnull()), "entry_id")
+    refusals = query.stored(refusals.filter(refusals.refusal.notnull()))
+    table = outcomes.left_join(refusals, "entry_id")
     table = table.drop("entry_id_right")
     return table.mutate(
         outcome=ibis.ifelse(table.refusal.notnull(), "undecided", table.outcome),
@@ -55,7 +56,7 @@ def _resting_and_kept(query: Query, outcomes: Relation) -> tuple[Relation, Relat
     """What is to be disposed of because another copy stays, and for each of those groups the copy
     that stays: the keeper if it does, else one that moves, else any."""
     grouped = outcomes.filter(outcomes.group_id.notnull())
-    grouped = query.stored(
+    grouped = query.stored_in_slices(
         grouped.select(
             "entry_id", "group_id", "role", "outcome", "digest_sha256", "full_path", "decided_by",
             "decided_scope", resting=rests_on_a_copy(grouped),

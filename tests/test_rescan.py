@@ -521,7 +521,7 @@ def test_a_share_on_a_server(tmp_path: Path, samba: Any, samba_folder: Path) -> 
 
 def test_what_later_stages_found_lasts(tmp_path: Path, tree: Path) -> None:
     """Whole digests and formats are not taken a second time after a rescan."""
-    from migrate.dedupe import sampled_alike
+    from migrate.dedupe import SAMPLED_ALIKE, to_read
     from migrate.digest import digest_wholly
     from migrate.facts import content_key, contents
     from migrate.identify import unidentified
@@ -529,7 +529,7 @@ def test_what_later_stages_found_lasts(tmp_path: Path, tree: Path) -> None:
     def read_whole(estate: Estate) -> int:
         config, _ = load(estate.config_path)
         with writing(estate, ["a test"]) as writer:
-            return digest_wholly(writer, config, sampled_alike, 1, "a test")
+            return digest_wholly(writer, config, to_read(SAMPLED_ALIKE), 1, "a test")
 
     settle()
     root = new_estate(tmp_path / "estate", tree)
