@@ -17,7 +17,7 @@ from typing import NoReturn
 import click
 
 from migrate import __version__
-from migrate.cli import changes, look, moving, review, rules, stages
+from migrate.cli import changes, crawling, look, moving, review, rules, run, stages
 from migrate.errors import EXIT_CODES, INTERRUPTED, MigrateError
 
 _CODES = "\n".join(f"  {code:>3}  {meaning}" for code, meaning in EXIT_CODES.items())
@@ -43,8 +43,8 @@ def cli() -> None:
 
 
 for command in (
-    stages.init, stages.crawl, stages.identify, stages.dedupe, stages.inspect, stages.flag,
-    stages.run,
+    crawling.init, crawling.crawl, stages.identify, stages.dedupe, stages.inspect, stages.flag,
+    run.run,
     review.review, moving.manifest, moving.move, moving.verify, look.status, look.report,
     look.explain, changes.changes, rules.rules,
 ):  # fmt: skip
