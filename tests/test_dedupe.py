@@ -10,6 +10,7 @@ from collections import defaultdict
 from datetime import date
 from pathlib import Path
 
+import ibis
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,9 +18,10 @@ from hypothesis import strategies as st
 
 from migrate import config as configs
 from migrate.crawl import CrawlOptions, crawl_share
-from migrate.dedupe import dedupe
+from migrate.dedupe import dedupe, find_groups, name_files
 from migrate.engine.query import Query
 from migrate.estate import Estate, create, writing
+from migrate.keepers import keeper_order
 from migrate.visit import Reading
 
 # Sizes around the limits: nothing, tiny, read whole, sampled by head and tail.
@@ -182,3 +184,53 @@ def test_a_rotating_disk_is_read_in_its_order(tmp_path: Path) -> None:
         ]
     assert [sorted(part) for part in seen["rotating"]] == seen["rotating"]
     assert any(sorted(part) != part for part in seen["solid"])
+
+
+@pytest.mark.parametrize(
+    "prefer",
+    [
+        "in_file_plan, preferred_folder, not_a_copy_folder, oldest, shortest_path",
+        "shortest_path, oldest, not_a_copy_folder, preferred_folder, in_file_plan",
+        "oldest", "not_a_copy_folder, shortest_path", "preferred_folder, in_file_plan",
+    ],
+)  # fmt: skip
+def test_files_and_folders_are_judged_by_one_policy(tmp_path, prefer: str) -> None:
+    """The policy stands twice: in SQL for files, and as expressions for folders that exist twice.
+    Whatever its order, both choose the same keeper."""
+    chance = random.Random(prefer)
+    share = tmp_path / "share"
+    folders = [
+        "Plan",
+        "PLAN b",
+        "Pref/é",
+        "Backup 2011/x",
+        "copy of Plan",
+        "Master",
+        "old",
+        "",
+        "a/b/c",
+    ]
+    for number in range(40):
+        for folder in chance.sample(folders, 3):
+            path = share / folder / f"{chance.choice(['A', 'b', 'É'])} {number}.txt"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(f"content {number}")
+            when = chance.randrange(3) * 10**18 // 2
+            os.utime(path, ns=(when, when))
+    estate = estate_over(
+        tmp_path / "estate", share,
+        "file_plan: [{folder: s/Plan, container: P}]\nkeeper:\n"
+        f"  prefer: [{prefer}]\n  preferred_folders: [s/pref]\n  master_folders: [s/Master]\n"
+        "  copy_folders: [backup*, 'copy of *', old]\n",
+    )  # fmt: skip
+    crawled_groups(estate, Reading(mime=False))
+    config, _ = configs.load(estate.config_path)
+    with Query(estate) as query:
+        name_files(query)
+        find_groups(query, config)
+        found = query.connection.table("found")
+        files = query.table("entries").drop("scan_id", "size_bytes").inner_join(found, "entry_id")
+        best = ibis.row_number().over(group_by="group_id", order_by=keeper_order(files, config))
+        rows = list(query.rows(files.mutate(best=best).filter(ibis._.best == 0)))
+    assert len(rows) == 40
+    assert {row["role"] for row in rows} == {"keeper"}
