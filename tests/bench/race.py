@@ -92,8 +92,12 @@ class Races:
         lines = [_line(name, runs, counted) for name, runs in taken.items()]
         for line in lines:
             line["ratio"] = round(line["seconds"] / lines[0]["seconds"], 2)
-        self.results.append({"title": title, "cold": cold, "contestants": lines})
+        self.keep(title, lines, cold=cold)
         _show(title, lines, counted)
+
+    def keep(self, title: str, lines: list[dict[str, object]], **about: object) -> None:
+        """Have figures in the JSON file too."""
+        self.results.append({"title": title, **about, "contestants": lines})
 
     def save(self, path: Path, **about: object) -> None:
         machine = {

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import documents
+import scale
 import smb
 from race import Contestant, Races, can_drop_caches, fixed
 
@@ -183,6 +184,14 @@ def stages(bench: Bench) -> None:
     )
 
 
+def every_stage(bench: Bench) -> None:
+    """Time and memory of each stage as an estate grows; for 200,000 files over a million."""
+    for count in (bench.sizes.files, 5 * bench.sizes.files):
+        took = scale.measure(count, bench.work)
+        scale.show(count, took)
+        bench.races.keep(f"{count:,} files, every stage", [one.__dict__ for one in took])
+
+
 def workbooks(bench: Bench) -> None:
     books = bench.work / "workbooks"
     books.mkdir(exist_ok=True)
@@ -215,6 +224,7 @@ SECTIONS: dict[str, Callable[[Bench], None]] = {
     "rescan": rescan,
     "formats": lambda bench: documents.race(bench.races, bench.work, bench.sizes.files),
     "stages": stages,
+    "scale": every_stage,
     "workbooks": workbooks,
     "smb": lambda bench: smb.race_servers(bench.races, bench.sizes.files),
     "start-up": start_up,
