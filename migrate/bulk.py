@@ -16,7 +16,7 @@ import xxhash
 
 from migrate.engine.workers import note
 from migrate.known import Known
-from migrate.model import TABLES
+from migrate.model import TABLES, naming, number_of
 from migrate.sources import Source, linux
 from migrate.sources.local import PAGE_NAMES, LocalFile, LocalSource, open_in, owner_name
 from migrate.sources.records import Records
@@ -67,11 +67,11 @@ class Bulk:
             return Done(0, 0, 0, 0, names)
         left, size_bytes, read_bytes = [], 0, 0
         before, taken_before = len(self.names), len(self.taken_over)
-        salt = f"{self.share}\0{prefix}".encode()
+        named = naming(self.share, prefix.encode())
         for name in names:  # what stands in this loop runs for every file
             try:
                 raw = name.encode()
-                number = xxhash.xxh3_64_intdigest(salt + raw) >> 1
+                number = number_of(named + raw)
                 size = self._take_over(folder, raw, number) if self.known else None
                 if size is None:
                     size = self._read(folder, name, number, prefix)

@@ -27,8 +27,7 @@ def folder_copies(query: Query, entries: Relation) -> Relation:
     """By entry_id: the replicated tree that an entry lies in. Trees of an earlier scan say nothing
     about the files of this one."""
     trees = query.table("folder_copies")
-    current = [scan.run_id for scan in query.estate.scans()]
-    trees = trees.filter(trees.scan_id.isin(current)).select(
+    trees = trees.filter(trees.scan_id.isin(query.estate.scan_ids())).select(
         "top_id", "top_path", "of_path", "only_here_files", "only_here_size_bytes",
         tree_folder_id="entry_id", tree_kind="kind", tree_files="files",
         tree_shared_files="shared_files",

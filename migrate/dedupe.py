@@ -167,7 +167,7 @@ def dedupe(writer: Writer, config: Config, workers: int) -> tuple[Run, Duplicate
 
 def _grouped(writer: Writer, config: Config, query: Query) -> tuple[Run, Duplicates]:
     """The groups, once all has been read that has to be compared."""
-    inputs = [scan.run_id for scan in writer.estate.scans()]
+    inputs = writer.estate.scan_ids()
     settings = {
         "keeper": config.keeper.model_dump(),
         "file_plan": [line.folder for line in config.file_plan],

@@ -164,13 +164,17 @@ class Estate:
     def groups_are_current(self) -> bool:
         """Whether the newest dedupe compared the files of just the scans that count."""
         latest = self.latest("dedupe")
-        return latest is not None and latest.inputs == [scan.run_id for scan in self.scans()]
+        return latest is not None and latest.inputs == self.scan_ids()
 
     def looked_at_now(self) -> bool:
         """Whether the newest inspect saw just the scans and groups that count."""
-        latest, groups = self.latest("inspect"), self.latest("dedupe")
-        now = [scan.run_id for scan in self.scans()] + ([groups.run_id] if groups else [])
-        return latest is not None and latest.inputs == now
+        latest = self.latest("inspect")
+        return latest is not None and latest.inputs == self.compared_runs()
+
+    def compared_runs(self) -> list[int]:
+        """The scans that count and, after them, their groups: what inspect looks at."""
+        groups = self.latest("dedupe")
+        return self.scan_ids() + ([groups.run_id] if groups else [])
 
     def unfinished(self, stage: str, settings: dict[str, Any]) -> Run | None:
         """The newest run of a stage with these settings, if it was cut off, and no run on the same
@@ -189,6 +193,10 @@ class Estate:
             if run.finished or share not in newest or not newest[share].finished:
                 newest[share] = run
         return list(newest.values())
+
+    def scan_ids(self) -> list[int]:
+        """The runs of the crawls that count."""
+        return [scan.run_id for scan in self.scans()]
 
     def parts(self, table: str) -> list[Path]:
         """The files a reader of `table` has to read."""

@@ -30,31 +30,19 @@ from migrate.risk import PLAN_OF, with_risk
 from migrate.siblings import siblings, version
 
 # What facts say of an entry, beside what an example's name and path give (see examples.py).
-FACTS = pa.schema(
-    [
-        ("name", pa.string()), ("full_path", pa.string()), ("kind", pa.string()),
-        ("unit", pa.string()), ("size_bytes", pa.int64()), ("mtime_ns", pa.int64()),
-        ("ctime_ns", pa.int64()), ("atime_ns", pa.int64()), ("birthtime_ns", pa.int64()),
-        ("owner", pa.string()), ("mime", pa.string()), ("puid", pa.string()),
-        ("format_name", pa.string()), ("identified", pa.bool_()), ("encrypted", pa.bool_()),
-        ("ext_mismatch", pa.bool_()), ("digest_sha256", pa.binary()), ("dup", pa.string()),
-        ("dup_keeper_path", pa.string()), ("member_count", pa.int64()),
-        ("child_count", pa.int64()), ("path_len", pa.int64()), ("link_count", pa.int64()),
-        ("version", pa.string()), ("version_latest_path", pa.string()),
-        ("rendition_of", pa.string()), ("folder_copy", pa.string()),
-        ("folder_copy_path", pa.string()), ("folder_copy_of", pa.string()),
-        ("folder_copy_note", pa.string()), ("permissions_differ", pa.bool_()),
-        ("members", pa.int64()), ("members_elsewhere", pa.string()), ("shortcut", pa.string()),
-        ("shortcut_target", pa.string()), ("ni_numbers", pa.int64()), ("nhs_numbers", pa.int64()),
-        ("prison_numbers", pa.int64()), ("pnc_numbers", pa.int64()), ("marking", pa.string()),
-        ("near_dup", pa.string()), ("near_dup_path", pa.string()), ("near_dup_percent", pa.int64()),
-        ("format_risk", pa.string()), ("format_action", pa.string()), ("format_plan", pa.string()),
-        ("retention_class", pa.string()), ("retention_due_ns", pa.int64()),
-        ("retention_basis", pa.string()), ("retention_certain", pa.bool_()),
-        ("retention_action", pa.string()), ("retention_authority", pa.string()),
-        ("retention_period", pa.string()),
-    ]
-)  # fmt: skip
+_NAMES = [
+    "name", "full_path", "kind", "unit", "size_bytes", "mtime_ns", "ctime_ns", "atime_ns",
+    "birthtime_ns", "owner", "mime", "puid", "format_name", "identified", "encrypted",
+    "ext_mismatch", "digest_sha256", "dup", "dup_keeper_path", "member_count", "child_count",
+    "path_len", "link_count", "version", "version_latest_path", "rendition_of", "folder_copy",
+    "folder_copy_path", "folder_copy_of", "folder_copy_note", "permissions_differ", "members",
+    "members_elsewhere", "shortcut", "shortcut_target", "ni_numbers", "nhs_numbers",
+    "prison_numbers", "pnc_numbers", "marking", "near_dup", "near_dup_path", "near_dup_percent",
+    "format_risk", "format_action", "format_plan", "retention_class", "retention_due_ns",
+    "retention_basis", "retention_certain", "retention_action", "retention_authority",
+    "retention_period",
+]  # fmt: skip
+FACTS = pa.schema([TABLES["facts"].schema.field(name) for name in _NAMES])
 STAGE = "facts"
 UNASSIGNED = "Unassigned"  # what lies in no business unit's folders
 
@@ -93,7 +81,7 @@ def known_contents(query: Query, name: str) -> Any:
     """What a table says of contents (formats, looks, checksums), from this scan or an earlier one:
     a format belongs to a content. Failures, and what has no digest to know it by, only of the scans
     that count."""
-    table, now = query.every_scan(name), [run.run_id for run in query.estate.scans()]
+    table, now = query.every_scan(name), query.estate.scan_ids()
     lasting = table.error.isnull() & ~table.content_key.startswith("entry ")
     return table.filter(table.scan_id.isin(now) | lasting)
 
@@ -196,8 +184,8 @@ def _groups(query: Query, entries: Any) -> Any:
     """The place of each file that has a twin, and the path of its keeper. Groups of an earlier
     scan say nothing about the files of this one."""
     groups = query.table("groups")
-    current = [scan.run_id for scan in query.estate.scans()]
-    groups = groups.filter(groups.scan_id.isin(current)).drop("scan_id", "size_bytes")
+    groups = groups.filter(groups.scan_id.isin(query.estate.scan_ids()))
+    groups = groups.drop("scan_id", "size_bytes")
     wanted = groups.select(entry_id="keeper_id").distinct()
     keepers = query.stored(
         entries.semi_join(wanted, "entry_id").select(

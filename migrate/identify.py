@@ -159,7 +159,7 @@ def identify(writer: Writer, config: Config, workers: int) -> tuple[Run | None, 
             "PRONOM identification needs pygfried, which does not run on Windows",
             "Run `migrate identify` on Linux or macOS, or go on without: extensions are used.",
         )
-    scans = [run.run_id for run in writer.estate.scans()]
+    scans = writer.estate.scan_ids()
     if writer.estate.done("identify", {}, scans):
         with Query(writer.estate) as query:
             if not query.count(unidentified(query)):

@@ -96,7 +96,7 @@ def _made(
     writer: Writer, query: Query, config: Config, all_outcomes: Any, profile: str
 ) -> Manifest:
     flagged = writer.estate.latest("flag")
-    inputs = [run.run_id for run in writer.estate.scans()] + ([flagged.run_id] if flagged else [])
+    inputs = writer.estate.scan_ids() + ([flagged.run_id] if flagged else [])
     run = writer.begin("manifest", {"profile": profile}, inputs)
     accounts = _accounts(query, all_outcomes)
     also_at = query.stored(_also_at(all_outcomes))

@@ -257,9 +257,8 @@ class Visitor:
             row = self.scan_id, entry_id(self.share, page.folder), None if error else count, error
             self.gathered.rows["listings"].append(row)
         if len(self.gathered) >= 2 * ROWS_PER_FLUSH:
-            self.written += (
-                self.gathered.write()
-            )  # a huge folder: memory stays flat, the commit still waits
+            # A huge folder: memory stays flat, the commit still waits.
+            self.written += self.gathered.write()
 
     def _seen(self, seen: Seen, want: Wanted | None, found: Found) -> None:
         """The rows of one entry."""

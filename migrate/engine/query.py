@@ -73,7 +73,7 @@ class Query:
         """A table of the estate as an Ibis relation; empty if nothing was committed yet."""
         table = self._read(name, self.estate.parts(name))
         if TABLES[name].visible == "always" and "scan_id" in table.columns:
-            current = [run.run_id for run in self.estate.scans()]
+            current = self.estate.scan_ids()
             table = table.filter(table.scan_id.isin(current))
         return table
 

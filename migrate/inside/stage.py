@@ -44,8 +44,7 @@ def inspect(writer: Writer, config: Config, workers: int) -> tuple[Run, int]:
     root = writer.estate.root
     known_as = {share.name: windows_roots(config, root, share) for share in config.shares}
     settings = {"text": config.inspect.text, "known_as": known_as}
-    groups = writer.estate.latest("dedupe")
-    inputs = [scan.run_id for scan in writer.estate.scans()] + ([groups.run_id] if groups else [])
+    inputs = writer.estate.compared_runs()
     done = writer.estate.done("inspect", settings, inputs)
     if done and not _count(writer, select):
         return done, 0

@@ -201,7 +201,7 @@ def _unfinished(estate: Estate, config: Config) -> Iterator[str]:
 
 def _outdated(estate: Estate, rules_now: str | None) -> Iterator[str]:
     groups, flagged = estate.latest("dedupe"), estate.latest("flag")
-    scans = {run.run_id for run in estate.scans()}
+    scans = set(estate.scan_ids())
     if groups and not scans <= set(groups.inputs):
         yield "The duplicates are older than the newest crawl: run migrate dedupe again."
     if flagged and not scans | ({groups.run_id} if groups else set()) <= set(flagged.inputs):
