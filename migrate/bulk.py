@@ -8,7 +8,6 @@ knows what to say of it. What a visit is, visit.py says; here it only takes less
 from __future__ import annotations
 
 import os
-from itertools import islice
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -16,7 +15,8 @@ import xxhash
 
 from migrate.engine.workers import note
 from migrate.known import Known
-from migrate.model import TABLES, naming, number_of
+from migrate.listed import Folder, in_table, places_of
+from migrate.model import naming, number_of
 from migrate.sources import Source, linux
 from migrate.sources.local import PAGE_NAMES, LocalFile, LocalSource, open_in, owner_name
 from migrate.sources.records import Records
@@ -55,7 +55,7 @@ class Bulk:
         self.stats: list[bytes] = []  # as the kernel gave them
         self.numbers: list[int] = []
         self.names: list[str] = []
-        self.folders: list[tuple[int, int, int, str]] = []  # files, parent_id, depth, path and '/'
+        self.folders: list[Folder] = []
         self.contents: list[tuple[Any, ...]] = []  # of those that were read, by their numbers
         self.taken_over: list[tuple[int, int]] = []  # the others, and their places in `known`
 
@@ -85,7 +85,7 @@ class Bulk:
             size_bytes += size
         count, taken_over = len(self.names) - before, len(self.taken_over) - taken_before
         self.stats.append(self.records.take())
-        self.folders.append((count, parent_id, depth, prefix))
+        self.folders.append(Folder(count, parent_id, depth, prefix))
         return Done(count, size_bytes, read_bytes, taken_over, left)
 
     def _take_over(self, folder: int, name: bytes, number: int) -> int | None:
@@ -132,54 +132,20 @@ class Bulk:
         found = {}
         if self.names:
             columns = {"entry_id": self.numbers, **self._entries()}
-            found["entries"] = self._table("entries", len(self.names), columns)
+            found["entries"] = in_table(self.scan_id, "entries", len(self.names), columns)
         if self.contents:
             names = ["entry_id", *Content._fields]
             columns = dict(zip(names, zip(*self.contents, strict=True), strict=True))
-            found["digests"] = self._table("digests", len(self.contents), columns)
+            found["digests"] = in_table(self.scan_id, "digests", len(self.contents), columns)
         return found
 
-    def _table(self, table: str, rows: int, columns: dict[str, Any]) -> pa.Table:
-        """Columns as a table; those that are not given are null."""
-        schema = TABLES[table].schema
-        columns["scan_id"] = pa.repeat(self.scan_id, rows)
-        arrays = [
-            _array(columns[field.name], field.type) if field.name in columns
-            else pa.nulls(rows, field.type)
-            for field in schema
-        ]  # fmt: skip
-        return pa.Table.from_arrays(arrays, schema=schema)
-
     def _entries(self) -> dict[str, Any]:
-        counts, parents, depths, prefixes = zip(*self.folders, strict=True)
-        names = iter(self.names)
-        paths = [
-            prefix + name
-            for count, prefix in zip(counts, prefixes, strict=True)
-            for name in islice(names, count)
-        ]
         columns = stat_columns(b"".join(self.stats))
-        return {
-            **columns,
-            "parent_id": _repeated(parents, counts),
-            "depth": _repeated(depths, counts),
-            "share": pa.repeat(self.share, len(self.names)),
-            "kind": pa.repeat("file", len(self.names)),
-            "path": paths,
-            "name": self.names,
-            "owner": _owners(columns["uid"]),
-        }
-
-
-def _repeated(values: tuple[int, ...], counts: tuple[int, ...]) -> list[int]:
-    return [value for value, count in zip(values, counts, strict=True) for _ in range(count)]
+        places = places_of(self.share, self.folders, self.names)
+        return {**columns, **places, "owner": _owners(columns["uid"])}
 
 
 def _owners(uids: pa.Array) -> pa.Array:
     found = uids.dictionary_encode()
     names = pa.array([owner_name(uid) for uid in found.dictionary.to_pylist()], pa.string())
     return names.take(found.indices)
-
-
-def _array(values: Any, kind: pa.DataType) -> pa.Array:
-    return values.cast(kind) if isinstance(values, pa.Array) else pa.array(values, kind)

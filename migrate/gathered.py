@@ -15,15 +15,18 @@ import pyarrow as pa
 from migrate.bulk import Bulk
 from migrate.estate import Part, write_part
 from migrate.known import Known
+from migrate.listed import ListedFiles
 from migrate.model import TABLES
 
 WRITTEN = ("entries", "listings", "digests", "securities", "streams", "proofs")
 
 
 class Gathered:
-    """Rows in memory, and what they add up to. `bulk` holds rows of its own, where there is one."""
+    """Rows in memory, and what they add up to. `bulk` holds rows of its own, as columns."""
 
-    def __init__(self, estate: Path, scan_id: int, bulk: Bulk | None, known: Known | None) -> None:
+    def __init__(
+        self, estate: Path, scan_id: int, bulk: Bulk | ListedFiles | None, known: Known | None
+    ) -> None:
         self.estate, self.scan_id, self.bulk, self.known = estate, scan_id, bulk, known
         self._clear()
 

@@ -20,6 +20,7 @@ from migrate.engine.workers import note
 from migrate.estate import Part
 from migrate.gathered import Gathered
 from migrate.known import Known
+from migrate.listed import ListedFiles
 from migrate.model import entry_id
 from migrate.paths import needs_raw, to_text
 from migrate.smb.security import DescriptorMalformed, parse, security_id
@@ -105,7 +106,9 @@ class Visitor:
         self.gently = replace(reading, mime=False)
         in_bulk = is_local_linux(self.source) and reading.content and not reading.security
         self.bulk = Bulk(share, scan_id, reading, suspects, known) if in_bulk else None
-        self.gathered = Gathered(estate, scan_id, self.bulk, known)
+        is_opened = reading.content or reading.security
+        self.listed_files = None if is_opened or known else ListedFiles(share, scan_id)
+        self.gathered = Gathered(estate, scan_id, self.bulk or self.listed_files, known)
         self.owners: dict[int, str | None] = {}  # of descriptors, which are written once each
         self.written: list[Part] = []  # on the disk, but not yet told to the parent
         self.files_per_task = FILES_AT_FIRST
@@ -155,11 +158,13 @@ class Visitor:
         after its children. Folders that turn up join those to list."""
         for page in self.source.walk(self._next_folder):
             listing = self.listings[page.folder]
-            listing.children += len(page.children) + len(page.names)
+            in_all = len(page.listed.names) if page.listed else 0
+            listing.children += len(page.children) + len(page.names) + in_all
             parent_id = entry_id(self.share, page.folder)
             prefix, depth = (page.folder + b"/" if page.folder else b""), listing.task.depth + 1
             rest = self._in_bulk(page, parent_id, depth)
-            for child in [*page.children, *files_named(rest)]:
+            listed = self._as_listed(page, parent_id, depth)
+            for child in [*page.children, *files_named(rest), *listed]:
                 seen = Seen(prefix + child.name, parent_id, depth, child)
                 if child.kind == "folder":
                     seen = self._descend(seen, listing)
@@ -184,6 +189,21 @@ class Visitor:
         counts["size_bytes"] += done.size_bytes
         counts["taken over"] += done.taken_over
         return done.left
+
+    def _as_listed(self, page: Page, parent_id: int, depth: int) -> list[Child]:
+        """Take files of which the listing says all; what is left to be visited one by one."""
+        if page.listed is None:
+            return []
+        if self.listed_files is None or not self.listed_files.add(
+            page.listed, page.folder, parent_id, depth
+        ):
+            return page.listed.children()
+        files, size_bytes = len(page.listed.names), page.listed.size_bytes()
+        self.step.files += files
+        self.step.size_bytes += size_bytes
+        self.gathered.counts["file"] += files
+        self.gathered.counts["size_bytes"] += size_bytes
+        return []
 
     def _descend(self, seen: Seen, listing: Listing) -> Seen:
         """Have a folder listed too, unless it turns out to be a link back to one above it."""

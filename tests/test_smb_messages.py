@@ -14,6 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from migrate.model import TABLES
+from migrate.smb import listing
 from migrate.smb import messages as smb
 from migrate.smb.file import look
 from migrate.smb.messages import Answer, Malformed
@@ -37,10 +38,10 @@ READERS = {
     "info": smb.info,
     "ioctl_data": smb.ioctl_data,
     "identity": lambda found: smb.identity(found, found),
-    "entries": lambda found: smb.entries(found.body),
+    "lines": lambda found: smb.lines(found.body),
     "streams": lambda found: smb.streams(found.body),
     "link_target": lambda found: smb.link_target(found.body),
-    "listing": lambda found: smb.entries(smb.info(found)),
+    "listing": lambda found: smb.lines(smb.info(found)),
     "target": lambda found: smb.link_target(smb.ioctl_data(found)),
 }
 
@@ -77,13 +78,20 @@ def test_any_answer_is_read_or_malformed(reader, body):
         assert 0 <= size <= INT64_MAX
 
 
+def entries(body: bytes) -> list[smb.Entry]:
+    """Every line of a listing, one by one."""
+    found = smb.lines(memoryview(body))
+    plain = zip(found.names, found.records, strict=True)
+    return [*(smb.entry(name, record) for name, record in plain), *found.others]
+
+
 @given(BODIES)
 @settings(max_examples=300, deadline=None)
 def test_any_listing_holds_what_tables_can_hold(body):
     """Sizes are never negative nor above int64, names are pieces of the answer that do not overlap,
     and become text whatever they are."""
     try:
-        found = smb.entries(memoryview(body))
+        found = entries(body)
     except Malformed:
         return
     assert sum(len(entry.name) for entry in found) <= len(body)
@@ -120,13 +128,13 @@ def test_a_listing():
     """The fields of [MS-FSCC] 2.4.21, each at its place; the tag only of a reparse point."""
     content = line(utf16("a.txt"), size_bytes=5, file_id=1 << 63, tag=0xA000000C)
     content += line(utf16("Ordner ß"), attributes=0x410, tag=0xA000000C, step=0)
-    first, second = smb.entries(memoryview(content))
+    first, second = entries(content)
     assert smb.text_of(first.name) == "a.txt"
     assert (first.size_bytes, first.attributes, first.tag, first.file_id) == (5, 0x20, 0, 1 << 63)
     times = (first.created, first.accessed, first.written, first.changed)
     assert [smb.time_ns(ticks) for ticks in times] == [100, 200, 300, 400]
     assert (smb.text_of(second.name), second.tag) == ("Ordner ß", 0xA000000C)
-    assert smb.entries(memoryview(b"")) == []
+    assert not smb.lines(memoryview(b""))
 
 
 @pytest.mark.parametrize(
@@ -147,7 +155,40 @@ def test_a_listing():
 def test_listings_that_lie(content):
     """A line that is cut off, reaches out of its place or back into another one is Malformed."""
     with pytest.raises(Malformed):
-        smb.entries(memoryview(content))
+        smb.lines(memoryview(content))
+
+
+PIECES = st.one_of(
+    st.text(max_size=8), st.sampled_from([".", "..", "", "a/b", "a\\b", "a\0b", "\ud800", "x\udc00y"])
+)  # fmt: skip
+
+
+@given(st.lists(st.tuples(PIECES, st.integers(-(1 << 63), (1 << 63) - 1)), max_size=6))
+@settings(max_examples=300, deadline=None)
+def test_many_at_once_are_what_they_are_one_by_one(files: list[tuple[str, int]]) -> None:
+    """Columns say of plain files what rows of each would; what has an odd name is never among them,
+    and every entry is told once, but for the folder itself and the one above."""
+    content = b""
+    for number, (name, ticks) in enumerate(files):
+        step = 0 if number + 1 == len(files) else None
+        one = bytearray(line(utf16(name), step=step, size_bytes=number, file_id=number))
+        struct.pack_into("<q", one, 24, ticks)
+        content += one
+    lines = smb.lines(memoryview(content))
+    found, listed = listing.children(lines, 9)
+    every = found + (listed.children() if listed else [])
+    assert len(every) == sum(name not in (".", "..") for name, _ in files)
+    alone = [listing.child(entry, 9) for entry in entries(content)]
+    assert sorted(every) == sorted(child for child in alone if child.name not in (b".", b".."))
+    if listed is None:
+        return
+    assert listed.names == [name.decode() for name in listed.raw_names]
+    assert not any(name in (".", "..", "") or set(name) & set("/\\\0") for name in listed.names)
+    assert listed.size_bytes() == sum(child.stat.size_bytes for child in listed.children())
+    columns = listing.columns(b"".join(listed.records))
+    for name, column in columns.items():
+        one_by_one = [getattr(child.stat, name) for child in listed.children()]
+        assert column.to_pylist() == one_by_one, name
 
 
 def test_a_listing_that_says_everything_twice_is_refused_at_once():
@@ -157,7 +198,7 @@ def test_a_listing_that_says_everything_twice_is_refused_at_once():
         line(b"", step=80, name_size=(count - number) * 80 - 80) for number in range(count)
     )
     with pytest.raises(Malformed):
-        smb.entries(memoryview(content))
+        smb.lines(memoryview(content))
 
 
 @pytest.mark.parametrize(
@@ -167,7 +208,7 @@ def test_lone_surrogates_stay(name):
     """Two names that differ in a lone surrogate are two names, at their end too."""
     assert smb.text_of(utf16(name)) == name
     content = line(utf16(name), step=0)
-    assert [smb.text_of(entry.name) for entry in smb.entries(memoryview(content))] == [name]
+    assert [smb.text_of(entry.name) for entry in entries(content)] == [name]
 
 
 # Buffers in answers ([MS-SMB2] 2.2.20, 2.2.32, 2.2.34, 2.2.38)

@@ -73,6 +73,8 @@ class Channel:
         self.in_flight = 0
         self._waiting: dict[int, tuple[Compound, int]] = {}
         self._received = bytearray()
+        # One for all: a new one for every receive costs the system more than the bytes do.
+        self._arriving = memoryview(bytearray(_RECEIVE_BYTES))
         self._unsent = bytearray()
         self._heard_at = time.monotonic()
         link.socket.setblocking(False)
@@ -149,15 +151,15 @@ class Channel:
 
         Errors: ConnectionLost."""
         try:
-            data = self.link.socket.recv(_RECEIVE_BYTES)
+            size = self.link.socket.recv_into(self._arriving)
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
             raise ConnectionLost(error.strerror or "the connection broke") from None
-        if not data:
+        if not size:
             raise ConnectionLost("the server closed the connection")
         self._heard_at = time.monotonic()
-        self._received += data
+        self._received += self._arriving[:size]
         try:
             self._frames()
         except (Tampered, Malformed, struct.error) as error:

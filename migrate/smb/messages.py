@@ -9,6 +9,8 @@ import struct
 from codecs import utf_16_le_decode
 from typing import NamedTuple
 
+from migrate.sources import RECALLS
+
 CREATE, CLOSE, FLUSH, READ, WRITE, IOCTL, QUERY_DIRECTORY, QUERY_INFO, SET_INFO = (
     5, 6, 7, 8, 9, 11, 14, 16, 17,
 )  # fmt: skip
@@ -26,6 +28,7 @@ SHARE_WITH_ALL = 0x7  # read, write, delete: nobody is locked out
 
 # Attributes ([MS-FSCC] 2.6)
 IS_FOLDER, IS_REPARSE = 0x10, 0x400
+NOT_PLAIN = IS_FOLDER | IS_REPARSE | RECALLS
 
 # Reparse tags ([MS-FSCC] 2.1.2.1)
 TAG_IS_SURROGATE, TAG_DFS = 0x20000000, 0x8000000A
@@ -33,8 +36,8 @@ TAG_SYMLINK, TAG_JUNCTION = 0xA000000C, 0xA0000003
 GET_REPARSE_POINT, PIPE_TRANSCEIVE = 0x000900A8, 0x0011C017  # [MS-FSCC] 2.3
 
 EPOCH_1601 = 116_444_736_000_000_000  # 1970-01-01 in units of 100 ns since 1601
-_FIRST_TICKS = EPOCH_1601 - (1 << 63) // 100  # what int64 nanoseconds can hold: 1677 ...
-_LAST_TICKS = EPOCH_1601 + (1 << 63) // 100  # ... to 2262
+FIRST_TICKS = EPOCH_1601 - (1 << 63) // 100  # what int64 nanoseconds can hold: 1677 ...
+LAST_TICKS = EPOCH_1601 + (1 << 63) // 100  # ... to 2262
 
 
 class Malformed(Exception):
@@ -215,7 +218,8 @@ def _place(answer: Answer, layout: str, at: int, what: str) -> tuple[int, int]:
 
 # next, index, created, accessed, written, changed, size, allocated, attributes, name size, tag
 _ENTRY = struct.Struct("<II6qIII")
-_ENTRY_ID, _ENTRY_NAME = 72, 80
+_PLAIN = struct.Struct("<I36xq8xII")  # next, size, attributes, name size
+_ENTRY_ID, ENTRY_BYTES = 72, 80  # what stands before a name
 
 
 class Entry(NamedTuple):
@@ -232,34 +236,54 @@ class Entry(NamedTuple):
     file_id: int
 
 
-def entries(buffer: memoryview) -> list[Entry]:
+class Lines(NamedTuple):
+    """The lines of a listing: the names (UTF-16LE) of plain files and what the server says of each,
+    as it wrote it (ENTRY_BYTES, [MS-FSCC] 2.4.21); and all others."""
+
+    names: list[bytes]
+    records: list[bytes]
+    others: list[Entry]
+
+    def __bool__(self) -> bool:
+        return bool(self.names or self.others)
+
+
+def lines(buffer: memoryview) -> Lines:
     """The lines of a listing. Errors: Malformed."""
     content = bytes(buffer)
     size, at = len(content), 0
-    found = []
-    unpack, make, int_of = _ENTRY.unpack_from, Entry._make, int.from_bytes
-    while size:
-        if at + _ENTRY_NAME > size:
+    names: list[bytes] = []
+    records: list[bytes] = []
+    others: list[Entry] = []
+    while size:  # what stands in this loop runs for every file of a share
+        if at + ENTRY_BYTES > size:
             raise Malformed("a listing is cut off")
-        step, _, created, accessed, written, changed, length, _, attributes, name_size, tag = (
-            unpack(content, at)
-        )
-        end = at + _ENTRY_NAME + name_size
+        step, length, attributes, name_size = _PLAIN.unpack_from(content, at)
+        start = at + ENTRY_BYTES
+        end = start + name_size
         if end > size or name_size % 2 or (step and at + step < end):
             raise Malformed("a name in a listing lies outside its line")
         if length < 0:
             raise Malformed("a file in a listing is larger than files can be")
-        found.append(
-            make((
-                content[at + _ENTRY_NAME : end], created, accessed, written, changed, length,
-                attributes, tag if attributes & IS_REPARSE else 0,
-                int_of(content[at + _ENTRY_ID : at + _ENTRY_NAME], "little"),
-            ))
-        )  # fmt: skip
+        if attributes & NOT_PLAIN:
+            others.append(entry(content[start:end], content[at:start]))
+        else:
+            names.append(content[start:end])
+            records.append(content[at:start])
         if not step:
             break
         at += step
-    return found
+    return Lines(names, records, others)
+
+
+def entry(name: bytes, record: bytes) -> Entry:
+    """What a server wrote of a file, as values."""
+    _, _, created, accessed, written, changed, size, _, attributes, _, tag = _ENTRY.unpack_from(
+        record
+    )
+    file_id = int.from_bytes(record[_ENTRY_ID:], "little")
+    tag = tag if attributes & IS_REPARSE else 0
+    return Entry(name, created, accessed, written, changed, size, attributes, tag, file_id)
 
 
 def streams(buffer: memoryview) -> list[tuple[str, int]]:
@@ -310,7 +334,7 @@ def link_target(buffer: memoryview) -> str:
 def time_ns(ticks: int) -> int | None:
     """Nanoseconds since 1970, or None: 0 and -1 stand for a time that is not kept, and what int64
     nanoseconds cannot hold (before 1677, after 2262) is damage."""
-    return (ticks - EPOCH_1601) * 100 if _FIRST_TICKS <= ticks <= _LAST_TICKS else None
+    return (ticks - EPOCH_1601) * 100 if FIRST_TICKS <= ticks <= LAST_TICKS else None
 
 
 def ticks(time_ns: int) -> int:

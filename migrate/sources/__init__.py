@@ -10,12 +10,15 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from migrate.config import Place, Server
 from migrate.errors import ShareUnreachable
 from migrate.paths import without_credentials
 from migrate.smb.address import is_address, parse_address
+
+if TYPE_CHECKING:
+    from migrate.smb.listing import Listed
 
 
 class Stat(NamedTuple):
@@ -60,7 +63,8 @@ def files_named(names: list[str]) -> list[Child]:
 class Page(NamedTuple):
     """Some children of a folder; `is_last` of this folder. With `error` it was not read to its
     end. `names` are files of which the listing says no more, in the folder that stays open as
-    `descriptor` until the next page is taken; who does not want them so asks for `every_child`."""
+    `descriptor` until the next page is taken; `listed` are files of which it says all there is.
+    Who does not want them so asks for `every_child`."""
 
     folder: bytes
     children: list[Child]
@@ -68,9 +72,11 @@ class Page(NamedTuple):
     error: OSError | None = None
     names: list[str] = []
     descriptor: int = -1
+    listed: Listed | None = None
 
     def every_child(self) -> list[Child]:
-        return [*self.children, *files_named(self.names)]
+        listed = self.listed.children() if self.listed else []
+        return [*self.children, *files_named(self.names), *listed]
 
 
 class Security(NamedTuple):

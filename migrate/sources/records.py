@@ -10,7 +10,6 @@ import ctypes
 import os
 import struct
 from stat import S_ISREG
-from typing import Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,6 +21,7 @@ from migrate.sources.linux import (
     HAS_BIRTH,
     libc,
 )
+from migrate.strided import every
 from migrate.wording import NANOSECOND
 
 _RECORD_BYTES = 256
@@ -33,12 +33,6 @@ _NUMBERS = {  # where numbers stand, and what they are
 }  # fmt: skip
 _TIMES = {"atime_ns": 64, "birthtime_ns": 80, "ctime_ns": 96, "mtime_ns": 112}
 _NANOSECONDS = 8  # behind the seconds of a time
-_LETTERS: dict[pa.DataType, Literal["H", "I", "Q", "q"]] = {
-    pa.uint16(): "H",
-    pa.uint32(): "I",
-    pa.uint64(): "Q",
-    pa.int64(): "q",
-}
 _MOST_SECONDS = (1 << 63) // NANOSECOND - 1  # that the tables can hold, see `storable`
 _size = struct.Struct("=40xq")
 _identity = struct.Struct("=28xH2xQq48xqI4xqI12xII")  # as in `look_in`
@@ -107,7 +101,7 @@ class Records:
 
 def columns(records: bytes) -> dict[str, pa.Array]:
     """The columns of `entries` that describe files, a row for each record; and `uid`."""
-    found = {name: _every(records, at, kind) for name, (at, kind) in _NUMBERS.items()}
+    found = {name: every(records, at, kind, _RECORD_BYTES) for name, (at, kind) in _NUMBERS.items()}
     has_birth = pc.not_equal(pc.bit_wise_and(found.pop("mask"), HAS_BIRTH), 0)
     found |= {name: _time(records, at) for name, at in _TIMES.items()}
     born = found["birthtime_ns"]
@@ -117,20 +111,11 @@ def columns(records: bytes) -> dict[str, pa.Array]:
     return found
 
 
-def _every(records: bytes, at: int, kind: pa.DataType) -> pa.Array:
-    """The number that stands at a place of every record."""
-    letter = _LETTERS[kind]
-    width = struct.calcsize(letter)
-    numbers = memoryview(records).cast(letter)[at // width :: _RECORD_BYTES // width]
-    buffer = pa.py_buffer(numbers.tobytes())
-    return pa.Array.from_buffers(kind, len(numbers), [None, buffer])
-
-
 def _time(records: bytes, at: int) -> pa.Array:
     """Nanoseconds; null where the tables cannot hold them."""
-    seconds = _every(records, at, pa.int64())
+    seconds = every(records, at, pa.int64(), _RECORD_BYTES)
     storable = pc.less_equal(pc.abs(seconds), _MOST_SECONDS)
-    nanoseconds = _every(records, at + _NANOSECONDS, pa.uint32()).cast(pa.int64())
+    nanoseconds = every(records, at + _NANOSECONDS, pa.uint32(), _RECORD_BYTES).cast(pa.int64())
     whole = pc.multiply(pc.if_else(storable, seconds, 0), NANOSECOND)
     return pc.if_else(storable, pc.add(whole, nanoseconds), None)
 

@@ -22,12 +22,12 @@ from migrate.smb.address import Address
 from migrate.smb.channel import ConnectionLost
 from migrate.smb.engine import GO_ON, Engine, Job, Steps
 from migrate.smb.file import LOOK_ACCESS, Looked, LookedFile, SmbFile, look, open_file, stat_of
-from migrate.smb.messages import Answer, Entry
+from migrate.smb.listing import children
+from migrate.smb.messages import Answer, Lines
 from migrate.smb.pipe import Pipe
 from migrate.smb.status import NO_MORE_FILES, NO_SUCH_FILE, must_be_ok
 from migrate.sources import (
     RECALLS,
-    Child,
     Found,
     OpenFile,
     Page,
@@ -140,7 +140,7 @@ class SmbSource:
         must_be_ok(answers[0].status)
         first, second = _lines(answers[1]), _lines(answers[2])
         if not first or not second:
-            pages.append(Page(folder, self._children(first, told), True))
+            pages.append(self._page(folder, first, told, is_last=True))
             return
         answers = yield [smb.create(name, LIST_ACCESS, smb.FOLDER)]
         must_be_ok(answers[0].status)
@@ -154,30 +154,19 @@ class SmbSource:
                 raise
             if not lines:
                 break
-            children = self._children(lines, told)
-            told.update(child.name for child in children)
-            pages.append(Page(folder, children, False))
+            page = self._page(folder, lines, told, is_last=False)
+            told.update(child.name for child in page.children)
+            told.update(page.listed.raw_names if page.listed else ())
+            pages.append(page)
         yield [smb.close(file_id)]
         pages.append(Page(folder, [], True))
 
-    def _children(self, lines: list[Entry], told: set[bytes]) -> list[Child]:
-        children = [self._child(line) for line in lines if line.name not in _DOTS]
-        return [child for child in children if child.name not in told] if told else children
-
-    def _child(self, line: Entry) -> Child:
-        packed, created, accessed, written, changed, size, attributes, tag, file_id = line
-        name, time_ns = smb.text_of(packed), smb.time_ns
-        stat = Stat(
-            size, time_ns(written), time_ns(changed), time_ns(accessed), time_ns(created), None,
-            None, file_id, self._device_id, None, attributes,
-        )  # fmt: skip
-        if "/" in name or "\\" in name or "\0" in name or not name:
-            shown = name.replace("/", r"\x2f").replace("\\", r"\x5c").replace("\0", r"\x00")
-            return Child(shown.encode("utf-8", "surrogatepass"), "other", stat, None, "bad_name")
-        raw = name.encode("utf-8", "surrogatepass")
-        if attributes & smb.IS_REPARSE:
-            return _reparse_point(raw, tag, stat)
-        return Child(raw, "folder" if attributes & smb.IS_FOLDER else "file", stat)
+    def _page(self, folder: bytes, lines: Lines, told: set[bytes], is_last: bool) -> Page:
+        found, listed = children(lines, self._device_id)
+        if told:
+            found = [child for child in found if child.name not in told]
+            listed = listed and listed.without(told)
+        return Page(folder, found, is_last, listed=listed)
 
     # Single entries
 
@@ -279,28 +268,18 @@ class SmbSource:
 
 
 _NOTHING = Found()
+_NO_LINES = Lines([], [], [])
 # An empty name, one that leads upwards, one that would be several on a server.
 _ODD_PATH = re.compile(rb"(?:^|/)\.{0,2}(?:/|\Z)|[\\\0]")
-_DOTS = {".".encode("utf-16-le"), "..".encode("utf-16-le")}
 
 
 def _is_here(job: Job[Looked] | OSError | None) -> bool:
     return not isinstance(job, Job) or job.done
 
 
-def _lines(answer: Answer) -> list[Entry]:
+def _lines(answer: Answer) -> Lines:
     """The lines of one answer; none at the end of the folder. Errors: OSError."""
     if answer.status in (NO_MORE_FILES, NO_SUCH_FILE):
-        return []
+        return _NO_LINES
     must_be_ok(answer.status)
-    return smb.entries(smb.info(answer))
-
-
-def _reparse_point(name: bytes, tag: int, stat: Stat) -> Child:
-    """A link stays a link. What only says how a file is stored (deduplicated, compressed, on tape)
-    is a file; a tag that is not told is taken for a link."""
-    if tag == smb.TAG_DFS:
-        return Child(name, "symlink", stat, "DFS link")
-    if tag & smb.TAG_IS_SURROGATE or not tag:
-        return Child(name, "symlink", stat)
-    return Child(name, "folder" if (stat.attributes or 0) & smb.IS_FOLDER else "file", stat)
+    return smb.lines(smb.info(answer))
