@@ -200,22 +200,29 @@ class Estate:
 
     def parts(self, table: str) -> list[Path]:
         """The files a reader of `table` has to read."""
-        return [self.root / table / part["file"] for part in self._parts(table)]
+        return self.parts_of(table, self._counting(table))
+
+    def parts_of(self, table: str, runs: Iterable[Run]) -> list[Path]:
+        """The files that some runs have committed to a table so far."""
+        return [self.root / table / part["file"] for part in _parts(table, runs)]
 
     def rows(self, table: str) -> int:
         """How many rows a reader of `table` finds."""
-        return sum(part["rows"] for part in self._parts(table))
+        return sum(part["rows"] for part in _parts(table, self._counting(table)))
 
-    def _parts(self, table: str) -> list[dict[str, Any]]:
+    def _counting(self, table: str) -> list[Run]:
+        """The runs whose parts of a table count."""
         visible, stage = TABLES[table].visible, TABLES[table].stage
         if visible == "scan":
-            runs = self.scans()
-        elif visible == "latest":
+            return self.scans()
+        if visible == "latest":
             latest = self.latest(stage)
-            runs = [latest] if latest else []
-        else:
-            runs = self.runs()
-        return [part for run in runs for part in run.parts if part["table"] == table]
+            return [latest] if latest else []
+        return self.runs()
+
+
+def _parts(table: str, runs: Iterable[Run]) -> list[dict[str, Any]]:
+    return [part for run in runs for part in run.parts if part["table"] == table]
 
 
 class Writer:

@@ -31,7 +31,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -42,6 +42,9 @@ from migrate.model import TABLES
 from migrate.scans import is_disproved, scan_before
 from migrate.sources import RECALLS, Stat, Trust
 from migrate.visit import Content, Reading
+
+if TYPE_CHECKING:
+    from migrate.engine.query import Query
 
 CLOCK_STEP_NS = 3_000_000_000  # FAT ticks every two seconds; one more for clocks being set right
 LEAST_PROOFS = 10
@@ -218,74 +221,62 @@ def _gather(estate: Estate, basis: Basis, reading: Reading, folder: Path) -> tup
     """Write the columns. Returns how many files there are, and the types they have."""
     from migrate.engine.query import Query
 
+    scan = basis.run.run_id
     with Query(estate) as query:
-        files = _read_before(query, basis, reading)
-        types = _of_scan(query, "digests", basis.run).select("mime").distinct()
-        mimes = [row["mime"] for row in query.rows(types.order_by("mime")) if row["mime"]]
-        numbered = query.given(
-            [{"mime": mime, "mime_no": number} for number, mime in enumerate(mimes)],
-            pa.schema([("mime", pa.string()), ("mime_no", pa.int32())]),
-        )
-        files = files.left_join(numbered, "mime").drop("mime", "mime_right")
-        files = files.mutate(mime_no=files.mime_no.fill_null(len(mimes)))
-        count = _write(query.batches(files.order_by("file_id"), 1 << 17), folder)
-    return count, mimes
+        query.view("entries", estate.parts_of("entries", [basis.run]), "before")
+        for table in ("digests", "whole_digests"):
+            query.view(table, estate.parts(table), table)
+        mimes = [row["mime"] for row in query.rows(TYPES, scan=scan)]
+        files = query.batches(
+            READ_BEFORE, 1 << 17, scan=scan, mimes=mimes, proven_ns=_proven_ns(query, basis),
+            enough=_enough(estate, reading), sha256=reading.sha256,
+        )  # fmt: skip
+        return _write(files, folder), mimes
 
 
-def _of_scan(query: Any, name: str, run: Run) -> Any:
-    """What was read of a scan's files, by itself and by later stages."""
-    table = query.every_scan(name)
-    return table.filter(table.scan_id == run.run_id).drop("scan_id")
+# Of the scan's entries: files that a number, a size and times tell from all others.
+_FILES = f"""
+SELECT * FROM before
+WHERE kind = 'file' AND error IS NULL AND ctime_ns > 0 AND mtime_ns IS NOT NULL
+  AND file_id > 0 AND file_id < {NO_NUMBER}
+  AND device_id = (SELECT device_id FROM before WHERE depth = 0)
+"""  # noqa: S608 - of our own words and numbers
+NEWEST = f"SELECT max(ctime_ns) AS newest FROM ({_FILES}) WHERE ctime_ns <= $began_ns"  # noqa: S608
+TYPES = "SELECT DISTINCT mime FROM digests WHERE scan_id = $scan AND mime IS NOT NULL ORDER BY mime"
+_IS_TEXT_NAME = " OR ".join(f"ends_with(lower(name), '{end.decode()}')" for end in TEXT_NAMES)
+_TESTS = {
+    "xxh3_128 IS NOT NULL": HAS_XXH3, "sha256 IS NOT NULL": HAS_SHA256,
+    "encrypted = false": IS_OPEN, "encrypted": IS_ENCRYPTED, _IS_TEXT_NAME: TEXT_NAME,
+    "link_count IS NULL": ONLY_LISTED,
+}  # fmt: skip
+_FLAGS = " + ".join(f"CASE WHEN {test} THEN {bit} ELSE 0 END" for test, bit in _TESTS.items())
+# What the scan has read of them, by itself or by later stages, or taken over (then it was proven
+# already), and that proves something.
+READ_BEFORE = f"""
+WITH found AS (
+  SELECT e.*, r.sample_xxh3, r.mime, r.encrypted, coalesce(r.xxh3_128, w.xxh3_128) AS xxh3_128,
+    coalesce(r.sha256, w.sha256) AS sha256, coalesce(r.read_in, $scan)::INTEGER AS read_in
+  FROM ({_FILES}) e
+  JOIN (FROM digests WHERE scan_id = $scan) r USING (entry_id)
+  LEFT JOIN (FROM whole_digests WHERE scan_id = $scan) w USING (entry_id)
+  WHERE r.error IS NULL AND w.error IS NULL AND r.sample_xxh3 IS NOT NULL
+    AND (r.read_in IS NOT NULL OR greatest(ctime_ns, mtime_ns) < $proven_ns)),
+types AS (
+  SELECT unnest($mimes::VARCHAR[]) AS mime, generate_subscripts($mimes::VARCHAR[], 1) - 1 AS number)
+SELECT file_id, size_bytes, mtime_ns, ctime_ns, sample_xxh3, xxh3_128, sha256, read_in,
+  coalesce(number, len($mimes::VARCHAR[]))::INTEGER AS mime_no,
+  ({_FLAGS})::UTINYINT AS flags
+FROM found LEFT JOIN types USING (mime)
+WHERE list_contains($enough::INTEGER[], read_in) AND (sha256 IS NOT NULL OR NOT $sha256)
+ORDER BY file_id
+"""  # noqa: S608
 
 
-def _read_before(query: Any, basis: Basis, reading: Reading) -> Any:
-    """The files of the earlier scan that it has read, or taken over, and that prove something."""
-    import ibis
-
-    entries = query.run_table("entries", basis.run)
-    root = entries.filter(entries.depth == 0).select("device_id")
-    files = entries.filter(
-        entries.kind == "file", entries.error.isnull(), entries.ctime_ns > 0,
-        entries.mtime_ns.notnull(),
-        entries.file_id > 0, entries.file_id < ibis.literal(NO_NUMBER, "uint64"),
-    ).semi_join(root, "device_id")  # fmt: skip
-    proven_ns = _proven_ns(query, files, basis)
-    table = files.inner_join(_of_scan(query, "digests", basis.run), "entry_id", rname="d_{name}")
-    table = table.left_join(
-        _of_scan(query, "whole_digests", basis.run), "entry_id", rname="w_{name}"
-    )
-    xxh3 = ibis.coalesce(table.xxh3_128, table.w_xxh3_128)
-    sha256 = ibis.coalesce(table.sha256, table.w_sha256)
-    read_in = table.read_in.fill_null(basis.run.run_id)
-    wanted = [
-        table.d_error.isnull(), table.w_error.isnull(), table.sample_xxh3.notnull(),
-        table.read_in.notnull()  # proven when it was taken over
-        | ((table.ctime_ns < proven_ns) & (table.mtime_ns < proven_ns)),
-        read_in.isin(_enough(query.estate, reading)),
-    ]  # fmt: skip
-    if reading.sha256:
-        wanted.append(sha256.notnull())
-    text_names = [table.name.lower().endswith(name.decode()) for name in TEXT_NAMES]
-    flags = sum(
-        ibis.ifelse(test, bit, 0)
-        for test, bit in (
-            (xxh3.notnull(), HAS_XXH3), (sha256.notnull(), HAS_SHA256),
-            (table.encrypted == ibis.literal(False), IS_OPEN), (table.encrypted, IS_ENCRYPTED),
-            (ibis.or_(*text_names), TEXT_NAME), (table.link_count.isnull(), ONLY_LISTED),
-        )
-    )  # fmt: skip
-    return table.filter(*wanted).select(
-        "file_id", "size_bytes", "mtime_ns", "ctime_ns", "sample_xxh3", "mime",
-        xxh3_128=xxh3, sha256=sha256, read_in=read_in, flags=flags.cast("uint8"),
-    )  # fmt: skip
-
-
-def _proven_ns(query: Any, files: Any, basis: Basis) -> int:
+def _proven_ns(query: Query, basis: Basis) -> int:
     """The time that the share's clock had passed for certain when the earlier scan began."""
     if basis.share_ns is not None:
         return basis.share_ns - CLOCK_STEP_NS
-    seen = files.filter(files.ctime_ns <= basis.began_ns)
-    newest = next(query.rows(seen.aggregate(newest=seen.ctime_ns.max())))["newest"]
+    newest = next(query.rows(NEWEST, began_ns=basis.began_ns))["newest"]
     return (newest or 0) - basis.took_ns - CLOCK_STEP_NS
 
 

@@ -189,7 +189,8 @@ def test_what_changed_is_read_and_told(tmp_path: Path, opened: Path) -> None:
     first = json.loads(changes_of(root, "json"))[0]
     assert (first["change"], first["path"]) == ("changed", "s/a.txt")
     with Query(Estate(root)) as query:
-        moved = changes.moved_folders(query, changes.changes(query, scan_pairs(Estate(root))), 5)
+        changes.find_changes(query, scan_pairs(Estate(root)))
+        moved = changes.moved_folders(query, 5)
     assert moved == [{"was_path": "s/was", "path": "s/now", "files": 5}]
 
 
