@@ -25,9 +25,10 @@ import shutil
 import tempfile
 import time
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import reduce
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -49,8 +50,9 @@ if TYPE_CHECKING:
 CLOCK_STEP_NS = 3_000_000_000  # FAT ticks every two seconds; one more for clocks being set right
 LEAST_PROOFS = 10
 NO_NUMBER = (1 << 64) - 1  # as good as 0: the volume has none ([MS-FSCC] 2.1.9)
-KEYS: dict[str, Literal["Q", "q", "B"]] = {
-    "file_id": "Q", "size_bytes": "q", "mtime_ns": "q", "ctime_ns": "q", "flags": "B",
+KEYS: dict[str, tuple[Literal["Q", "q", "B"], pa.DataType]] = {
+    "file_id": ("Q", pa.uint64()), "size_bytes": ("q", pa.int64()), "mtime_ns": ("q", pa.int64()),
+    "ctime_ns": ("q", pa.int64()), "flags": ("B", pa.uint8()),
 }  # fmt: skip
 VALUES = {
     "sample_xxh3": pa.binary(16), "xxh3_128": pa.binary(16), "sha256": pa.binary(32),
@@ -70,42 +72,58 @@ class Known:
     stride: int
     phase: int
     _keys: list[memoryview] = field(default_factory=list)
-    _values: dict[str, pa.Array] = field(default_factory=dict)
+    _columns: dict[str, pa.Array] = field(default_factory=dict)  # the same, and VALUES
 
     def open(self) -> None:
         """Map the files into memory: before workers are forked, so that all of them share it."""
-        self._keys = [memoryview(self._mapped(name)).cast(kind) for name, kind in KEYS.items()]
-        for name, kind in VALUES.items():
-            buffers = [None, pa.py_buffer(self._mapped(name))]
-            self._values[name] = pa.Array.from_buffers(kind, self.count, buffers)
+        kinds = {name: kind for name, (_, kind) in KEYS.items()} | VALUES
+        mapped = {name: self._mapped(name) for name in kinds}
+        self._keys = [memoryview(mapped[name]).cast(letter) for name, (letter, _) in KEYS.items()]
+        self._columns = {
+            name: pa.Array.from_buffers(kind, self.count, [None, pa.py_buffer(mapped[name])])
+            for name, kind in kinds.items()
+        }
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_keys": [], "_values": {}}  # for workers that are no forks
+        return {**self.__dict__, "_keys": [], "_columns": {}}  # for workers that are no forks
 
     def find_stat(self, stat: Stat, path: bytes) -> int | None:
         """The place of a file that is as it was when it was read; None to read it."""
         if stat.device_id != self.device_id or (stat.attributes or 0) & RECALLS:
             return None
-        return self.find(stat.file_id, stat.size_bytes, stat.mtime_ns, stat.ctime_ns, path)
-
-    def find(
-        self, file_id: int, size_bytes: int, mtime_ns: int | None, ctime_ns: int | None, path: bytes
-    ) -> int | None:
-        """The place of a file of the share's own disk, as `find_stat` has it."""
         if not self._keys:
             self.open()
         numbers, sizes, mtimes, ctimes, flags = self._keys
-        at = bisect_left(numbers, file_id)
+        at = bisect_left(numbers, stat.file_id)
         if (
             at == self.count
-            or numbers[at] != file_id
-            or ctimes[at] != ctime_ns
-            or mtimes[at] != mtime_ns
-            or sizes[at] != size_bytes
+            or numbers[at] != stat.file_id
+            or ctimes[at] != stat.ctime_ns
+            or mtimes[at] != stat.mtime_ns
+            or sizes[at] != stat.size_bytes
             or bool(flags[at] & TEXT_NAME) != is_text_name(path)
         ):
             return None
         return at
+
+    def find_all(self, files: Mapping[str, pa.Array], names: pa.Array) -> pa.Array:
+        """The places of many files at once, as `find_stat` has them; null for what is none."""
+        if not self._keys:
+            self.open()
+        numbers, last = self._keys[0], self.count - 1
+        wanted = memoryview(files["file_id"].buffers()[1]).cast("B").cast("Q")
+        at = pa.array([min(bisect_left(numbers, number), last) for number in wanted], pa.int64())
+        same = pc.equal(files["device_id"], pa.scalar(self.device_id, pa.uint64()))
+        for name in ("file_id", "size_bytes", "mtime_ns", "ctime_ns"):
+            same = pc.and_(same, pc.equal(self._columns[name].take(at), files[name]))
+        had_text_name = _bit(self._columns["flags"].take(at), TEXT_NAME)
+        same = pc.and_(same, pc.equal(had_text_name, _are_text_names(names)))
+        return pc.if_else(same, at, None)
+
+    def are_proofs(self, places: pa.Array) -> pa.Array:
+        """As `is_proof`, of many files at once; false where there is no place."""
+        rounds = pc.multiply(pc.divide(places, self.stride), self.stride)
+        return pc.fill_null(pc.equal(pc.subtract(places, rounds), self.phase), False)
 
     def is_proof(self, place: int) -> bool:
         """Whether a file is one of those that are read again."""
@@ -115,7 +133,7 @@ class Known:
         """Whether a file read again has the digests it had; None if it could not be read."""
         if content.error or content.sample_xxh3 is None:
             return None
-        known = self.digests(0, [(0, place)]).to_pylist()[0]
+        known = self.digests(0, [0], [place]).to_pylist()[0]
         return all(
             known[name] is None or value is None or known[name] == value
             for name, value in zip(("sample_xxh3", "xxh3_128", "sha256"), content[:3], strict=True)
@@ -123,14 +141,13 @@ class Known:
 
     def read_in(self, place: int) -> int:
         """The scan that read a file."""
-        return int(self._values["read_in"][place].as_py())
+        return int(self._columns["read_in"][place].as_py())
 
-    def digests(self, scan_id: int, files: list[tuple[int, int]]) -> pa.Table:
-        """Rows of `digests` for files (entry_id, place) that were not opened."""
-        entry_ids, places = zip(*files, strict=True)
+    def digests(self, scan_id: int, entry_ids: Sequence[int], places: Sequence[int]) -> pa.Table:
+        """Rows of `digests` for files that were not opened; also of Arrow arrays."""
         taken = pa.array(places, pa.int64())
-        flags = pa.array([self._keys[4][place] for place in places], pa.uint8())
-        value = {name: column.take(taken) for name, column in self._values.items()}
+        value = {name: self._columns[name].take(taken) for name in ("flags", *VALUES)}
+        flags = value["flags"]
         encrypted = pc.if_else(_bit(flags, IS_OPEN), False, None)
         columns = {
             "scan_id": pa.repeat(pa.scalar(scan_id, pa.int32()), len(places)),
@@ -148,6 +165,13 @@ class Known:
     def _mapped(self, name: str) -> mmap.mmap:
         with (self.folder / name).open("rb") as file:
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+
+def _are_text_names(names: pa.Array) -> pa.Array:
+    """As `is_text_name`, of many at once."""
+    lower = pc.ascii_lower(names)
+    first, *rest = (pc.ends_with(lower, end.decode()) for end in TEXT_NAMES)
+    return reduce(pc.or_, rest, first)
 
 
 def _bit(flags: pa.Array, bit: int) -> pa.Array:

@@ -101,9 +101,9 @@ def opened(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         tell(path)
         return open_file(source, path)
 
-    def read_and_tell(bulk: Bulk, folder: int, name: str, number: int, prefix: str) -> int:
-        tell(os.fsencode(prefix + name))
-        return read_file(bulk, folder, name, number, prefix)
+    def read_and_tell(bulk: Bulk, file: int, place: int, number: int, path: str) -> None:
+        tell(os.fsencode(path))
+        read_file(bulk, file, place, number, path)
 
     monkeypatch.setattr(local.LocalSource, "open", open_and_tell)
     monkeypatch.setattr(Bulk, "_read", read_and_tell)
@@ -405,7 +405,7 @@ def test_one_of_two_contents_is_never_taken(tmp_path: Path) -> None:
             found.find_stat(Stat(1, 1, 1, 0, 0, 0, None, n, 0, 1), b"x") for n in range(4, 12)
         ]
         assert places == [None, 0, 1, None, None, 2, None, 3]
-        assert [row["xxh3_128"] for row in found.digests(1, [(1, 1), (2, 2)]).to_pylist()] == [
+        assert [row["xxh3_128"] for row in found.digests(1, [1, 2], [1, 2]).to_pylist()] == [
             one, None,
         ]  # fmt: skip
         assert known.Known.__getstate__(found)["_keys"] == []

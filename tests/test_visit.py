@@ -720,8 +720,8 @@ def test_a_file_that_changes_among_many(tmp_path, monkeypatch, how, size):
     real = Records.look
     looked = []
 
-    def look(records: Records, descriptor: int) -> int:
-        found = real(records, descriptor)
+    def look(records: Records, descriptor: int, place: int) -> int:
+        found = real(records, descriptor, place)
         path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
         if path.name == "b" and not looked:
             looked.append(path)
