@@ -30,7 +30,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import reduce
 from itertools import groupby
-from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
@@ -343,15 +342,16 @@ def _one_each(table: pa.Table) -> pa.Table:
     alone = pc.and_(pa.concat_arrays([edge, other]), pa.concat_arrays([other, edge]))
     if pc.all(alone).as_py():
         return table
-    several = table.filter(pc.invert(alone)).to_pylist()
+    places = pc.indices_nonzero(pc.invert(alone))
+    several = zip(places.to_pylist(), table.take(places).to_pylist(), strict=True)
     kept = []
-    for _, rows in groupby(several, key=itemgetter("file_id")):
-        first, *rest = rows
+    for _, rows in groupby(several, key=lambda one: one[1]["file_id"]):
+        (place, first), *rest = rows
         is_sure = not first["flags"] & ONLY_LISTED
-        if is_sure and all({**row, "read_in": first["read_in"]} == first for row in rest):
-            kept.append(first)
-    again = pa.Table.from_pylist(kept, schema=table.schema)
-    return pa.concat_tables([table.filter(alone), again]).sort_by("file_id")
+        if is_sure and all({**row, "read_in": first["read_in"]} == first for _, row in rest):
+            kept.append(place)
+    every = pa.array(range(len(table)), pa.int64())
+    return table.filter(pc.or_(alone, pc.is_in(every, pa.array(kept, pa.int64()))))
 
 
 def _append(files: Mapping[str, BinaryIO], table: pa.Table) -> int:

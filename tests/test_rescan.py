@@ -411,6 +411,44 @@ def test_one_of_two_contents_is_never_taken(tmp_path: Path) -> None:
         assert known.Known.__getstate__(found)["_keys"] == []
 
 
+def test_many_are_known_as_one_by_one(tmp_path: Path) -> None:
+    """Files looked up in columns are found where each is found by itself, and nowhere else."""
+    columns = {"file_id": range(10, 40, 2), "size_bytes": range(15), "mtime_ns": [5] * 15,
+               "ctime_ns": [6] * 15, "flags": [known.TEXT_NAME * (n % 3 == 0) for n in range(15)],
+               "sample_xxh3": [b"1" * 16] * 15, "xxh3_128": [None] * 15, "sha256": [None] * 15,
+               "mime_no": [0] * 15, "read_in": [1] * 15}  # fmt: skip
+    kinds = {name: kind for name, (_, kind) in known.KEYS.items()}
+    kinds |= {name: pa.binary() for name in ("sample_xxh3", "xxh3_128", "sha256")}
+    arrays = {
+        name: pa.array(column, kinds.get(name, pa.int32())) for name, column in columns.items()
+    }
+    assert known._write(iter(pa.table(arrays).to_batches()), tmp_path) == 15
+    found = known.Known(tmp_path, 15, 7, [], 4, 1)
+    files = [
+        (number, size, mtime_ns, ctime_ns, device_id, name)
+        for number in (0, 9, 10, 11, 16, 18, 28, 38, 39, 1 << 63)
+        for size in (max(0, number - 10) // 2 % 15, 3)
+        for mtime_ns, ctime_ns in ((5, 6), (5, 7), (None, 6))
+        for device_id in (7, 8)
+        for name in ("a.TXT", "a.doc", "ŵ.md", "txt")
+    ]
+    numbers, sizes, mtimes, ctimes, devices, names = zip(*files, strict=True)
+    described = {
+        "file_id": pa.array(numbers, pa.uint64()), "size_bytes": pa.array(sizes, pa.int64()),
+        "mtime_ns": pa.array(mtimes, pa.int64()), "ctime_ns": pa.array(ctimes, pa.int64()),
+        "device_id": pa.array(devices, pa.uint64()),
+    }  # fmt: skip
+    places = found.find_all(described, pa.array(names))
+    alone = [
+        found.find_stat(Stat(size, mtime, ctime, 0, 0, 0, None, number, device, 1), name.encode())
+        for number, size, mtime, ctime, device, name in files
+    ]
+    assert places.to_pylist() == alone and len({*alone}) == 6
+    assert found.are_proofs(places).to_pylist() == [
+        place is not None and found.is_proof(place) for place in alone
+    ]
+
+
 EDITS = st.lists(
     st.tuples(
         st.sampled_from(["write", "unseen", "delete", "rename", "folder", "link", "swap", "mode"]),

@@ -694,8 +694,10 @@ def hostile(tmp_path_factory) -> Path:
 
 @linux_only
 @pytest.mark.parametrize(
-    "reading", [Reading(), Reading(mime=False), Reading(sha256=True), Reading(strict_types=True)]
-)
+    "reading",
+    [Reading(), Reading(mime=False), Reading(sha256=True), Reading(strict_types=True),
+     Reading(content=False)],
+)  # fmt: skip
 def test_many_at_once_are_as_one_by_one(hostile, tmp_path, reading):
     """Visiting plain files in bulk gives the rows that visiting each by itself gives."""
     for estate in (tmp_path / "a", tmp_path / "b"):
