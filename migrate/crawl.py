@@ -98,13 +98,8 @@ def crawled(run: Run) -> Crawled:
 def latest_that_reads(estate: Estate, share: str, reading: Reading) -> Run | None:
     """The newest crawl of a share that reads at least this much, finished or cut off."""
     wanted = [name for name, is_wanted in asdict(reading).items() if is_wanted]
-    runs = [run for run in estate.runs("crawl") if run.settings["share"] == share]
-    done = max((run.run_id for run in runs if run.finished), default=0)
-    enough = [
-        run
-        for run in runs
-        if all(run.settings[name] for name in wanted) and (run.finished or run.run_id > done)
-    ]  # one that was cut off and has a finished one after it tells of the share as it was once
+    runs = estate.not_overtaken("crawl", share)
+    enough = [run for run in runs if all(run.settings[name] for name in wanted)]
     return enough[-1] if enough else None
 
 

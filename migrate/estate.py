@@ -179,11 +179,16 @@ class Estate:
     def unfinished(self, stage: str, settings: dict[str, Any]) -> Run | None:
         """The newest run of a stage with these settings, if it was cut off, and no run on the same
         share was finished since."""
-        share = settings.get("share")
+        runs = self.not_overtaken(stage, settings.get("share"))
+        same = [run for run in runs if run.settings == settings and not run.finished]
+        return same[-1] if same else None
+
+    def not_overtaken(self, stage: str, share: str | None) -> list[Run]:
+        """The runs of a stage on a share; none that was cut off before another was finished: it
+        tells of the share as it was once."""
         runs = [run for run in self.runs(stage) if run.settings.get("share") == share]
         done = max((run.run_id for run in runs if run.finished), default=0)
-        same = [run for run in runs if run.settings == settings and run.run_id > done]
-        return same[-1] if same else None
+        return [run for run in runs if run.finished or run.run_id > done]
 
     def scans(self) -> list[Run]:
         """The crawl that counts for each share: the newest finished, else the one under way."""
