@@ -1,119 +1,150 @@
-"""Room: the plain files of local folders, visited many at a time. Linux only.
+"""Room: the plain files and the folders in local folders, visited many at a time. Linux only.
 
-In: an open folder and the names of files in it. Out: rows of `entries` and `digests`, as columns.
-A file that gives any trouble, or whose name is not plain text, is left to the ordinary visit, which
+In: pages of open folders. Out: rows of `entries` and `digests`, as columns. Files that an earlier
+scan may have read are only looked at, a few thousand of them; then those that are not as they were
+are read.
+What gives any trouble, or has a name that is not plain text, is left to the ordinary visit, which
 knows what to say of it. What a visit is, visit.py says; here it only takes less time.
 """
 
 from __future__ import annotations
 
 import os
-from typing import Any, NamedTuple
+from collections import Counter
+from stat import S_IFDIR, S_IFREG
+from typing import Any, NamedTuple, TypeGuard
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import xxhash
 
 from migrate.engine.workers import note
 from migrate.known import Known
 from migrate.listed import Folder, in_table, places_of
 from migrate.model import naming, number_of
-from migrate.sources import Source, linux
+from migrate.sources import Page, Source, linux
 from migrate.sources.local import PAGE_NAMES, LocalFile, LocalSource, open_in, owner_name
 from migrate.sources.records import Records
 from migrate.sources.records import columns as stat_columns
 from migrate.visit import WHOLE_BYTES, Content, Reading, examine
 
+BATCH_ROWS = 8 * PAGE_NAMES
 
-def is_local_linux(source: Source) -> bool:
+
+def is_local_linux(source: Source) -> TypeGuard[LocalSource]:
     return isinstance(source, LocalSource) and linux.has_statx()
 
 
-class Done(NamedTuple):
-    """What came of some files. `left`: the names of those to be visited one by one."""
+class Left(NamedTuple):
+    """An entry for the ordinary visit."""
 
-    files: int
-    size_bytes: int
-    read_bytes: int
-    taken_over: int
-    left: list[str]
+    path: bytes
+    parent_id: int
+    depth: int
+    kind: str
 
 
 class Bulk:
-    """Files of one share on their way into the tables."""
+    """Entries of one share on their way into the tables. `left` is for the caller to take."""
 
     def __init__(
-        self, share: str, scan_id: int, reading: Reading, suspects: frozenset[int],
-        known: Known | None,
+        self, source: LocalSource, share: str, scan_id: int, reading: Reading,
+        suspects: frozenset[int], known: Known | None,
     ) -> None:  # fmt: skip
-        self.share, self.scan_id, self.reading = share, scan_id, reading
+        self.source, self.share, self.scan_id, self.reading = source, share, scan_id, reading
         self.suspects, self.known = suspects, known
         self.bare = not (reading.mime or reading.sha256)
-        self.records = Records(PAGE_NAMES)
-        self.clear()
+        self.reads_at_once = reading.content and known is None
+        self.left: list[Left] = []
+        self._read_bytes = 0
+        self._records = Records(BATCH_ROWS)
+        self._clear()
+        self._begin()
 
-    def clear(self) -> None:
-        self.stats: list[bytes] = []  # as the kernel gave them
-        self.numbers: list[int] = []
-        self.names: list[str] = []
-        self.folders: list[Folder] = []
-        self.contents: list[tuple[Any, ...]] = []  # of those that were read, by their numbers
-        self.taken_over: list[tuple[int, int]] = []  # the others, and their places in `known`
+    def _clear(self) -> None:
+        """Nothing is in columns yet."""
+        self._tables: dict[str, list[pa.Table]] = {"entries": [], "digests": []}
+        self._counts: Counter[str] = Counter()
+        self._rows = 0
 
-    def visit(self, folder: int, path: bytes, parent_id: int, depth: int, names: list[str]) -> Done:
-        """Visit files of the open folder `folder`."""
+    def _begin(self) -> None:
+        """Nothing waits to be put into columns."""
+        self._records.clear()
+        self._names: list[str] = []
+        self._numbers: list[int] = []
+        self._pages: list[Folder] = []
+        self._contents: list[tuple[Any, ...]] = []  # of those that were read, by their numbers
+
+    @property
+    def rows(self) -> int:
+        """How many entries are in memory."""
+        return self._rows + len(self._names)
+
+    def visit(self, page: Page, parent_id: int, depth: int) -> None:
+        """Visit the plain files and the folders of a page whose folder is open."""
+        if not self._records.has_room(len(page.names) + len(page.folders)):
+            self.settle()
         try:
-            prefix = f"{path.decode()}/" if path else ""
+            prefix = f"{page.folder.decode()}/" if page.folder else ""
         except UnicodeDecodeError:
-            return Done(0, 0, 0, 0, names)
-        left, size_bytes, read_bytes = [], 0, 0
-        before, taken_before = len(self.names), len(self.taken_over)
+            self._leave(page, page.names, parent_id, depth, "file")
+            self._leave(page, page.folders, parent_id, depth, "folder")
+            return
+        before = len(self._names)
+        gone = self._look(page, page.folders, prefix, S_IFDIR)
+        self._leave(page, gone, parent_id, depth, "folder")
+        if self.reads_at_once:
+            gone = self._read_all(page, prefix)
+        else:
+            gone = self._look(page, page.names, prefix, S_IFREG)
+        self._leave(page, gone, parent_id, depth, "file")
+        self._pages.append(Folder(len(self._names) - before, parent_id, depth, prefix))
+
+    def _leave(self, page: Page, names: list[str], parent_id: int, depth: int, kind: str) -> None:
+        above = page.folder + b"/" if page.folder else b""
+        self.left += [Left(above + os.fsencode(name), parent_id, depth, kind) for name in names]
+
+    def _look(self, page: Page, names: list[str], prefix: str, kind: int) -> list[str]:
+        """Note what entries are now, opening none; returns those that are left."""
+        plain = _plain(names)
+        raws = [name.encode() for name in plain]
         named = naming(self.share, prefix.encode())
-        for name in names:  # what stands in this loop runs for every file
+        seen = self._records.look_in(page.descriptor, raws, kind)
+        self._names += [plain[place] for place in seen]
+        self._numbers += [number_of(named + raws[place]) for place in seen]
+        if len(seen) == len(names):
+            return []
+        there = {plain[place] for place in seen}
+        return [name for name in names if name not in there]
+
+    def _read_all(self, page: Page, prefix: str) -> list[str]:
+        """Take the digests of files; returns those that gave any trouble."""
+        left = []
+        named = naming(self.share, prefix.encode())
+        for name in page.names:  # what stands in this loop runs for every file
             try:
-                raw = name.encode()
-                number = number_of(named + raw)
-                size = self._take_over(folder, raw, number) if self.known else None
-                if size is None:
-                    size = self._read(folder, name, number, prefix)
-                    read_bytes += size
+                number = number_of(named + name.encode())
+                file = open_in(page.descriptor, name)
+                self._read(file, len(self._names), number, prefix + name)
             except (OSError, UnicodeEncodeError):
                 left.append(name)
                 continue
-            self.records.keep()
-            self.numbers.append(number)
-            self.names.append(name)
-            size_bytes += size
-        count, taken_over = len(self.names) - before, len(self.taken_over) - taken_before
-        self.stats.append(self.records.take())
-        self.folders.append(Folder(count, parent_id, depth, prefix))
-        return Done(count, size_bytes, read_bytes, taken_over, left)
+            self._records.keep()
+            self._numbers.append(number)
+            self._names.append(name)
+        return left
 
-    def _take_over(self, folder: int, name: bytes, number: int) -> int | None:
-        """The size of a file that is as an earlier scan has read it; None to read it."""
-        assert self.known
-        device, file_id, size, modified_ns, changed_ns = self.records.look_in(folder, name)
-        if device != self.known.device_id:
-            return None
-        place = self.known.find(file_id, size, modified_ns, changed_ns, name)
-        if place is None:
-            return None
-        if self.known.is_proof(place):
-            raise OSError  # the ordinary visit compares
-        self.taken_over.append((number, place))
-        return size
-
-    def _read(self, folder: int, name: str, number: int, prefix: str) -> int:
-        """Take a file's digests; its size."""
-        file = open_in(folder, name)
+    def _read(self, file: int, place: int, number: int, path: str) -> None:
+        """Take the digests of an open file, and note what it is; close it."""
         try:
-            size = self.records.look(file)
-            content = self._content(file, size, number, prefix + name)
-            if self.records.has_changed(file):
+            size = self._records.look(file, place)
+            content = self._content(file, size, number, path)
+            if self._records.has_changed(file, place):
                 raise OSError
         finally:
             os.close(file)
-        self.contents.append((number, *content))
-        return size
+        self._read_bytes += size
+        self._contents.append((number, *content))
 
     def _content(self, file: int, size: int, number: int, path: str) -> tuple[Any, ...]:
         if self.bare and size <= WHOLE_BYTES:
@@ -127,22 +158,88 @@ class Bulk:
         note([number])
         return examine(LocalFile(file), size, path.encode(), self.reading)
 
-    def tables(self) -> dict[str, pa.Table]:
-        """The rows of `entries`, and of `digests` for what was read."""
-        found = {}
-        if self.names:
-            columns = {"entry_id": self.numbers, **self._entries()}
-            found["entries"] = in_table(self.scan_id, "entries", len(self.names), columns)
-        if self.contents:
-            names = ["entry_id", *Content._fields]
-            columns = dict(zip(names, zip(*self.contents, strict=True), strict=True))
-            found["digests"] = in_table(self.scan_id, "digests", len(self.contents), columns)
-        return found
+    def settle(self) -> None:
+        """Put into columns what waits, reading what is not as an earlier scan has read it."""
+        if not self._names:
+            return
+        columns = places_of(self.share, self._pages, self._names)
+        columns["entry_id"] = self._numbers
+        found = stat_columns(self._records.kept())
+        left: set[int] = set()
+        if self.known:
+            left = self._compare(self.known, found, columns)
+            found = stat_columns(self._records.kept())
+        entries = in_table(
+            self.scan_id, "entries", {**columns, **found, "owner": _owners(found["uid"])}
+        )
+        if left:
+            stay = [place for place in range(len(entries)) if place not in left]
+            entries = entries.take(pa.array(stay, pa.int64()))
+        self._put(entries)
+        self._begin()
 
-    def _entries(self) -> dict[str, Any]:
-        columns = stat_columns(b"".join(self.stats))
-        places = places_of(self.share, self.folders, self.names)
-        return {**columns, **places, "owner": _owners(columns["uid"])}
+    def _compare(
+        self, known: Known, found: dict[str, pa.Array], columns: dict[str, Any]
+    ) -> set[int]:
+        """Take over what an earlier scan has read, and read the rest; returns what is left."""
+        places = known.find_all(found, columns["name"])
+        is_proof = known.are_proofs(places)  # the ordinary visit compares
+        is_other = pc.and_(pc.is_null(places), pc.equal(found["kind"], "file"))
+        is_taken = pc.and_not(pc.is_valid(places), is_proof)
+        left = self._read_others(pc.indices_nonzero(is_other).to_pylist(), columns["path"])
+        left |= set(pc.indices_nonzero(is_proof).to_pylist())
+        for place in left:
+            path, parent_id = columns["path"][place], columns["parent_id"][place]
+            self.left.append(Left(path.encode(), parent_id, columns["depth"][place], "file"))
+        numbers = pa.array(self._numbers, pa.int64()).filter(is_taken)
+        if len(numbers):
+            digests = known.digests(self.scan_id, numbers, places.filter(is_taken))
+            self._tables["digests"].append(digests)
+            self._counts["taken over"] += len(numbers)
+        return left
+
+    def _read_others(self, places: list[int], paths: list[str]) -> set[int]:
+        """Read files that were looked at; returns those that give any trouble."""
+        left = set()
+        for place in places:
+            try:
+                file = self.source.open(paths[place].encode())
+                self._read(file.descriptor, place, self._numbers[place], paths[place])
+            except OSError:
+                left.add(place)
+        return left
+
+    def _put(self, entries: pa.Table) -> None:
+        """Rows of `entries`, and of `digests` for what was read."""
+        self._rows += len(entries)
+        self._tables["entries"].append(entries)
+        for kind in pc.value_counts(entries["kind"]).to_pylist():
+            self._counts[kind["values"]] += kind["counts"]
+        self._counts["size_bytes"] += pc.sum(entries["size_bytes"]).as_py() or 0
+        if self._contents:
+            names = ["entry_id", *Content._fields]
+            columns = dict(zip(names, zip(*self._contents, strict=True), strict=True))
+            self._tables["digests"].append(in_table(self.scan_id, "digests", columns))
+
+    def take_read_bytes(self) -> int:
+        """How much was read since this was asked last."""
+        read, self._read_bytes = self._read_bytes, 0
+        return read
+
+    def take(self) -> tuple[dict[str, list[pa.Table]], Counter[str]]:
+        """The rows that are in columns, and what they add up to; they are the caller's now."""
+        taken = {name: tables for name, tables in self._tables.items() if tables}, self._counts
+        self._clear()
+        return taken
+
+
+def _plain(names: list[str]) -> list[str]:
+    """Names that are text: nothing in them stands for a byte that is none."""
+    try:
+        "".join(names).encode()
+    except UnicodeEncodeError:
+        return [name for name in names if not any("\ud800" <= char <= "\udfff" for char in name)]
+    return names
 
 
 def _owners(uids: pa.Array) -> pa.Array:

@@ -32,6 +32,20 @@ from migrate.sources import Source, Trust, open_source
 from migrate.visit import Reading
 from migrate.visitor import FolderTask, Visitor, entry_row
 
+OPEN_FOLDERS = """
+SELECT path, path_raw, depth FROM entries ANTI JOIN listings USING (entry_id)
+WHERE kind = 'folder'
+"""
+LOST_FOLDERS = """
+SELECT entry_id FROM listings ANTI JOIN (FROM entries WHERE kind = 'folder') USING (entry_id)
+"""
+UNNAMED = """
+SELECT sid FROM
+  (SELECT owner_sid AS sid FROM securities UNION SELECT group_sid FROM securities)
+  ANTI JOIN (FROM accounts WHERE share = $share) USING (sid)
+WHERE sid <> '' ORDER BY sid
+"""
+
 
 @dataclass(frozen=True)
 class CrawlOptions:
@@ -84,13 +98,8 @@ def crawled(run: Run) -> Crawled:
 def latest_that_reads(estate: Estate, share: str, reading: Reading) -> Run | None:
     """The newest crawl of a share that reads at least this much, finished or cut off."""
     wanted = [name for name, is_wanted in asdict(reading).items() if is_wanted]
-    runs = [run for run in estate.runs("crawl") if run.settings["share"] == share]
-    done = max((run.run_id for run in runs if run.finished), default=0)
-    enough = [
-        run
-        for run in runs
-        if all(run.settings[name] for name in wanted) and (run.finished or run.run_id > done)
-    ]  # one that was cut off and has a finished one after it tells of the share as it was once
+    runs = estate.not_overtaken("crawl", share)
+    enough = [run for run in runs if all(run.settings[name] for name in wanted)]
     return enough[-1] if enough else None
 
 
@@ -158,12 +167,9 @@ def _name_accounts(estate: Estate, writer: Writer, run: Run, share: str, source:
     from migrate.engine.query import Query
 
     with Query(estate) as query:
-        securities = query.run_table("securities", run)
-        both = [securities.select(sid=securities[name]) for name in ("owner_sid", "group_sid")]
-        accounts = query.table("accounts")
-        known = accounts.filter(accounts.share == share).select("sid")
-        sids = both[0].union(both[1]).distinct().anti_join(known, "sid")
-        wanted = sorted(row["sid"] for row in query.rows(sids) if row["sid"])
+        query.view("securities", estate.parts_of("securities", [run]), "securities")
+        query.named("accounts")
+        wanted = [row["sid"] for row in query.rows(UNNAMED, share=share)]
     names = source.account_names(wanted) if wanted else {}
     source.close()
     rows = [(share, sid, name) for sid, name in sorted(names.items())]
@@ -220,13 +226,10 @@ def _pending(estate: Estate, run: Run, share: str) -> Pending:
     from migrate.engine.query import Query
 
     with Query(estate) as query:
-        entries = query.run_table("entries", run)
-        listings = query.run_table("listings", run)
-        folders = entries.filter(entries.kind == "folder")
-        open_folders = folders.anti_join(listings, "entry_id").select("path", "path_raw", "depth")
-        lost = listings.anti_join(folders, "entry_id").select("entry_id")
+        for table in ("entries", "listings"):
+            query.view(table, estate.parts_of(table, [run]), table)
         tasks = [
             FolderTask(to_raw(row["path"], row["path_raw"]), row["depth"])
-            for row in query.rows(open_folders)
+            for row in query.rows(OPEN_FOLDERS)
         ]
-        return Pending(sorted(tasks), {row["entry_id"] for row in query.rows(lost)})
+        return Pending(sorted(tasks), {row["entry_id"] for row in query.rows(LOST_FOLDERS)})

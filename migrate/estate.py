@@ -179,11 +179,16 @@ class Estate:
     def unfinished(self, stage: str, settings: dict[str, Any]) -> Run | None:
         """The newest run of a stage with these settings, if it was cut off, and no run on the same
         share was finished since."""
-        share = settings.get("share")
+        runs = self.not_overtaken(stage, settings.get("share"))
+        same = [run for run in runs if run.settings == settings and not run.finished]
+        return same[-1] if same else None
+
+    def not_overtaken(self, stage: str, share: str | None) -> list[Run]:
+        """The runs of a stage on a share; none that was cut off before another was finished: it
+        tells of the share as it was once."""
         runs = [run for run in self.runs(stage) if run.settings.get("share") == share]
         done = max((run.run_id for run in runs if run.finished), default=0)
-        same = [run for run in runs if run.settings == settings and run.run_id > done]
-        return same[-1] if same else None
+        return [run for run in runs if run.finished or run.run_id > done]
 
     def scans(self) -> list[Run]:
         """The crawl that counts for each share: the newest finished, else the one under way."""
@@ -200,22 +205,29 @@ class Estate:
 
     def parts(self, table: str) -> list[Path]:
         """The files a reader of `table` has to read."""
-        return [self.root / table / part["file"] for part in self._parts(table)]
+        return self.parts_of(table, self._counting(table))
+
+    def parts_of(self, table: str, runs: Iterable[Run]) -> list[Path]:
+        """The files that some runs have committed to a table so far."""
+        return [self.root / table / part["file"] for part in _parts(table, runs)]
 
     def rows(self, table: str) -> int:
         """How many rows a reader of `table` finds."""
-        return sum(part["rows"] for part in self._parts(table))
+        return sum(part["rows"] for part in _parts(table, self._counting(table)))
 
-    def _parts(self, table: str) -> list[dict[str, Any]]:
+    def _counting(self, table: str) -> list[Run]:
+        """The runs whose parts of a table count."""
         visible, stage = TABLES[table].visible, TABLES[table].stage
         if visible == "scan":
-            runs = self.scans()
-        elif visible == "latest":
+            return self.scans()
+        if visible == "latest":
             latest = self.latest(stage)
-            runs = [latest] if latest else []
-        else:
-            runs = self.runs()
-        return [part for run in runs for part in run.parts if part["table"] == table]
+            return [latest] if latest else []
+        return self.runs()
+
+
+def _parts(table: str, runs: Iterable[Run]) -> list[dict[str, Any]]:
+    return [part for run in runs for part in run.parts if part["table"] == table]
 
 
 class Writer:

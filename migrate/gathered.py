@@ -34,22 +34,20 @@ class Gathered:
         self.rows: dict[str, list[tuple[Any, ...]]] = {table: [] for table in WRITTEN}
         self.taken_over: list[tuple[int, int]] = []  # entries, and their places in `known`
         self.counts: Counter[str] = Counter()
-        if self.bulk:
-            self.bulk.clear()
 
     def __len__(self) -> int:
-        return len(self.rows["entries"]) + (len(self.bulk.numbers) if self.bulk else 0)
+        return len(self.rows["entries"]) + (self.bulk.rows if self.bulk else 0)
 
     def write(self) -> list[Part]:
         """Put everything on the disk, as parts that do not count yet; the counts go with them."""
         found = {table: [table_of(table, rows)] for table, rows in self.rows.items() if rows}
-        taken_over = self.taken_over
         if self.bulk:
-            taken_over = taken_over + self.bulk.taken_over
-            for table, columns in self.bulk.tables().items():
-                found.setdefault(table, []).append(columns)
-        if self.known and taken_over:
-            digests = self.known.digests(self.scan_id, taken_over)
+            tables, counts = self.bulk.take()
+            self.counts.update(counts)
+            for table, several in tables.items():
+                found.setdefault(table, []).extend(several)
+        if self.known and self.taken_over:
+            digests = self.known.digests(self.scan_id, *zip(*self.taken_over, strict=True))
             found.setdefault("digests", []).append(digests)
         parts = [
             write_part(self.estate, table, pa.concat_tables(several))

@@ -25,13 +25,13 @@ import shutil
 import tempfile
 import time
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import reduce
 from itertools import groupby
-from operator import itemgetter
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -43,11 +43,15 @@ from migrate.scans import is_disproved, scan_before
 from migrate.sources import RECALLS, Stat, Trust
 from migrate.visit import Content, Reading
 
+if TYPE_CHECKING:
+    from migrate.engine.query import Query
+
 CLOCK_STEP_NS = 3_000_000_000  # FAT ticks every two seconds; one more for clocks being set right
 LEAST_PROOFS = 10
 NO_NUMBER = (1 << 64) - 1  # as good as 0: the volume has none ([MS-FSCC] 2.1.9)
-KEYS: dict[str, Literal["Q", "q", "B"]] = {
-    "file_id": "Q", "size_bytes": "q", "mtime_ns": "q", "ctime_ns": "q", "flags": "B",
+KEYS: dict[str, tuple[Literal["Q", "q", "B"], pa.DataType]] = {
+    "file_id": ("Q", pa.uint64()), "size_bytes": ("q", pa.int64()), "mtime_ns": ("q", pa.int64()),
+    "ctime_ns": ("q", pa.int64()), "flags": ("B", pa.uint8()),
 }  # fmt: skip
 VALUES = {
     "sample_xxh3": pa.binary(16), "xxh3_128": pa.binary(16), "sha256": pa.binary(32),
@@ -67,42 +71,58 @@ class Known:
     stride: int
     phase: int
     _keys: list[memoryview] = field(default_factory=list)
-    _values: dict[str, pa.Array] = field(default_factory=dict)
+    _columns: dict[str, pa.Array] = field(default_factory=dict)  # the same, and VALUES
 
     def open(self) -> None:
         """Map the files into memory: before workers are forked, so that all of them share it."""
-        self._keys = [memoryview(self._mapped(name)).cast(kind) for name, kind in KEYS.items()]
-        for name, kind in VALUES.items():
-            buffers = [None, pa.py_buffer(self._mapped(name))]
-            self._values[name] = pa.Array.from_buffers(kind, self.count, buffers)
+        kinds = {name: kind for name, (_, kind) in KEYS.items()} | VALUES
+        mapped = {name: self._mapped(name) for name in kinds}
+        self._keys = [memoryview(mapped[name]).cast(letter) for name, (letter, _) in KEYS.items()]
+        self._columns = {
+            name: pa.Array.from_buffers(kind, self.count, [None, pa.py_buffer(mapped[name])])
+            for name, kind in kinds.items()
+        }
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_keys": [], "_values": {}}  # for workers that are no forks
+        return {**self.__dict__, "_keys": [], "_columns": {}}  # for workers that are no forks
 
     def find_stat(self, stat: Stat, path: bytes) -> int | None:
         """The place of a file that is as it was when it was read; None to read it."""
         if stat.device_id != self.device_id or (stat.attributes or 0) & RECALLS:
             return None
-        return self.find(stat.file_id, stat.size_bytes, stat.mtime_ns, stat.ctime_ns, path)
-
-    def find(
-        self, file_id: int, size_bytes: int, mtime_ns: int | None, ctime_ns: int | None, path: bytes
-    ) -> int | None:
-        """The place of a file of the share's own disk, as `find_stat` has it."""
         if not self._keys:
             self.open()
         numbers, sizes, mtimes, ctimes, flags = self._keys
-        at = bisect_left(numbers, file_id)
+        at = bisect_left(numbers, stat.file_id)
         if (
             at == self.count
-            or numbers[at] != file_id
-            or ctimes[at] != ctime_ns
-            or mtimes[at] != mtime_ns
-            or sizes[at] != size_bytes
+            or numbers[at] != stat.file_id
+            or ctimes[at] != stat.ctime_ns
+            or mtimes[at] != stat.mtime_ns
+            or sizes[at] != stat.size_bytes
             or bool(flags[at] & TEXT_NAME) != is_text_name(path)
         ):
             return None
         return at
+
+    def find_all(self, files: Mapping[str, pa.Array], names: pa.Array) -> pa.Array:
+        """The places of many files at once, as `find_stat` has them; null for what is none."""
+        if not self._keys:
+            self.open()
+        numbers, last = self._keys[0], self.count - 1
+        wanted = memoryview(files["file_id"].buffers()[1]).cast("B").cast("Q")
+        at = pa.array([min(bisect_left(numbers, number), last) for number in wanted], pa.int64())
+        same = pc.equal(files["device_id"], pa.scalar(self.device_id, pa.uint64()))
+        for name in ("file_id", "size_bytes", "mtime_ns", "ctime_ns"):
+            same = pc.and_(same, pc.equal(self._columns[name].take(at), files[name]))
+        had_text_name = _bit(self._columns["flags"].take(at), TEXT_NAME)
+        same = pc.and_(same, pc.equal(had_text_name, _are_text_names(names)))
+        return pc.if_else(same, at, None)
+
+    def are_proofs(self, places: pa.Array) -> pa.Array:
+        """As `is_proof`, of many files at once; false where there is no place."""
+        rounds = pc.multiply(pc.divide(places, self.stride), self.stride)
+        return pc.fill_null(pc.equal(pc.subtract(places, rounds), self.phase), False)
 
     def is_proof(self, place: int) -> bool:
         """Whether a file is one of those that are read again."""
@@ -112,7 +132,7 @@ class Known:
         """Whether a file read again has the digests it had; None if it could not be read."""
         if content.error or content.sample_xxh3 is None:
             return None
-        known = self.digests(0, [(0, place)]).to_pylist()[0]
+        known = self.digests(0, [0], [place]).to_pylist()[0]
         return all(
             known[name] is None or value is None or known[name] == value
             for name, value in zip(("sample_xxh3", "xxh3_128", "sha256"), content[:3], strict=True)
@@ -120,14 +140,13 @@ class Known:
 
     def read_in(self, place: int) -> int:
         """The scan that read a file."""
-        return int(self._values["read_in"][place].as_py())
+        return int(self._columns["read_in"][place].as_py())
 
-    def digests(self, scan_id: int, files: list[tuple[int, int]]) -> pa.Table:
-        """Rows of `digests` for files (entry_id, place) that were not opened."""
-        entry_ids, places = zip(*files, strict=True)
+    def digests(self, scan_id: int, entry_ids: Sequence[int], places: Sequence[int]) -> pa.Table:
+        """Rows of `digests` for files that were not opened; also of Arrow arrays."""
         taken = pa.array(places, pa.int64())
-        flags = pa.array([self._keys[4][place] for place in places], pa.uint8())
-        value = {name: column.take(taken) for name, column in self._values.items()}
+        value = {name: self._columns[name].take(taken) for name in ("flags", *VALUES)}
+        flags = value["flags"]
         encrypted = pc.if_else(_bit(flags, IS_OPEN), False, None)
         columns = {
             "scan_id": pa.repeat(pa.scalar(scan_id, pa.int32()), len(places)),
@@ -145,6 +164,13 @@ class Known:
     def _mapped(self, name: str) -> mmap.mmap:
         with (self.folder / name).open("rb") as file:
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+
+def _are_text_names(names: pa.Array) -> pa.Array:
+    """As `is_text_name`, of many at once."""
+    lower = pc.ascii_lower(names)
+    first, *rest = (pc.ends_with(lower, end.decode()) for end in TEXT_NAMES)
+    return reduce(pc.or_, rest, first)
 
 
 def _bit(flags: pa.Array, bit: int) -> pa.Array:
@@ -218,74 +244,62 @@ def _gather(estate: Estate, basis: Basis, reading: Reading, folder: Path) -> tup
     """Write the columns. Returns how many files there are, and the types they have."""
     from migrate.engine.query import Query
 
+    scan = basis.run.run_id
     with Query(estate) as query:
-        files = _read_before(query, basis, reading)
-        types = _of_scan(query, "digests", basis.run).select("mime").distinct()
-        mimes = [row["mime"] for row in query.rows(types.order_by("mime")) if row["mime"]]
-        numbered = query.given(
-            [{"mime": mime, "mime_no": number} for number, mime in enumerate(mimes)],
-            pa.schema([("mime", pa.string()), ("mime_no", pa.int32())]),
-        )
-        files = files.left_join(numbered, "mime").drop("mime", "mime_right")
-        files = files.mutate(mime_no=files.mime_no.fill_null(len(mimes)))
-        count = _write(query.batches(files.order_by("file_id"), 1 << 17), folder)
-    return count, mimes
+        query.view("entries", estate.parts_of("entries", [basis.run]), "before")
+        for table in ("digests", "whole_digests"):
+            query.view(table, estate.parts(table), table)
+        mimes = [row["mime"] for row in query.rows(TYPES, scan=scan)]
+        files = query.batches(
+            READ_BEFORE, 1 << 17, scan=scan, mimes=mimes, proven_ns=_proven_ns(query, basis),
+            enough=_enough(estate, reading), sha256=reading.sha256,
+        )  # fmt: skip
+        return _write(files, folder), mimes
 
 
-def _of_scan(query: Any, name: str, run: Run) -> Any:
-    """What was read of a scan's files, by itself and by later stages."""
-    table = query.every_scan(name)
-    return table.filter(table.scan_id == run.run_id).drop("scan_id")
+# Of the scan's entries: files that a number, a size and times tell from all others.
+_FILES = f"""
+SELECT * FROM before
+WHERE kind = 'file' AND error IS NULL AND ctime_ns > 0 AND mtime_ns IS NOT NULL
+  AND file_id > 0 AND file_id < {NO_NUMBER}
+  AND device_id = (SELECT device_id FROM before WHERE depth = 0)
+"""  # noqa: S608 - of our own words and numbers
+NEWEST = f"SELECT max(ctime_ns) AS newest FROM ({_FILES}) WHERE ctime_ns <= $began_ns"  # noqa: S608
+TYPES = "SELECT DISTINCT mime FROM digests WHERE scan_id = $scan AND mime IS NOT NULL ORDER BY mime"
+_IS_TEXT_NAME = " OR ".join(f"ends_with(lower(name), '{end.decode()}')" for end in TEXT_NAMES)
+_TESTS = {
+    "xxh3_128 IS NOT NULL": HAS_XXH3, "sha256 IS NOT NULL": HAS_SHA256,
+    "encrypted = false": IS_OPEN, "encrypted": IS_ENCRYPTED, _IS_TEXT_NAME: TEXT_NAME,
+    "link_count IS NULL": ONLY_LISTED,
+}  # fmt: skip
+_FLAGS = " + ".join(f"CASE WHEN {test} THEN {bit} ELSE 0 END" for test, bit in _TESTS.items())
+# What the scan has read of them, by itself or by later stages, or taken over (then it was proven
+# already), and that proves something.
+READ_BEFORE = f"""
+WITH found AS (
+  SELECT e.*, r.sample_xxh3, r.mime, r.encrypted, coalesce(r.xxh3_128, w.xxh3_128) AS xxh3_128,
+    coalesce(r.sha256, w.sha256) AS sha256, coalesce(r.read_in, $scan)::INTEGER AS read_in
+  FROM ({_FILES}) e
+  JOIN (FROM digests WHERE scan_id = $scan) r USING (entry_id)
+  LEFT JOIN (FROM whole_digests WHERE scan_id = $scan) w USING (entry_id)
+  WHERE r.error IS NULL AND w.error IS NULL AND r.sample_xxh3 IS NOT NULL
+    AND (r.read_in IS NOT NULL OR greatest(ctime_ns, mtime_ns) < $proven_ns)),
+types AS (
+  SELECT unnest($mimes::VARCHAR[]) AS mime, generate_subscripts($mimes::VARCHAR[], 1) - 1 AS number)
+SELECT file_id, size_bytes, mtime_ns, ctime_ns, sample_xxh3, xxh3_128, sha256, read_in,
+  coalesce(number, len($mimes::VARCHAR[]))::INTEGER AS mime_no,
+  ({_FLAGS})::UTINYINT AS flags
+FROM found LEFT JOIN types USING (mime)
+WHERE list_contains($enough::INTEGER[], read_in) AND (sha256 IS NOT NULL OR NOT $sha256)
+ORDER BY file_id
+"""  # noqa: S608
 
 
-def _read_before(query: Any, basis: Basis, reading: Reading) -> Any:
-    """The files of the earlier scan that it has read, or taken over, and that prove something."""
-    import ibis
-
-    entries = query.run_table("entries", basis.run)
-    root = entries.filter(entries.depth == 0).select("device_id")
-    files = entries.filter(
-        entries.kind == "file", entries.error.isnull(), entries.ctime_ns > 0,
-        entries.mtime_ns.notnull(),
-        entries.file_id > 0, entries.file_id < ibis.literal(NO_NUMBER, "uint64"),
-    ).semi_join(root, "device_id")  # fmt: skip
-    proven_ns = _proven_ns(query, files, basis)
-    table = files.inner_join(_of_scan(query, "digests", basis.run), "entry_id", rname="d_{name}")
-    table = table.left_join(
-        _of_scan(query, "whole_digests", basis.run), "entry_id", rname="w_{name}"
-    )
-    xxh3 = ibis.coalesce(table.xxh3_128, table.w_xxh3_128)
-    sha256 = ibis.coalesce(table.sha256, table.w_sha256)
-    read_in = table.read_in.fill_null(basis.run.run_id)
-    wanted = [
-        table.d_error.isnull(), table.w_error.isnull(), table.sample_xxh3.notnull(),
-        table.read_in.notnull()  # proven when it was taken over
-        | ((table.ctime_ns < proven_ns) & (table.mtime_ns < proven_ns)),
-        read_in.isin(_enough(query.estate, reading)),
-    ]  # fmt: skip
-    if reading.sha256:
-        wanted.append(sha256.notnull())
-    text_names = [table.name.lower().endswith(name.decode()) for name in TEXT_NAMES]
-    flags = sum(
-        ibis.ifelse(test, bit, 0)
-        for test, bit in (
-            (xxh3.notnull(), HAS_XXH3), (sha256.notnull(), HAS_SHA256),
-            (table.encrypted == ibis.literal(False), IS_OPEN), (table.encrypted, IS_ENCRYPTED),
-            (ibis.or_(*text_names), TEXT_NAME), (table.link_count.isnull(), ONLY_LISTED),
-        )
-    )  # fmt: skip
-    return table.filter(*wanted).select(
-        "file_id", "size_bytes", "mtime_ns", "ctime_ns", "sample_xxh3", "mime",
-        xxh3_128=xxh3, sha256=sha256, read_in=read_in, flags=flags.cast("uint8"),
-    )  # fmt: skip
-
-
-def _proven_ns(query: Any, files: Any, basis: Basis) -> int:
+def _proven_ns(query: Query, basis: Basis) -> int:
     """The time that the share's clock had passed for certain when the earlier scan began."""
     if basis.share_ns is not None:
         return basis.share_ns - CLOCK_STEP_NS
-    seen = files.filter(files.ctime_ns <= basis.began_ns)
-    newest = next(query.rows(seen.aggregate(newest=seen.ctime_ns.max())))["newest"]
+    newest = next(query.rows(NEWEST, began_ns=basis.began_ns))["newest"]
     return (newest or 0) - basis.took_ns - CLOCK_STEP_NS
 
 
@@ -328,15 +342,16 @@ def _one_each(table: pa.Table) -> pa.Table:
     alone = pc.and_(pa.concat_arrays([edge, other]), pa.concat_arrays([other, edge]))
     if pc.all(alone).as_py():
         return table
-    several = table.filter(pc.invert(alone)).to_pylist()
+    places = pc.indices_nonzero(pc.invert(alone))
+    several = zip(places.to_pylist(), table.take(places).to_pylist(), strict=True)
     kept = []
-    for _, rows in groupby(several, key=itemgetter("file_id")):
-        first, *rest = rows
+    for _, rows in groupby(several, key=lambda one: one[1]["file_id"]):
+        (place, first), *rest = rows
         is_sure = not first["flags"] & ONLY_LISTED
-        if is_sure and all({**row, "read_in": first["read_in"]} == first for row in rest):
-            kept.append(first)
-    again = pa.Table.from_pylist(kept, schema=table.schema)
-    return pa.concat_tables([table.filter(alone), again]).sort_by("file_id")
+        if is_sure and all({**row, "read_in": first["read_in"]} == first for _, row in rest):
+            kept.append(place)
+    every = pa.array(range(len(table)), pa.int64())
+    return table.filter(pc.or_(alone, pc.is_in(every, pa.array(kept, pa.int64()))))
 
 
 def _append(files: Mapping[str, BinaryIO], table: pa.Table) -> int:

@@ -1,11 +1,11 @@
-"""Room: files on their way into `entries` as columns, not one by one.
+"""Room: entries on their way into the tables as columns, not one by one.
 
-In: files of a folder of which its listing says all there is. Out: rows of `entries`. A folder whose
-path is no plain text is left to the ordinary way.
+In: files of a folder of which its listing says all there is. Out: rows of `entries`.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 class Folder(NamedTuple):
-    """How many files of one folder follow each other in the columns; `prefix`: its path and '/'."""
+    """How many entries of one folder follow each other in columns; `prefix`: its path and '/'."""
 
-    files: int
+    entries: int
     parent_id: int
     depth: int
     prefix: str
@@ -31,50 +31,59 @@ class ListedFiles:
 
     def __init__(self, share: str, scan_id: int) -> None:
         self.share, self.scan_id = share, scan_id
-        self.clear()
+        self._clear()
 
-    def clear(self) -> None:
-        self.records: list[bytes] = []
-        self.numbers: list[int] = []
-        self.names: list[str] = []
-        self.folders: list[Folder] = []
-        self.devices: list[int] = []  # of each folder
-        self.taken_over: list[tuple[int, int]] = []  # none: nothing is read, so nothing is reused
+    def _clear(self) -> None:
+        self._records: list[bytes] = []
+        self._numbers: list[int] = []
+        self._names: list[str] = []
+        self._folders: list[Folder] = []
+        self._device_id = 0
+        self._counts: Counter[str] = Counter()
+
+    @property
+    def rows(self) -> int:
+        """How many entries are in memory."""
+        return len(self._names)
 
     def add(self, listed: Listed, path: bytes, parent_id: int, depth: int) -> bool:
-        """Whether the files of a folder could be taken as columns."""
+        """The files of a folder, unless its path is no plain text."""
         try:
             prefix = f"{path.decode()}/" if path else ""
         except UnicodeDecodeError:
             return False
         named = naming(self.share, prefix.encode())
-        self.numbers += [number_of(named + name) for name in listed.raw_names]
-        self.names += listed.names
-        self.records += listed.records
-        self.folders.append(Folder(len(listed.names), parent_id, depth, prefix))
-        self.devices.append(listed.device_id)
+        self._numbers += [number_of(named + name) for name in listed.raw_names]
+        self._names += listed.names
+        self._records += listed.records
+        self._folders.append(Folder(len(listed.names), parent_id, depth, prefix))
+        self._device_id = listed.device_id
+        self._counts["file"] += len(listed.names)
+        self._counts["size_bytes"] += listed.size_bytes()
         return True
 
-    def tables(self) -> dict[str, pa.Table]:
-        """The rows of `entries`."""
-        if not self.names:
-            return {}
+    def take(self) -> tuple[dict[str, list[pa.Table]], Counter[str]]:
+        """The rows, and what they add up to; they are the caller's now."""
+        if not self._names:
+            return {}, Counter()
         from migrate.smb.listing import columns
 
-        counts = [folder.files for folder in self.folders]
         found = {
-            **columns(b"".join(self.records)),
-            **places_of(self.share, self.folders, self.names),
-            "entry_id": self.numbers,
-            "device_id": _repeated(self.devices, counts),
+            **places_of(self.share, self._folders, self._names),
+            **columns(b"".join(self._records)),
+            "entry_id": self._numbers,
+            "kind": pa.repeat("file", len(self._names)),
+            "device_id": pa.repeat(pa.scalar(self._device_id, pa.uint64()), len(self._names)),
         }
-        return {"entries": in_table(self.scan_id, "entries", len(self.names), found)}
+        taken = {"entries": [in_table(self.scan_id, "entries", found)]}, self._counts
+        self._clear()
+        return taken
 
 
-def in_table(scan_id: int, table: str, rows: int, columns: dict[str, Any]) -> pa.Table:
+def in_table(scan_id: int, table: str, columns: dict[str, Any]) -> pa.Table:
     """Columns as a table; those that are not given are null."""
+    schema, rows = TABLES[table].schema, len(columns["entry_id"])
     columns["scan_id"] = pa.repeat(scan_id, rows)
-    schema = TABLES[table].schema
     arrays = [
         _array(columns[field.name], field.type) if field.name in columns
         else pa.nulls(rows, field.type)
@@ -88,7 +97,7 @@ def _array(values: Any, kind: pa.DataType) -> pa.Array:
 
 
 def places_of(share: str, folders: list[Folder], names: list[str]) -> dict[str, Any]:
-    """The columns of `entries` that say where files are."""
+    """The columns of `entries` that say where entries are."""
     counts, parents, depths, prefixes = zip(*folders, strict=True)
     each = iter(names)
     paths = [
@@ -100,11 +109,10 @@ def places_of(share: str, folders: list[Folder], names: list[str]) -> dict[str, 
         "parent_id": _repeated(parents, counts),
         "depth": _repeated(depths, counts),
         "share": pa.repeat(share, len(names)),
-        "kind": pa.repeat("file", len(names)),
         "path": paths,
-        "name": names,
+        "name": pa.array(names, pa.string()),
     }
 
 
-def _repeated(values: Any, counts: Any) -> list[int]:
+def _repeated(values: tuple[int, ...], counts: tuple[int, ...]) -> list[int]:
     return [value for value, count in zip(values, counts, strict=True) for _ in range(count)]

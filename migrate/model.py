@@ -21,6 +21,7 @@ import xxhash
 
 Visible = Literal["scan", "latest", "always"]
 SCHEMA_VERSION = 1
+WITHDRAWN = "withdraw"  # the decision that takes an earlier one back
 
 
 @dataclass(frozen=True)

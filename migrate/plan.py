@@ -17,6 +17,7 @@ from migrate.engine.query import Query
 from migrate.facts import contents, facts
 from migrate.flag.rules import Rule
 from migrate.holds import held
+from migrate.model import WITHDRAWN
 from migrate.proof import proved
 
 DECISIONS = ["migrate", "dispose", "leave"]
@@ -28,7 +29,6 @@ SCOPES = {
     "file": "by itself", "copies": "with its copies", "folder": "with its folder",
     "rule": "with its rule",
 }  # fmt: skip
-WITHDRAWN = "withdraw"
 
 
 def standing_decisions(query: Query) -> Any:

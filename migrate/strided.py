@@ -16,7 +16,7 @@ _LETTERS: dict[pa.DataType, Literal["H", "I", "Q", "q"]] = {
 }
 
 
-def every(records: bytes, at: int, kind: pa.DataType, record_bytes: int) -> pa.Array:
+def every(records: bytes | memoryview, at: int, kind: pa.DataType, record_bytes: int) -> pa.Array:
     """The number that stands at a place of every record, in the machine's order (little-endian
     wherever this runs)."""
     letter = _LETTERS[kind]

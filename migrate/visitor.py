@@ -7,6 +7,7 @@ Never: follow a symlink; hold a huge folder in memory; count a folder as done be
 
 from __future__ import annotations
 
+import os
 import stat as mode_bits
 import time
 from collections.abc import Iterator
@@ -35,7 +36,6 @@ from migrate.sources import (
     Stat,
     Wanted,
     error_code,
-    files_named,
     no_more,
     open_source,
 )
@@ -62,6 +62,7 @@ class Listing:
     """A folder that is being listed."""
 
     task: FolderTask
+    entry_id: int
     above: tuple[int, ...] | None
     children: int = 0
 
@@ -90,6 +91,7 @@ class Step:
 
 
 _NOTHING = Found()
+Visit = tuple[Seen | Page, Wanted | None]
 
 
 class Visitor:
@@ -104,16 +106,19 @@ class Visitor:
         self.reading, self.listed, self.suspects = reading, listed, suspects
         self.known = known
         self.gently = replace(reading, mime=False)
-        in_bulk = is_local_linux(self.source) and reading.content and not reading.security
-        self.bulk = Bulk(share, scan_id, reading, suspects, known) if in_bulk else None
-        is_opened = reading.content or reading.security
-        self.listed_files = None if is_opened or known else ListedFiles(share, scan_id)
+        self.bulk = (
+            Bulk(self.source, share, scan_id, reading, suspects, known)
+            if is_local_linux(self.source) and not reading.security
+            else None
+        )
+        is_opened = reading.content or reading.security or known
+        self.listed_files = None if is_opened else ListedFiles(share, scan_id)
         self.gathered = Gathered(estate, scan_id, self.bulk or self.listed_files, known)
         self.owners: dict[int, str | None] = {}  # of descriptors, which are written once each
         self.written: list[Part] = []  # on the disk, but not yet told to the parent
         self.files_per_task = FILES_AT_FIRST
         self.flushed_at = time.monotonic()
-        self.step = Step()
+        self.step, self.at = Step(), b""
 
     def work(self, folders: list[FolderTask]) -> Step:
         """Visit folders, deepest first, until the task is big enough to hand the rest back."""
@@ -122,23 +127,34 @@ class Visitor:
         self.folders = folders
         self.listings: dict[bytes, Listing] = {}
         self.numbers: dict[bytes, int] = {}
-        for (seen, want), found in self.source.open_all(self._children()):
-            if isinstance(seen, Page):
-                self._listed(seen)
-            else:
-                self._seen(seen, want, found)
+        self._visit(self._children())
+        self.step.at = f"{self.share}/{to_text(self.at)}"
         self.step.left, self.files_per_task = folders, FILES_PER_TASK
         is_late = time.monotonic() - self.flushed_at > SECONDS_PER_FLUSH
         if len(self.gathered) >= ROWS_PER_FLUSH or is_late:
             self._flush()
-        return self.step
+        return self._told()
 
     def drain(self) -> Step:
         self.step = Step()
         self._flush()
+        return self._told()
+
+    def _told(self) -> Step:
+        self.step.size_bytes += self.bulk.take_read_bytes() if self.bulk else 0
         return self.step
 
+    def _visit(self, wanted: Iterator[tuple[Visit, Wanted | None]]) -> None:
+        for (seen, want), found in self.source.open_all(wanted):
+            if isinstance(seen, Page):
+                self._listed(seen)
+            else:
+                self._seen(seen, want, found)
+
     def _flush(self) -> None:
+        if self.bulk:
+            self.bulk.settle()
+            self._visit(self._left())
         self.step.parts, self.written = [*self.written, *self.gathered.write()], []
         self.flushed_at = time.monotonic()
 
@@ -150,60 +166,64 @@ class Visitor:
         if is_enough or not self.folders:
             return None
         task = self.folders.pop()
-        self.listings[task.path] = Listing(task, task.above)
+        number = entry_id(self.share, task.path)
+        self.listings[task.path] = Listing(task, number, task.above)
         return task.path
 
-    def _children(self) -> Iterator[tuple[tuple[Seen | Page, Wanted | None], Wanted | None]]:
+    def _children(self) -> Iterator[tuple[Visit, Wanted | None]]:
         """Everything in the folders of which more is wanted than the listing said, and each page
         after its children. Folders that turn up join those to list."""
         for page in self.source.walk(self._next_folder):
             listing = self.listings[page.folder]
-            in_all = len(page.listed.names) if page.listed else 0
-            listing.children += len(page.children) + len(page.names) + in_all
-            parent_id = entry_id(self.share, page.folder)
+            listing.children += page.child_count()
             prefix, depth = (page.folder + b"/" if page.folder else b""), listing.task.depth + 1
-            rest = self._in_bulk(page, parent_id, depth)
-            listed = self._as_listed(page, parent_id, depth)
-            for child in [*page.children, *files_named(rest), *listed]:
-                seen = Seen(prefix + child.name, parent_id, depth, child)
+            if self.bulk and page.descriptor >= 0:
+                self._in_bulk(self.bulk, page, listing, prefix)
+                yield from self._left()
+            for child in self._single(page, listing):
+                seen = Seen(prefix + child.name, listing.entry_id, depth, child)
                 if child.kind == "folder":
                     seen = self._descend(seen, listing)
-                elif self.known and child.kind == "file" and not child.error:
-                    seen = self._recognised(seen, self.known)
-                want = self._wanted(seen)
-                if want:
-                    yield (seen, want), want
-                else:
-                    self._seen(seen, None, _NOTHING)
+                yield from self._one(seen)
             yield (page, None), None
 
-    def _in_bulk(self, page: Page, parent_id: int, depth: int) -> list[str]:
-        """Visit the plain files of a page at once, where that can be; the names of the others."""
-        if not page.names or self.bulk is None:
-            return page.names
-        done = self.bulk.visit(page.descriptor, page.folder, parent_id, depth, page.names)
-        self.step.files += done.files
-        self.step.size_bytes += done.read_bytes
-        counts = self.gathered.counts
-        counts["file"] += done.files
-        counts["size_bytes"] += done.size_bytes
-        counts["taken over"] += done.taken_over
-        return done.left
+    def _in_bulk(self, bulk: Bulk, page: Page, listing: Listing, prefix: bytes) -> None:
+        """Visit the plain files and folders of a page at once."""
+        depth = listing.task.depth + 1
+        bulk.visit(page, listing.entry_id, depth)
+        for name in page.folders:
+            self._to_list(FolderTask(prefix + os.fsencode(name), depth))
+        self.step.files += len(page.names)
 
-    def _as_listed(self, page: Page, parent_id: int, depth: int) -> list[Child]:
-        """Take files of which the listing says all; what is left to be visited one by one."""
-        if page.listed is None:
-            return []
-        if self.listed_files is None or not self.listed_files.add(
-            page.listed, page.folder, parent_id, depth
-        ):
-            return page.listed.children()
-        files, size_bytes = len(page.listed.names), page.listed.size_bytes()
-        self.step.files += files
-        self.step.size_bytes += size_bytes
-        self.gathered.counts["file"] += files
-        self.gathered.counts["size_bytes"] += size_bytes
-        return []
+    def _single(self, page: Page, listing: Listing) -> list[Child]:
+        """The children that are not taken many at once."""
+        if self.bulk:
+            return page.children
+        files, depth = page.listed, listing.task.depth + 1
+        if files is None or self.listed_files is None:
+            return page.every_child()
+        if not self.listed_files.add(files, page.folder, listing.entry_id, depth):
+            return page.every_child()
+        self.step.files += len(files.names)
+        return page.children
+
+    def _left(self) -> Iterator[tuple[Visit, Wanted | None]]:
+        """What could not be visited in bulk."""
+        while self.bulk and self.bulk.left:
+            path, parent_id, depth, kind = self.bulk.left.pop()
+            self.step.files -= kind == "file"  # counted when it is seen
+            child = Child(path.rpartition(b"/")[2], kind)
+            yield from self._one(Seen(path, parent_id, depth, child))
+
+    def _one(self, seen: Seen) -> Iterator[tuple[Visit, Wanted | None]]:
+        """An entry of which more is wanted than the listing said; another is done with here."""
+        if self.known and seen.child.kind == "file" and not seen.child.error:
+            seen = self._recognised(seen, self.known)
+        want = self._wanted(seen)
+        if want:
+            yield (seen, want), want
+        else:
+            self._seen(seen, None, _NOTHING)
 
     def _descend(self, seen: Seen, listing: Listing) -> Seen:
         """Have a folder listed too, unless it turns out to be a link back to one above it."""
@@ -216,9 +236,12 @@ class Visitor:
                 link = seen.child._replace(kind="symlink", link_target=to_text(target))
                 return seen._replace(child=link)
             above = (*listing.above, stat.file_id)
-        if entry_id(self.share, seen.path) not in self.listed:
-            self.folders.append(FolderTask(seen.path, seen.depth, above))
+        self._to_list(FolderTask(seen.path, seen.depth, above))
         return seen
+
+    def _to_list(self, task: FolderTask) -> None:
+        if not self.listed or entry_id(self.share, task.path) not in self.listed:
+            self.folders.append(task)
 
     def _link_back(self, listing: Listing, stat: Stat) -> bytes | None:
         """The folder above that this one is. A number alone is no proof: where a share spans
@@ -269,12 +292,12 @@ class Visitor:
 
     def _listed(self, page: Page) -> None:
         """All children of a page have been seen; with the last one the folder is done."""
-        self.step.at = f"{self.share}/{to_text(page.folder)}"
+        self.at = page.folder
         if page.is_last:
-            count = self.listings.pop(page.folder).children
+            listing = self.listings.pop(page.folder)
             error = error_code(page.error) if page.error else None
             self._failed(error)
-            row = self.scan_id, entry_id(self.share, page.folder), None if error else count, error
+            row = self.scan_id, listing.entry_id, None if error else listing.children, error
             self.gathered.rows["listings"].append(row)
         if len(self.gathered) >= 2 * ROWS_PER_FLUSH:
             # A huge folder: memory stays flat, the commit still waits.

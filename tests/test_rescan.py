@@ -101,9 +101,9 @@ def opened(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         tell(path)
         return open_file(source, path)
 
-    def read_and_tell(bulk: Bulk, folder: int, name: str, number: int, prefix: str) -> int:
-        tell(os.fsencode(prefix + name))
-        return read_file(bulk, folder, name, number, prefix)
+    def read_and_tell(bulk: Bulk, file: int, place: int, number: int, path: str) -> None:
+        tell(os.fsencode(path))
+        read_file(bulk, file, place, number, path)
 
     monkeypatch.setattr(local.LocalSource, "open", open_and_tell)
     monkeypatch.setattr(Bulk, "_read", read_and_tell)
@@ -189,7 +189,8 @@ def test_what_changed_is_read_and_told(tmp_path: Path, opened: Path) -> None:
     first = json.loads(changes_of(root, "json"))[0]
     assert (first["change"], first["path"]) == ("changed", "s/a.txt")
     with Query(Estate(root)) as query:
-        moved = changes.moved_folders(query, changes.changes(query, scan_pairs(Estate(root))), 5)
+        changes.find_changes(query, scan_pairs(Estate(root)))
+        moved = changes.moved_folders(query, 5)
     assert moved == [{"was_path": "s/was", "path": "s/now", "files": 5}]
 
 
@@ -404,10 +405,48 @@ def test_one_of_two_contents_is_never_taken(tmp_path: Path) -> None:
             found.find_stat(Stat(1, 1, 1, 0, 0, 0, None, n, 0, 1), b"x") for n in range(4, 12)
         ]
         assert places == [None, 0, 1, None, None, 2, None, 3]
-        assert [row["xxh3_128"] for row in found.digests(1, [(1, 1), (2, 2)]).to_pylist()] == [
+        assert [row["xxh3_128"] for row in found.digests(1, [1, 2], [1, 2]).to_pylist()] == [
             one, None,
         ]  # fmt: skip
         assert known.Known.__getstate__(found)["_keys"] == []
+
+
+def test_many_are_known_as_one_by_one(tmp_path: Path) -> None:
+    """Files looked up in columns are found where each is found by itself, and nowhere else."""
+    columns = {"file_id": range(10, 40, 2), "size_bytes": range(15), "mtime_ns": [5] * 15,
+               "ctime_ns": [6] * 15, "flags": [known.TEXT_NAME * (n % 3 == 0) for n in range(15)],
+               "sample_xxh3": [b"1" * 16] * 15, "xxh3_128": [None] * 15, "sha256": [None] * 15,
+               "mime_no": [0] * 15, "read_in": [1] * 15}  # fmt: skip
+    kinds = {name: kind for name, (_, kind) in known.KEYS.items()}
+    kinds |= {name: pa.binary() for name in ("sample_xxh3", "xxh3_128", "sha256")}
+    arrays = {
+        name: pa.array(column, kinds.get(name, pa.int32())) for name, column in columns.items()
+    }
+    assert known._write(iter(pa.table(arrays).to_batches()), tmp_path) == 15
+    found = known.Known(tmp_path, 15, 7, [], 4, 1)
+    files = [
+        (number, size, mtime_ns, ctime_ns, device_id, name)
+        for number in (0, 9, 10, 11, 16, 18, 28, 38, 39, 1 << 63)
+        for size in (max(0, number - 10) // 2 % 15, 3)
+        for mtime_ns, ctime_ns in ((5, 6), (5, 7), (None, 6))
+        for device_id in (7, 8)
+        for name in ("a.TXT", "a.doc", "ŵ.md", "txt")
+    ]
+    numbers, sizes, mtimes, ctimes, devices, names = zip(*files, strict=True)
+    described = {
+        "file_id": pa.array(numbers, pa.uint64()), "size_bytes": pa.array(sizes, pa.int64()),
+        "mtime_ns": pa.array(mtimes, pa.int64()), "ctime_ns": pa.array(ctimes, pa.int64()),
+        "device_id": pa.array(devices, pa.uint64()),
+    }  # fmt: skip
+    places = found.find_all(described, pa.array(names))
+    alone = [
+        found.find_stat(Stat(size, mtime, ctime, 0, 0, 0, None, number, device, 1), name.encode())
+        for number, size, mtime, ctime, device, name in files
+    ]
+    assert places.to_pylist() == alone and len({*alone}) == 6
+    assert found.are_proofs(places).to_pylist() == [
+        place is not None and found.is_proof(place) for place in alone
+    ]
 
 
 EDITS = st.lists(

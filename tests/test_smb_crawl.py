@@ -177,6 +177,22 @@ def test_what_a_crawl_on_disk_finds(
     assert f"entries, {words}, begun" in status
 
 
+def test_a_listing_alone_says_the_same_of_every_entry(
+    on_disk: OnDisk, make_samba, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files of which the listing says all go into the tables as columns, whatever their names."""
+    server = make_samba({"data": on_disk.folder})
+    for name, value in server.env.items():
+        monkeypatch.setenv(name, value)
+    read, listed = (make_estate(tmp_path / name, server.url("data")) for name in ("read", "listed"))
+    run("crawl", "-e", read, "--no-mime", expect=3)
+    run("crawl", "-e", listed, "--listing-only", expect=3)
+    expected, found = by_path(read, "entries"), by_path(listed, "entries")
+    assert {row["kind"] for row in found.values()} >= {"file", "folder"}
+    assert differing(found, expected, NOT_COMPARED) == []
+    assert found.keys() == expected.keys()
+
+
 def check_entries(disk: OnDisk, estate: Path) -> None:
     found = by_path(estate, "entries")
     plain = {path: row for path, row in found.items() if not is_mangled(path)}

@@ -223,7 +223,7 @@ def test_a_walk_asks_for_folders_as_it_finds_them(source, share):
     for page in source.walk(lambda: todo.pop() if todo else None):  # noqa: B023
         assert page.error is None
         prefix = page.folder + b"/" if page.folder else b""
-        todo += [prefix + child.name for child in page.children if child.kind == "folder"]
+        todo += [prefix + child.name for child in page.every_child() if child.kind == "folder"]
         listed += [page.folder] * page.is_last
     assert sorted(listed) == sorted(expected)
 

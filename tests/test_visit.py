@@ -694,8 +694,10 @@ def hostile(tmp_path_factory) -> Path:
 
 @linux_only
 @pytest.mark.parametrize(
-    "reading", [Reading(), Reading(mime=False), Reading(sha256=True), Reading(strict_types=True)]
-)
+    "reading",
+    [Reading(), Reading(mime=False), Reading(sha256=True), Reading(strict_types=True),
+     Reading(content=False)],
+)  # fmt: skip
 def test_many_at_once_are_as_one_by_one(hostile, tmp_path, reading):
     """Visiting plain files in bulk gives the rows that visiting each by itself gives."""
     for estate in (tmp_path / "a", tmp_path / "b"):
@@ -720,8 +722,8 @@ def test_a_file_that_changes_among_many(tmp_path, monkeypatch, how, size):
     real = Records.look
     looked = []
 
-    def look(records: Records, descriptor: int) -> int:
-        found = real(records, descriptor)
+    def look(records: Records, descriptor: int, place: int) -> int:
+        found = real(records, descriptor, place)
         path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
         if path.name == "b" and not looked:
             looked.append(path)

@@ -39,8 +39,7 @@ def changes(estate_path: Path | None, form: str | None, output: Path | None, as_
       migrate changes -e estate
       migrate changes -e estate --format csv --output changes.csv
     """
-    from migrate.changes import changes as compare
-    from migrate.changes import counted, disproved_files, listed, moved_folders
+    from migrate.changes import counted, disproved_files, find_changes, listed, moved_folders
     from migrate.engine.query import Query
     from migrate.scans import rescans, scan_pairs
 
@@ -54,13 +53,13 @@ def changes(estate_path: Path | None, form: str | None, output: Path | None, as_
             "Run `migrate crawl --rescan` to see what has changed since the first crawl.",
         )
     with Query(estate) as query:
-        found = compare(query, pairs)
+        find_changes(query, pairs)
         if form:
             with _opened(output) as file:
-                {"csv": _write_csv, "json": _write_json}[form](listed(query, found), file)
+                {"csv": _write_csv, "json": _write_json}[form](listed(query), file)
             return
-        folders = moved_folders(query, found, FOLDERS_SHOWN)
-        counts = counted(query, found)
+        folders = moved_folders(query, FOLDERS_SHOWN)
+        counts = counted(query)
     shares, disproved = rescans(estate, counts), disproved_files(estate)
 
     def render() -> None:

@@ -79,22 +79,19 @@ class Query:
 
     def run_table(self, name: str, run: Run) -> Any:
         """What one run has committed to a table so far."""
-        parts = [
-            self.estate.root / name / part["file"] for part in run.parts if part["table"] == name
-        ]
-        return self._read(name, parts)
+        return self._read(name, self.estate.parts_of(name, [run]))
 
     def _read(self, name: str, parts: list[Path]) -> Any:
         return self.connection.table(self.view(name, parts))
 
-    def view(self, name: str, parts: list[Path]) -> str:
-        """Parts as a view, or an empty table; its name. Not temporary: every stream has a cursor of
-        its own, and those do not see each other's temporary things."""
-        relation = self._new_name(name)
+    def view(self, table: str, parts: list[Path], name: str = "") -> str:
+        """Parts as a view (by that name, for SQL), or an empty table; its name. Not temporary:
+        every stream has a cursor of its own, and those do not see each other's temporary things."""
+        relation = name or self._new_name(table)
         if parts:
             self.sql.read_parquet([str(part) for part in parts]).create_view(relation)
         else:
-            self._given(relation, TABLES[name].schema.empty_table())
+            self._given(relation, TABLES[table].schema.empty_table())
         return relation
 
     def named(self, *names: str) -> None:
@@ -136,14 +133,17 @@ class Query:
         """Decisions on every scan: they outlive the scan they were taken on."""
         return self.every_scan("decisions")
 
-    def batches(self, expression: Any, rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
-        """The result, streamed in batches, from a cursor of its own: a second query on the same
-        connection would end the first one's stream without a word. Sums, which DuckDB gives as
-        128-bit numbers, are int64."""
+    def batches(
+        self, expression: Any, rows: int = BATCH_ROWS, **values: Any
+    ) -> Iterator[pa.RecordBatch]:
+        """The result (of SQL with bound values), streamed in batches, from a cursor of its own: a
+        second query on the same connection would end the first one's stream without a word. Sums,
+        which DuckDB gives as 128-bit numbers, are int64."""
         cursor = self.sql.cursor()
         try:
             with _disk_errors():
-                for batch in cursor.execute(self.compiled(expression)).to_arrow_reader(rows):
+                found = cursor.execute(self.compiled(expression), values or None)
+                for batch in found.to_arrow_reader(rows):
                     yield _narrowed(batch)
         finally:
             cursor.close()
@@ -154,9 +154,9 @@ class Query:
             expression if isinstance(expression, str) else str(self.connection.compile(expression))
         )
 
-    def rows(self, expression: Any) -> Iterator[dict[str, Any]]:
+    def rows(self, expression: Any, **values: Any) -> Iterator[dict[str, Any]]:
         """The result, row by row; for what people read, not for hot paths."""
-        for batch in self.batches(expression, 8192):
+        for batch in self.batches(expression, 8192, **values):
             yield from batch.to_pylist()
 
     def stored(self, expression: Any) -> Any:

@@ -14,7 +14,8 @@ from pathlib import Path
 from migrate.engine.query import Query
 from migrate.errors import UsageError
 from migrate.estate import Writer
-from migrate.plan import DECISIONS, WITHDRAWN
+from migrate.model import WITHDRAWN
+from migrate.plan import DECISIONS
 from migrate.review.columns import COPIES, COVER, DECISION, KEEP, REVIEWER_LABEL, canonical
 from migrate.review.current import current_lines, current_rows, objection
 from migrate.review.desk import Desk

@@ -17,7 +17,8 @@ import pyarrow as pa
 from migrate.engine.query import Query
 from migrate.estate import Part, Run
 from migrate.log import timestamp
-from migrate.plan import SCOPES, WITHDRAWN
+from migrate.model import WITHDRAWN
+from migrate.plan import SCOPES
 from migrate.review.columns import COMMENT, COPIES, FOLDERS, KEEP, RULES, canonical
 from migrate.review.current import Current
 from migrate.review.desk import Desk, Relation

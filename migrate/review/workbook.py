@@ -16,7 +16,8 @@ import xlsxwriter
 from xlsxwriter.url import Url
 from xlsxwriter.utility import xl_col_to_name
 
-from migrate.plan import DECISIONS, WITHDRAWN
+from migrate.model import WITHDRAWN
+from migrate.plan import DECISIONS
 from migrate.review.columns import (
     BLUE,
     COPIES,

@@ -55,28 +55,29 @@ class Child(NamedTuple):
     error: str | None = None  # why nothing more can be known of it
 
 
-def files_named(names: list[str]) -> list[Child]:
-    """Files of which no more is known than their names."""
-    return [Child(os.fsencode(name), "file") for name in names]
-
-
 class Page(NamedTuple):
     """Some children of a folder; `is_last` of this folder. With `error` it was not read to its
-    end. `names` are files of which the listing says no more, in the folder that stays open as
-    `descriptor` until the next page is taken; `listed` are files of which it says all there is.
-    Who does not want them so asks for `every_child`."""
+    end. `names` are files and `folders` folders of which the listing says no more, in the folder
+    that stays open as `descriptor` until the next page is taken; `listed` are files of which it
+    says all there is. Who does not want them so asks for `every_child`."""
 
     folder: bytes
     children: list[Child]
     is_last: bool
     error: OSError | None = None
     names: list[str] = []
+    folders: list[str] = []
     descriptor: int = -1
     listed: Listed | None = None
 
+    def child_count(self) -> int:
+        listed = len(self.listed.names) if self.listed else 0
+        return len(self.children) + len(self.names) + len(self.folders) + listed
+
     def every_child(self) -> list[Child]:
-        listed = self.listed.children() if self.listed else []
-        return [*self.children, *files_named(self.names), *listed]
+        files = [Child(os.fsencode(name), "file") for name in self.names]
+        files += self.listed.children() if self.listed else []
+        return [*self.children, *files, *(Child(os.fsencode(n), "folder") for n in self.folders)]
 
 
 class Security(NamedTuple):

@@ -18,7 +18,6 @@ from migrate.sources import (
     RECALLS,
     Child,
     Found,
-    OpenFile,
     Page,
     Stat,
     Token,
@@ -190,7 +189,7 @@ class LocalSource:
         place: str | bytes = native(self.root, path)
         return os.fsencode(os.readlink(os.fsdecode(place)))  # noqa: PTH115 - as bytes, not a Path
 
-    def open(self, path: bytes) -> OpenFile:
+    def open(self, path: bytes) -> LocalFile:
         if os.name == "nt" and (self.stat(path).attributes or 0) & RECALLS:
             raise offline(os.fsdecode(path))
         try:
@@ -210,25 +209,22 @@ class LocalSource:
 
 
 def _paged(folder: bytes, children: Iterator[Any], descriptor: int) -> Iterator[Page]:
-    """The children as pages; plain files by their names only, where their folder is open."""
+    """The children as pages; plain files and folders by their names only, where their folder is
+    open."""
     is_last = False
     while not is_last:
-        page: list[Child] = []
-        names: list[str] = []
-        error, is_last = None, True
+        found: dict[str, list[str]] = {kind: [] for kind in ("file", "folder", "symlink", "other")}
+        error = None
         try:
-            for child in children:
-                kind = _kind(child)
-                if kind == "file" and descriptor >= 0:
-                    names.append(child.name)
-                else:
-                    page.append(Child(os.fsencode(child.name), kind))
-                if len(names) + len(page) == PAGE_NAMES:
-                    is_last = False
-                    break
+            for child in islice(children, PAGE_NAMES):
+                found[_kind(child)].append(child.name)
         except OSError as problem:
             error = problem
-        yield Page(folder, page, is_last, error, names, descriptor)
+        is_last = error is not None or sum(map(len, found.values())) < PAGE_NAMES
+        names = found.pop("file") if descriptor >= 0 else []
+        folders = found.pop("folder") if descriptor >= 0 else []
+        others = [Child(os.fsencode(name), kind) for kind in found for name in found[kind]]
+        yield Page(folder, others, is_last, error, names, folders, descriptor)
 
 
 def _in_disk_order(children: Iterator[os.DirEntry[str]]) -> Iterator[os.DirEntry[str]]:

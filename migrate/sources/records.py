@@ -1,6 +1,6 @@
 """Room: what statx(2) says of many files, kept as the kernel writes it. Linux only.
 
-In: files, one after another. Out: columns, all at once: to make values of every file by itself
+In: files and folders, one after another. Out: columns, all at once: to make values of every one
 takes longer than to ask the kernel. Layout: man 2 statx, linux/stat.h.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 import struct
-from stat import S_ISREG
+from stat import S_IFDIR, S_IFMT, S_ISREG
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -25,93 +25,100 @@ from migrate.strided import every
 from migrate.wording import NANOSECOND
 
 _RECORD_BYTES = 256
+_MODE, _KIND_BITS = 28, 0o170000
 _WRITTEN, _WRITTEN_END = 96, 128  # where the changed and modified times stand
 _NUMBERS = {  # where numbers stand, and what they are
     "mask": (0, pa.uint32()), "link_count": (16, pa.uint32()), "uid": (20, pa.uint32()),
-    "mode": (28, pa.uint16()), "file_id": (32, pa.uint64()), "size_bytes": (40, pa.int64()),
+    "mode": (_MODE, pa.uint16()), "file_id": (32, pa.uint64()), "size_bytes": (40, pa.int64()),
     "major": (136, pa.uint32()), "minor": (140, pa.uint32()),
 }  # fmt: skip
 _TIMES = {"atime_ns": 64, "birthtime_ns": 80, "ctime_ns": 96, "mtime_ns": 112}
 _NANOSECONDS = 8  # behind the seconds of a time
 _MOST_SECONDS = (1 << 63) // NANOSECOND - 1  # that the tables can hold, see `storable`
-_size = struct.Struct("=40xq")
-_identity = struct.Struct("=28xH2xQq48xqI4xqI12xII")  # as in `look_in`
+_mode_and_size = struct.Struct("=28xH10xq")
 
 
 class Records:
-    """The records of some files, at most as many as there is `room` for, until they are taken."""
+    """The records of some entries, at most as many as there is `room` for, until they are cleared.
+    Each has a place: how many there were before it."""
 
     def __init__(self, room: int) -> None:
         self.room, self.count = room, 0
         self._buffer = bytearray((room + 1) * _RECORD_BYTES)  # the last is for a second look
         self._view = memoryview(self._buffer)
+        self._modes = self._view.cast("H")
         start = ctypes.addressof(ctypes.c_char.from_buffer(self._buffer))
         places = range(start, start + len(self._buffer), _RECORD_BYTES)
         self._places = [ctypes.c_void_p(place) for place in places]
 
-    def look_in(self, folder: int, name: bytes) -> tuple[int, int, int, int, int]:
-        """Note what a file of an open folder is now, without opening it: the device, its number
-        there, size, and when it was modified and changed (ns).
+    def has_room(self, count: int) -> bool:
+        return self.count + count <= self.room
 
-        Errors: OSError, also for what is no plain file (any more)."""
-        place = self._places[self.count]
-        if libc.statx(folder, name, AT_SYMLINK_NOFOLLOW, BASIC_AND_BIRTH, place):
-            raise OSError
-        found = _identity.unpack_from(self._buffer, self.count * _RECORD_BYTES)
-        mode, number, size, changed, changed_ns, modified, modified_ns, major, minor = found
+    def look_in(self, folder: int, names: list[bytes], kind: int) -> list[int]:
+        """Keep what entries of an open folder are now, without opening them. Returns which of the
+        names; not those that are gone, or of no such kind (stat.S_IFREG…) any more."""
+        statx, places, at, seen = libc.statx, self._places, self.count, []
+        for number, name in enumerate(names):  # what stands in this loop runs for every file
+            if (
+                statx(folder, name, AT_SYMLINK_NOFOLLOW, BASIC_AND_BIRTH, places[at]) == 0
+                and S_IFMT(self._modes[at * _RECORD_BYTES // 2 + _MODE // 2]) == kind
+            ):
+                seen.append(number)
+                at += 1
+        self.count = at
+        return seen
+
+    def look(self, descriptor: int, place: int) -> int:
+        """Note what an open file is now; its size.
+
+        Errors: OSError, also for what is no plain file."""
+        self._statx(descriptor, place)
+        mode, size = _mode_and_size.unpack_from(self._buffer, place * _RECORD_BYTES)
         if not S_ISREG(mode):
             raise OSError
-        modified_ns += modified * NANOSECOND
-        return (
-            os.makedev(major, minor),
-            number,
-            size,
-            modified_ns,
-            changed * NANOSECOND + changed_ns,
-        )
+        return int(size)
 
-    def look(self, descriptor: int) -> int:
-        """Note what an open file is now; its size. `keep` makes it count."""
-        self._statx(descriptor, self.count)
-        size: int = _size.unpack_from(self._buffer, self.count * _RECORD_BYTES)[0]
-        return size
-
-    def has_changed(self, descriptor: int) -> bool:
-        """Whether the file looked at last has been written to since."""
+    def has_changed(self, descriptor: int, place: int) -> bool:
+        """Whether a file looked at has been written to since."""
         self._statx(descriptor, self.room)
-        return self._written(self.count) != self._written(self.room)
+        return self._written(place) != self._written(self.room)
 
     def keep(self) -> None:
+        """The record at the next place counts."""
         self.count += 1
 
-    def take(self) -> bytes:
-        """The records kept, for `columns`; there is room again."""
-        kept = bytes(self._view[: self.count * _RECORD_BYTES])
-        self.count = 0
-        return kept
+    def kept(self) -> memoryview:
+        """The records, for `columns`."""
+        return self._view[: self.count * _RECORD_BYTES]
 
-    def _statx(self, descriptor: int, number: int) -> None:
-        if libc.statx(descriptor, b"", AT_EMPTY_PATH, BASIC_AND_BIRTH, self._places[number]):
+    def clear(self) -> None:
+        self.count = 0
+
+    def _statx(self, descriptor: int, place: int) -> None:
+        if libc.statx(descriptor, b"", AT_EMPTY_PATH, BASIC_AND_BIRTH, self._places[place]):
             raise OSError  # whoever looks again one by one learns its number
 
-    def _written(self, number: int) -> memoryview:
-        at = number * _RECORD_BYTES
+    def _written(self, place: int) -> memoryview:
+        at = place * _RECORD_BYTES
         return self._view[at + _WRITTEN : at + _WRITTEN_END]
 
 
-def columns(records: bytes) -> dict[str, pa.Array]:
-    """The columns of `entries` that describe files, a row for each record; and `uid`."""
+def columns(records: memoryview) -> dict[str, pa.Array]:
+    """The columns of `entries` that describe an entry, a row for each record; and `uid`."""
     found = {name: every(records, at, kind, _RECORD_BYTES) for name, (at, kind) in _NUMBERS.items()}
     has_birth = pc.not_equal(pc.bit_wise_and(found.pop("mask"), HAS_BIRTH), 0)
     found |= {name: _time(records, at) for name, at in _TIMES.items()}
     born = found["birthtime_ns"]
     found["birthtime_ns"] = pc.if_else(pc.and_(has_birth, pc.not_equal(born, 0)), born, None)
+    is_folder = pc.equal(pc.bit_wise_and(found["mode"], _KIND_BITS), S_IFDIR)
+    found["kind"] = pc.if_else(is_folder, "folder", "file")
+    found["size_bytes"] = pc.if_else(is_folder, None, found["size_bytes"])
     found["mode"] = pc.bit_wise_and(found["mode"], 0o7777)
     found["device_id"] = _devices(found.pop("major"), found.pop("minor"))
     return found
 
 
-def _time(records: bytes, at: int) -> pa.Array:
+def _time(records: memoryview, at: int) -> pa.Array:
     """Nanoseconds; null where the tables cannot hold them."""
     seconds = every(records, at, pa.int64(), _RECORD_BYTES)
     storable = pc.less_equal(pc.abs(seconds), _MOST_SECONDS)
