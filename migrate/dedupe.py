@@ -19,7 +19,7 @@ from migrate.config import Config
 from migrate.digest import digest_wholly, visit_again
 from migrate.engine.query import Query
 from migrate.errors import MigrateError
-from migrate.estate import Estate, Run, Writer
+from migrate.estate import Run, Writer
 from migrate.patterns import FOLDED_PATH, FULL_PATH
 
 TWICE = "SELECT entry_id FROM entries GROUP BY entry_id HAVING count(*) > 1 LIMIT 1"
@@ -102,6 +102,15 @@ class Duplicates:
     overlapping_folders: int = 0  # of which nearly everything is
 
 
+@dataclass(frozen=True)
+class Largest:
+    """By the space that copies take: groups of identical files (keeper, copies, size_bytes), and
+    folders that exist elsewhere, wholly or nearly."""
+
+    groups: list[dict[str, Any]]
+    folders: list[dict[str, Any]]
+
+
 def refuse_equal_ids(query: Query) -> None:
     """Two paths with one number would share every decision: stop before that can happen.
 
@@ -115,7 +124,7 @@ def refuse_equal_ids(query: Query) -> None:
         )
 
 
-def dedupe(writer: Writer, config: Config, workers: int) -> tuple[Run, Duplicates]:
+def dedupe(writer: Writer, config: Config, workers: int) -> tuple[Duplicates, Largest]:
     """Find groups of equal files and their keepers. Resumes; ends with the same groups.
 
     Files that cannot be read are in no group. Errors: MigrateError if two paths share a number;
@@ -124,15 +133,15 @@ def dedupe(writer: Writer, config: Config, workers: int) -> tuple[Run, Duplicate
         name_files(query)
         refuse_equal_ids(query)
         if not query.count(UNREAD_OF_EQUAL_SIZE) and not query.count(SAMPLED_ALIKE):
-            return _grouped(writer, config, query)
+            return _grouped(writer, config, query), _largest(query)
     visit_again(writer, config, to_read(UNREAD_OF_EQUAL_SIZE), workers, "dedupe: first look")
     digest_wholly(writer, config, to_read(SAMPLED_ALIKE), workers, "dedupe: reading whole")
     with Query(writer.estate) as query:
         name_files(query)
-        return _grouped(writer, config, query)
+        return _grouped(writer, config, query), _largest(query)
 
 
-def _grouped(writer: Writer, config: Config, query: Query) -> tuple[Run, Duplicates]:
+def _grouped(writer: Writer, config: Config, query: Query) -> Duplicates:
     """The groups, once all has been read that has to be compared."""
     inputs = writer.estate.scan_ids()
     settings = {
@@ -142,12 +151,12 @@ def _grouped(writer: Writer, config: Config, query: Query) -> tuple[Run, Duplica
     }
     done = writer.estate.done("dedupe", settings, inputs)
     if done:
-        return done, Duplicates(**done.summary)
+        return Duplicates(**done.summary)
     run = writer.begin("dedupe", settings, inputs)
     find_groups(query, config)
     summary = _write_groups(writer, run, query, config)
     writer.finish(run, summary.__dict__)
-    return run, summary
+    return summary
 
 
 def _write_groups(writer: Writer, run: Run, query: Query, config: Config) -> Duplicates:
@@ -187,9 +196,7 @@ def find_groups(query: Query, config: Config) -> None:
     query.keep("found", keepers.choice("members", keepers.order(config)), by="group_id")
 
 
-def largest(estate: Estate) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Groups of identical files by the space that copies take (keeper, copies, size_bytes), and the
-    largest folders that exist elsewhere, wholly or nearly."""
-    with Query(estate) as query:
-        query.named("entries", "groups", "folder_copies")
-        return list(query.rows(LARGEST)), list(query.rows(LARGEST_FOLDERS))
+def _largest(query: Query) -> Largest:
+    """Of what is committed."""
+    query.named("groups", "folder_copies")
+    return Largest(list(query.rows(LARGEST)), list(query.rows(LARGEST_FOLDERS)))

@@ -1,8 +1,8 @@
 """Room: folders that exist twice: a tree of which everything, or nearly all, is elsewhere too.
 
 In: entries, listings, digests; `files`, `members` and `found` as dedupe has kept them. Out: the
-relation `found` with keepers that agree for whole folders, and `folder_copies`. Every copy is
-compared with its keeper alone: contents that lie in thousands of places cost no more than others.
+relation `found` with keepers that agree for whole folders, and rows of `folder_copies`. Every copy
+is compared with its keeper alone: contents that lie in thousands of places cost no more than any.
 Never: a folder as a copy with something in it that could not be read; one that holds the copy of
 anything that is kept; one with a master folder in it.
 
@@ -192,7 +192,7 @@ SELECT count(*) FILTER (kind <> 'overlap') AS replicated_folders,
   sum(files) FILTER (kind <> 'overlap') AS replicated_files,
   sum(size_bytes) FILTER (kind <> 'overlap') AS replicated_size_bytes,
   count(*) FILTER (kind = 'overlap') AS overlapping_folders
-FROM folder_copies WHERE entry_id = top_id
+FROM found_folders WHERE entry_id = top_id
 """
 
 
@@ -220,7 +220,7 @@ def find(query: Query, config: Config) -> Replicas:
         query.keep(groups, f"FROM found ANTI JOIN wrong USING (group_id) UNION ALL FROM ({again})")
         query.keep("agreed_pairs", _PAIRS.format(groups=groups))
     pairs = "pairs" if groups == "found" else "agreed_pairs"
-    return Replicas(groups, "folder_copies" if _keep_copies(query, pairs, least) else None)
+    return Replicas(groups, "found_folders" if _keep_copies(query, pairs, least) else None)
 
 
 def _keep_candidates(query: Query, config: Config, least: float) -> int:
@@ -275,12 +275,12 @@ def _keep_wrong(query: Query) -> int:
 
 
 def _keep_copies(query: Query, pairs: str, least: float) -> int:
-    """`folder_copies`; how many rows."""
+    """`found_folders`: rows of `folder_copies`; how many."""
     query.keep("raised", _RAISED.format(pairs=pairs))
     query.keep("covered", _COVERED, least=least)
     if not query.count("FROM covered"):
         return 0
     query.keep("best", _BEST, least=least)
     query.keep("topmost", _TOPMOST)
-    query.keep("folder_copies", _ROWS)
-    return query.count("FROM folder_copies")
+    query.keep("found_folders", _ROWS)
+    return query.count("FROM found_folders")
