@@ -1,58 +1,94 @@
 """Room: which of several copies is kept: the keeper policy of estate.yaml as sort keys.
 
-In: entries, the policy. Out: expressions, best first. Master folders come before every other test.
+In: the policy. Out: SQL over `lower` (a file's path as share/folder/name, folded) and `mtime_ns`: a
+column for each test, the least is best. Master folders come before every other test, the path
+decides ties. Files and whole folders are judged by the same columns.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import ibis
-
 from migrate.config import Config
-from migrate.expressions import folded, folder_of, full_path, is_under
-from migrate.patterns import folder_pattern
+from migrate.patterns import fold, folder_pattern
 
-OF_THE_FILE = ("oldest", "shortest_path")  # tests that look at the file, not at where it lies
+# A path under none of some folders.
+_NOT_UNDER = "len(list_filter({}, f -> lower = f OR starts_with(lower, f || '/'))) = 0"
+_TESTS = {
+    "master_folder": _NOT_UNDER.format("$masters::VARCHAR[]"),
+    "in_file_plan": _NOT_UNDER.format("$plan::VARCHAR[]"),
+    "preferred_folder": _NOT_UNDER.format("$preferred::VARCHAR[]"),
+    "not_a_copy_folder": "regexp_matches(lower, $copies::VARCHAR)",
+    "oldest": "mtime_ns",
+    "shortest_path": "length(lower)",
+}
+# The best of each group. Names of one file, told by device and number, count once; its best name
+# stands for it.
+_CHOICE = """
+WITH several AS (
+  SELECT group_id, count(*) AS member_count
+  FROM (SELECT DISTINCT group_id, device_id, file_id FROM {members})
+  GROUP BY group_id HAVING count(*) > 1),
+placed AS (
+  SELECT scan_id, entry_id, group_id, size_bytes, device_id, file_id,
+    row_number() OVER best AS place, first_value(entry_id) OVER best AS keeper_id
+  FROM {members} WINDOW best AS (PARTITION BY group_id ORDER BY {order})),
+named AS (
+  SELECT *, row_number() OVER (PARTITION BY group_id, device_id, file_id ORDER BY place) AS nth
+  FROM placed)
+SELECT scan_id, entry_id, group_id, member_count, size_bytes, keeper_id,
+  CASE WHEN place = 1 THEN 'keeper' WHEN nth > 1 THEN 'hard_link' ELSE 'copy' END AS role
+FROM named JOIN several USING (group_id)
+"""
+_OF_THE_FILE = ("oldest", "shortest_path")  # look at the file, not at where it lies
 
 
-def plan_folders(config: Config) -> list[str]:
-    return [line.folder for line in config.file_plan]
+def values(config: Config) -> dict[str, Any]:
+    """What `tested` compares paths with."""
+    return {name: value for name, value in _named(config).values() if value}
 
 
-def keeper_order(files: Any, config: Config, goes: Any = None) -> list[Any]:
-    """The tests of the keeper policy as sort keys, best first; the path decides ties. `goes`: what
-    lies in a folder that is a copy as a whole, told apart after the places that people named and
-    before dates and lengths, which may differ from file to file."""
-    lower = folded(full_path(files))
-    keys = [~under_any(lower, config.keeper.master_folders)]
-    for test in config.keeper.prefer:
-        if goes is not None and test in OF_THE_FILE:
-            keys.append(goes)
-            goes = None
-        keys.append(_keeper_test(test, files, lower, config))
-    return [*keys, *([] if goes is None else [goes]), lower, files.entry_id]
-
-
-def _keeper_test(test: str, files: Any, lower: Any, config: Config) -> Any:
+def _named(config: Config) -> dict[str, tuple[str, Any]]:
+    """By test: what people have named for it, and what it is called in SQL."""
     keeper = config.keeper
-    if test == "in_file_plan":
-        return ~under_any(lower, plan_folders(config))
-    if test == "preferred_folder":
-        return ~under_any(lower, keeper.preferred_folders)
-    if test == "not_a_copy_folder":
-        if not keeper.copy_folders:
-            return ibis.literal(False)
-        return folder_of(lower).re_search(folder_pattern(keeper.copy_folders))
-    if test == "oldest":
-        return files.mtime_ns
-    return lower.length()
+    named = {
+        "master_folder": ("masters", masters(config)),
+        "in_file_plan": ("plan", [fold(line.folder) for line in config.file_plan]),
+        "preferred_folder": ("preferred", [fold(folder) for folder in keeper.preferred_folders]),
+        "not_a_copy_folder": (
+            "copies", keeper.copy_folders and folder_pattern(keeper.copy_folders, last=False),
+        ),
+    }  # fmt: skip
+    return {test: named[test] for test in ["master_folder", *keeper.prefer] if test in named}
 
 
-def under_any(lower: Any, folders: list[str]) -> Any:
-    """Whether a lower-cased full path is one of some folders or lies below one."""
-    return (
-        ibis.or_(*(is_under(lower, folder) for folder in folders))
-        if folders
-        else ibis.literal(False)
-    )
+def _telling(config: Config) -> list[str]:
+    """The tests in their order, without those for which nothing is named: they tell nothing."""
+    named = _named(config)
+    asked = ["master_folder", *config.keeper.prefer]
+    return [test for test in asked if test not in named or named[test][1]]
+
+
+def tested(config: Config) -> str:
+    """The tests of the policy as columns, each with a comma behind."""
+    return "".join(f"{_TESTS[test]} AS {test}, " for test in _telling(config))
+
+
+def masters(config: Config) -> list[str]:
+    return [fold(folder) for folder in config.keeper.master_folders]
+
+
+def order(config: Config, goes: bool = False) -> str:
+    """The columns to sort by, best first. With `goes`, what lies in a folder that is a copy as a
+    whole (a column of this name) is told apart after the places that people named and before dates
+    and lengths, which may differ from file to file."""
+    keys = _telling(config)
+    if goes:
+        place = next((n for n, key in enumerate(keys) if key in _OF_THE_FILE), len(keys))
+        keys.insert(place, "goes")
+    return ", ".join([*keys, "lower", "entry_id"])
+
+
+def choice(members: str, order: str) -> str:
+    """The `groups` of members that are alike (a relation), with the best of each as its keeper."""
+    return _CHOICE.format(members=members, order=order)

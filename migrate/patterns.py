@@ -14,11 +14,18 @@ import duckdb
 # What programs leave in folders by themselves: with or without it, a folder is the same.
 JUNK = ["thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", ".ds_store", ".localized"]
 
+# SQL over columns of `entries`: share/folder/name, as people write paths in rules and file plans;
+# the same as it is compared.
+FULL_PATH = "CASE WHEN path = '' THEN share ELSE share || '/' || path END"
+FOLDED_PATH = f"lower(nfc_normalize({FULL_PATH}))"
+
 
 @cache
 def fold(text: str) -> str:
     """Text as it is compared: lower case, accents composed. By the engine: Python's lower()
-    differs in places."""
+    differs in places (but not in plain ASCII, for which nobody need be asked)."""
+    if text.isascii():
+        return text.lower()
     answer = duckdb.execute("select lower(nfc_normalize(?))", [text]).fetchone()
     return str(answer[0]) if answer else text
 
@@ -30,6 +37,8 @@ def glob_pattern(glob: str) -> str:
     )
 
 
-def folder_pattern(globs: list[str]) -> str:
-    """Whole folder names, anywhere in a lower-cased path of folders."""
-    return "(^|/)(" + "|".join(glob_pattern(fold(glob)) for glob in globs) + ")(/|$)"
+def folder_pattern(globs: list[str], last: bool = True) -> str:
+    """Whole folder names, anywhere in a lower-cased path of folders. Without `last`, the last name
+    is not looked at: in the path of a file, only the folders are."""
+    names = "|".join(glob_pattern(fold(glob)) for glob in globs)
+    return f"(^|/)({names})" + ("(/|$)" if last else "/")

@@ -1,8 +1,8 @@
 """Room: folders that exist twice: a tree of which everything, or nearly all, is elsewhere too.
 
-In: entries, digests, groups. Out: `groups` with keepers that agree for whole folders, and
-`folder_copies`. Every copy is compared with its keeper alone, so contents that lie in thousands of
-places cost no more than others.
+In: entries, listings, digests; `files`, `members` and `found` as dedupe has kept them. Out: the
+relation `found` with keepers that agree for whole folders, and rows of `folder_copies`. Every copy
+is compared with its keeper alone: contents that lie in thousands of places cost no more than any.
 Never: a folder as a copy with something in it that could not be read; one that holds the copy of
 anything that is kept; one with a master folder in it.
 
@@ -15,312 +15,272 @@ second share) is no copy.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-import ibis
-
+from migrate import keepers
 from migrate.config import Config
-from migrate.copyfacts import has_content
 from migrate.engine.query import Query
-from migrate.expressions import folded, full_path
-from migrate.keepers import keeper_order, under_any
-from migrate.patterns import fold
+from migrate.patterns import JUNK
 from migrate.trees import (
-    direct_holdings,
-    folders_of,
-    not_known,
-    tree_digests,
-    ways_up,
-    whole_holdings,
+    DIRECT,
+    HELD,
+    JUNK_FILES,
+    NOT_KNOWN,
+    UNREAD,
+    inside,
+    keep_tree_digests,
+    keep_ways_up,
 )
-
-Relation = Any  # an Ibis relation
 
 FEWEST_FILES = 2  # a folder of one file is that file
 WHOLE = ["identical", "contained"]
-SAME_FILE = ["device_id", "file_id"]
+
+# Whether there is a folder with enough copies in it: or no tree of folders has.
+_MANY_COPIES = "SELECT 1 AS found FROM direct WHERE grouped >= files * $least::DOUBLE LIMIT 1"
+# Folders, with what they hold, that may be copies: enough of it has copies, and all of it was read.
+# Neither in a master folder nor around one.
+_CANDIDATES = f"""
+SELECT f.scan_id, f.entry_id, f.parent_id, f.depth, f.full_path, f.lower, h.files, h.size_bytes,
+  h.grouped, h.oldest_ns
+FROM folders f JOIN held h USING (entry_id) ANTI JOIN ({NOT_KNOWN}) USING (entry_id)
+WHERE len(list_filter($masters::VARCHAR[], m -> lower = m OR starts_with(lower, m || '/')
+  OR starts_with(m, lower || '/'))) = 0
+"""  # noqa: S608 - constants
+# Candidates of which everything has copies, and that hold as much as another one.
+_ALIKE_FOLDERS = """
+SELECT entry_id FROM candidates WHERE grouped = files
+QUALIFY count(*) OVER (PARTITION BY files, size_bytes) > 1
+"""
+_SAME_TREES = """
+SELECT entry_id, tree FROM trees SEMI JOIN alike_folders USING (entry_id)
+QUALIFY count(*) OVER (PARTITION BY tree) > 1
+"""
+_NO_TREES = "SELECT NULL::BIGINT AS entry_id, '' AS tree WHERE false"
+# How many copies directly in one folder have their keeper directly in another, where one of the two
+# may be part of a copy.
+_PAIRS = """
+SELECT m.parent_id AS folder_id, k.parent_id AS keeper_folder_id, count(*) AS files,
+  sum(m.size_bytes)::BIGINT AS size_bytes
+FROM {groups} g JOIN members m USING (entry_id) JOIN members k ON g.keeper_id = k.entry_id
+  ANTI JOIN junk_files j ON m.entry_id = j.entry_id
+WHERE g.role <> 'keeper'
+  AND (g.role = 'copy' OR NOT (m.device_id = k.device_id AND m.file_id = k.file_id))
+  AND (m.parent_id IN (FROM inside_candidates) OR k.parent_id IN (FROM inside_candidates))
+GROUP BY ALL
+"""
+# Pairs with every candidate above the copies in place of their folder, where the keepers are not in
+# it: entry_id, keeper_folder_id, files, size_bytes.
+_RAISED = """
+SELECT u.above_id AS entry_id, p.keeper_folder_id, sum(p.files)::BIGINT AS files,
+  sum(p.size_bytes)::BIGINT AS size_bytes
+FROM {pairs} p JOIN ways u ON u.entry_id = p.folder_id
+  SEMI JOIN candidates c ON u.above_id = c.entry_id
+  ANTI JOIN ways o ON o.entry_id = p.keeper_folder_id AND o.above_id = u.above_id
+GROUP BY ALL
+"""
+# How much of each candidate is kept in each other folder, at any level; also in one that it lies in
+# itself, outside of it.
+_IN_OTHERS = """
+SELECT r.entry_id, w.above_id AS of_id, sum(r.files)::BIGINT AS shared_files,
+  sum(r.size_bytes)::BIGINT AS shared_size_bytes
+FROM {raised} r JOIN ways w ON w.entry_id = r.keeper_folder_id GROUP BY ALL
+"""
+_BOTH_WAYS = """(FROM pairs UNION ALL
+SELECT keeper_folder_id AS folder_id, folder_id AS keeper_folder_id, files, size_bytes FROM pairs)
+"""
+# Candidates in the order of the keeper policy: a folder is judged as a file in it would be, by its
+# oldest date and the length of its own path. One that adds nothing to the one folder in it is as
+# good as that one, and left out.
+_PLACED = """
+SELECT entry_id, depth, row_number() OVER (ORDER BY {order}) AS place
+FROM (SELECT {tests} * FROM
+  (SELECT entry_id, depth, lower || '/*' AS lower, oldest_ns AS mtime_ns FROM candidates))
+ANTI JOIN
+  (SELECT c.entry_id FROM candidates c SEMI JOIN candidates i
+   ON i.parent_id = c.entry_id AND i.files = c.files) USING (entry_id)
+"""
+# Candidates of which enough is in another folder too, one that they do not lie in, whichever is
+# kept.
+_SHARED = f"""
+SELECT s.entry_id, s.of_id
+FROM ({_IN_OTHERS.format(raised="raised_both_ways")}) s
+  JOIN candidates c USING (entry_id) SEMI JOIN placed p ON s.entry_id = p.entry_id
+  ANTI JOIN ways a ON a.entry_id = s.entry_id AND a.above_id = s.of_id
+WHERE s.shared_files >= c.files * $least::DOUBLE
+"""  # noqa: S608 - constants
+_BOTH = """
+SELECT s.entry_id, s.of_id FROM shared s
+SEMI JOIN shared o ON o.entry_id = s.of_id AND o.of_id = s.entry_id
+"""
+_EQUALS = "SELECT entry_id FROM both_share UNION SELECT entry_id FROM same_trees"
+# What lies in one that has an equal is judged as that is: or dates would judge its parts apart.
+_RANKS = """
+SELECT r.entry_id, r.top, p.place FROM placed p JOIN
+  (SELECT w.entry_id, arg_min(a.place, a.depth) AS top
+   FROM ways w SEMI JOIN equals e ON w.entry_id = e.entry_id
+     JOIN (FROM placed SEMI JOIN equals USING (entry_id)) a ON w.above_id = a.entry_id
+   GROUP BY w.entry_id) r USING (entry_id)
+"""
+# Folders that should be the copies: of equal trees all but the best by the keeper policy; of two
+# that share enough the smaller one, or the worse if they are alike.
+_GOING = """
+SELECT entry_id FROM same_trees JOIN ranks USING (entry_id)
+QUALIFY row_number() OVER (PARTITION BY tree ORDER BY top, place) > 1
+UNION SELECT entry_id FROM shared ANTI JOIN equals USING (entry_id)
+UNION SELECT b.entry_id
+FROM both_share b ANTI JOIN same_trees t ON b.entry_id = t.entry_id
+  JOIN ranks r ON b.entry_id = r.entry_id JOIN ranks o ON b.of_id = o.entry_id
+WHERE (r.top, r.place) > (o.top, o.place)
+"""
+# Groups with a keeper in a folder that should go, and something in another folder.
+_WRONG = """
+SELECT group_id FROM found JOIN members m USING (entry_id, group_id)
+GROUP BY group_id
+HAVING bool_or(role = 'keeper' AND m.parent_id IN (FROM inside_going))
+  AND NOT bool_and(m.parent_id IN (FROM inside_going))
+"""
+_WRONG_MEMBERS = """
+SELECT m.*, m.parent_id IN (FROM inside_going) AS goes
+FROM members m SEMI JOIN wrong USING (group_id)
+"""
+# Candidates of which enough is kept outside of them.
+_COVERED = """
+SELECT c.*, r.covered, r.covered_bytes FROM candidates c JOIN
+  (SELECT entry_id, sum(files)::BIGINT AS covered, sum(size_bytes)::BIGINT AS covered_bytes
+   FROM raised GROUP BY entry_id) r USING (entry_id)
+WHERE r.covered >= c.files * $least::DOUBLE
+"""
+# Each with the folder it is a copy of. One that it lies in is named only if no other will do.
+_BEST = f"""
+SELECT c.*, s.of_id, s.shared_files, s.shared_size_bytes,
+  CASE WHEN s.shared_files < c.files THEN 'overlap' WHEN t.tree = o.tree THEN 'identical'
+    ELSE 'contained' END AS kind
+FROM ({_IN_OTHERS.format(raised="(FROM raised SEMI JOIN covered USING (entry_id))")}) s
+  JOIN covered c USING (entry_id) JOIN folders f ON f.entry_id = s.of_id
+  LEFT JOIN same_trees t ON t.entry_id = s.entry_id LEFT JOIN same_trees o ON o.entry_id = s.of_id
+  LEFT JOIN ways a ON a.entry_id = s.entry_id AND a.above_id = s.of_id
+WHERE s.shared_files >= c.files * $least::DOUBLE
+QUALIFY row_number() OVER (PARTITION BY c.entry_id ORDER BY kind <> 'identical', kind = 'overlap',
+  a.entry_id IS NOT NULL, s.shared_files DESC, f.depth DESC, s.of_id) = 1
+"""  # noqa: S608 - constants
+# Without those inside of a copy, and overlaps inside of another one. A folder that has all its
+# files in an identical one is left out for that: it says more.
+_TOPMOST = """
+WITH nested AS (
+  SELECT i.entry_id, i.kind, i.files, o.entry_id AS above_id, o.kind AS above_kind,
+    o.files AS above_files
+  FROM best i JOIN ways w ON w.entry_id = i.entry_id AND w.above_id <> w.entry_id
+    JOIN best o ON o.entry_id = w.above_id),
+around AS (
+  SELECT above_id FROM nested
+  WHERE kind = 'identical' AND above_kind = 'contained' AND files = above_files),
+implied AS (
+  SELECT entry_id FROM nested ANTI JOIN around USING (above_id)
+  WHERE above_kind IN ('identical', 'contained') OR kind = 'overlap')
+FROM best ANTI JOIN (FROM around UNION ALL FROM implied) n ON best.entry_id = n.above_id
+"""
+# A row for every folder of the trees found; one that lies in two belongs to the inner one.
+_ROWS = """
+SELECT t.scan_id, w.entry_id, t.entry_id AS top_id, t.of_id, t.kind, t.full_path AS top_path,
+  o.full_path AS of_path, t.files, t.size_bytes, t.shared_files, t.shared_size_bytes,
+  t.files - t.covered AS only_here_files, t.size_bytes - t.covered_bytes AS only_here_size_bytes
+FROM topmost t JOIN ways w ON w.above_id = t.entry_id JOIN folders o ON o.entry_id = t.of_id
+QUALIFY row_number() OVER (PARTITION BY w.entry_id ORDER BY t.depth DESC) = 1
+"""
+# How many folders are copies, and how much they hold.
+SUMMARY = """
+SELECT count(*) FILTER (kind <> 'overlap') AS replicated_folders,
+  sum(files) FILTER (kind <> 'overlap') AS replicated_files,
+  sum(size_bytes) FILTER (kind <> 'overlap') AS replicated_size_bytes,
+  count(*) FILTER (kind = 'overlap') AS overlapping_folders
+FROM found_folders WHERE entry_id = top_id
+"""
 
 
 @dataclass(frozen=True)
 class Replicas:
-    """`groups` with the keepers that count; `folders`: rows of `folder_copies`, None if there are
-    none."""
+    """Names of relations: the groups with the keepers that count, and rows of `folder_copies`, None
+    if there are none."""
 
-    groups: Relation
-    folders: Relation | None
+    groups: str
+    folders: str | None
 
 
-def find(query: Query, groups: Relation, config: Config) -> Replicas:
-    """Folders that exist twice. `groups` is stored; so is what comes back."""
+def find(query: Query, config: Config) -> Replicas:
+    """Folders that exist twice: every step ends the search where it finds that there are none."""
     least = config.replicated_folders.overlap_percent / 100
-    direct = query.stored(direct_holdings(query, groups))
-    if not query.count(direct.filter(direct.grouped >= direct.files * least)):
-        return Replicas(groups, None)  # no folder has enough copies in it, so no tree has
-    folders = query.stored(folders_of(query))
-    ways = ways_up(query, folders)
-    candidates = _candidates(query, folders, whole_holdings(direct, ways), ways, config, least)
-    trees = _same_trees(query, groups, candidates, ways)
-    pairs = _pairs(query, groups, candidates, ways)
-    going = _going(query, pairs, candidates, trees, ways, config, least)
-    agreed = _agreeing(query, groups, going, ways, config) if query.count(going) else groups
-    if agreed is not groups:
-        pairs = _pairs(query, agreed, candidates, ways)
-    found = query.stored(_found(query, pairs, candidates, trees, folders, ways, least))
-    if not query.count(found):
-        return Replicas(agreed, None)
-    return Replicas(agreed, query.stored(_rows(found, folders, ways)))
+    if not _keep_candidates(query, config, least):
+        return Replicas("found", None)
+    _keep_same_trees(query)
+    query.keep("inside_candidates", inside("candidates"))
+    query.keep("pairs", _PAIRS.format(groups="found"))
+    groups = "found"
+    if _keep_going(query, config, least) and _keep_wrong(query):
+        groups = "agreed"
+        again = keepers.choice("wrong_members", keepers.order(config, goes=True))
+        query.keep(groups, f"FROM found ANTI JOIN wrong USING (group_id) UNION ALL FROM ({again})")
+        query.keep("agreed_pairs", _PAIRS.format(groups=groups))
+    pairs = "pairs" if groups == "found" else "agreed_pairs"
+    return Replicas(groups, "found_folders" if _keep_copies(query, pairs, least) else None)
 
 
-def _candidates(
-    query: Query, folders: Relation, held: Relation, ways: Relation, config: Config, least: float
-) -> Relation:
-    """Folders, with what they hold, that may be copies: enough of it has copies, and all of it was
-    read. Neither in a master folder nor around one."""
-    enough = (held.files >= FEWEST_FILES) & (held.grouped >= held.files * least)
-    table = folders.drop("error").inner_join(held.filter(enough), "entry_id")
-    if masters := config.keeper.master_folders:
-        lower = folded(full_path(table))
-        around = [
-            (lower == fold(master)) | ibis.literal(fold(master)).startswith(lower + "/")
-            for master in masters
-        ]
-        table = table.filter(~under_any(lower, masters), ~ibis.or_(*around))
-    table = query.stored(table)
-    inside = query.stored(_inside(table, ways))
-    return query.stored(table.anti_join(not_known(query, inside, ways), "entry_id"))
+def _keep_candidates(query: Query, config: Config, least: float) -> int:
+    """`candidates`, beside `folders` and `ways`; how many."""
+    query.keep("junk_files", JUNK_FILES, junk=JUNK)
+    query.keep("direct", DIRECT)
+    query.keep("many_copies", _MANY_COPIES, least=least)
+    if not query.count("FROM many_copies"):
+        return 0
+    keep_ways_up(query)
+    query.keep("held", HELD, fewest=FEWEST_FILES, least=least)
+    if not query.count("FROM held"):
+        return 0
+    query.keep("unread", UNREAD)
+    query.keep("candidates", _CANDIDATES, masters=keepers.masters(config))
+    return query.count("FROM candidates")
 
 
-def _inside(tops: Relation, ways: Relation) -> Relation:
-    """entry_id of some folders and of all below them."""
-    below = ways.semi_join(tops, ways.above_id == tops.entry_id)
-    return below.select("entry_id").distinct()
+def _keep_same_trees(query: Query) -> None:
+    """`same_trees` (entry_id, tree): candidates that are the same as another one, with the digest
+    they share."""
+    query.keep("alike_folders", _ALIKE_FOLDERS)
+    some = query.count("FROM alike_folders")
+    if some:
+        keep_tree_digests(query)
+    query.keep("same_trees", _SAME_TREES if some else _NO_TREES)
 
 
-def _same_trees(query: Query, groups: Relation, candidates: Relation, ways: Relation) -> Relation:
-    """entry_id, tree: candidates that are the same as another one, with the digest they share."""
-    whole = query.stored(candidates.filter(candidates.grouped == candidates.files))
-    alike = whole.group_by("files", "size_bytes").aggregate(n=whole.count())
-    whole = query.stored(whole.semi_join(alike.filter(alike.n > 1), ["files", "size_bytes"]))
-    if not query.count(whole):
-        return whole.select("entry_id", tree=ibis.literal(""))
-    trees = tree_digests(query, groups, whole, ways).semi_join(whole, "entry_id")
-    trees = trees.mutate(same=trees.count().over(ibis.window(group_by="tree")))
-    return query.stored(trees.filter(trees.same > 1).drop("same"))
+def _keep_going(query: Query, config: Config, least: float) -> int:
+    """`inside_going`: folders that should be the copies, and those in them; how many."""
+    placed = _PLACED.format(tests=keepers.tested(config), order=keepers.order(config))
+    query.keep("placed", placed, **keepers.values(config))
+    query.keep("raised_both_ways", _RAISED.format(pairs=_BOTH_WAYS))
+    query.keep("shared", _SHARED, least=least)
+    if not query.count("FROM (FROM shared) UNION ALL SELECT entry_id, NULL FROM same_trees"):
+        return 0
+    query.keep("both_share", _BOTH)
+    query.keep("equals", _EQUALS)
+    query.keep("ranks", _RANKS)
+    query.keep("going", _GOING)
+    query.keep("inside_going", inside("going"))
+    return query.count("FROM inside_going")
 
 
-def _pairs(query: Query, groups: Relation, candidates: Relation, ways: Relation) -> Relation:
-    """folder_id, keeper_folder_id, files, size_bytes: how many copies directly in one folder have
-    their keeper directly in another, where one of the two may be part of a copy."""
-    entries = query.table("entries")
-    members = entries.filter(has_content(entries)).select("entry_id", "parent_id", *SAME_FILE)
-    keepers = entries.select(
-        keeper_id="entry_id", keeper_folder_id="parent_id", keeper_device="device_id",
-        keeper_file="file_id",
-    )  # fmt: skip
-    table = groups.filter(groups.role != "keeper")
-    table = table.inner_join(members, "entry_id").inner_join(keepers, "keeper_id")
-    same_file = (table.device_id == table.keeper_device) & (table.file_id == table.keeper_file)
-    table = table.filter((table.role == "copy") | ~same_file)
-    pairs = table.group_by(folder_id="parent_id", keeper_folder_id="keeper_folder_id").aggregate(
-        files=table.count(), size_bytes=table.size_bytes.sum()
-    )
-    inside = _inside(candidates, ways)
-    either = pairs.folder_id.isin(inside.entry_id) | pairs.keeper_folder_id.isin(inside.entry_id)
-    return query.stored(pairs.filter(either))
+def _keep_wrong(query: Query) -> int:
+    """`wrong_members`: of groups in which something in a folder that should go is kept though
+    something else is as good. Without this, dates that differ from file to file would leave half of
+    the keepers here and half there. How many groups."""
+    query.keep("wrong", _WRONG)
+    query.keep("wrong_members", _WRONG_MEMBERS)
+    return query.count("FROM wrong")
 
 
-def _raised(pairs: Relation, candidates: Relation, ways: Relation) -> Relation:
-    """Pairs with every candidate above the copies in place of their folder, where the keepers are
-    not in it: entry_id, keeper_folder_id, files, size_bytes."""
-    up = ways.semi_join(candidates, ways.above_id == candidates.entry_id)
-    up = up.select(folder_id="entry_id", top_id="above_id")
-    table = pairs.inner_join(up, "folder_id")
-    own = ways.select(keeper_folder_id="entry_id", top_id="above_id")
-    table = table.anti_join(own, ["keeper_folder_id", "top_id"])
-    return table.group_by(entry_id="top_id", keeper_folder_id="keeper_folder_id").aggregate(
-        files=table.files.sum(), size_bytes=table.size_bytes.sum()
-    )
-
-
-def _in_others(raised: Relation, ways: Relation) -> Relation:
-    """entry_id, of_id, files, size_bytes: how much of each candidate is kept in each other folder,
-    at any level; also in one that it lies in itself, outside of it."""
-    above = ways.select(keeper_folder_id="entry_id", of_id="above_id")
-    table = raised.inner_join(above, "keeper_folder_id")
-    return table.group_by("entry_id", "of_id").aggregate(
-        shared_files=table.files.sum(), shared_size_bytes=table.size_bytes.sum()
-    )
-
-
-def _shared(pairs: Relation, candidates: Relation, ways: Relation, least: float) -> Relation:
-    """entry_id, of_id: candidates of which enough is in another folder too, one that they do not
-    lie in, whichever is kept."""
-    turned = pairs.select(
-        folder_id="keeper_folder_id", keeper_folder_id="folder_id", files="files",
-        size_bytes="size_bytes",
-    )  # fmt: skip
-    shared = _in_others(_raised(pairs.union(turned), candidates, ways), ways)
-    shared = shared.inner_join(candidates.select("entry_id", "files"), "entry_id")
-    shared = shared.filter(shared.shared_files >= shared.files * least)
-    around = ways.select("entry_id", of_id="above_id")
-    return shared.select("entry_id", "of_id").anti_join(around, ["entry_id", "of_id"])
-
-
-def _going(
-    query: Query, pairs: Relation, candidates: Relation, trees: Relation, ways: Relation,
-    config: Config, least: float,
-) -> Relation:  # fmt: skip
-    """entry_id of the folders that should be the copies: of equal trees all but the best by the
-    keeper policy; of two that share enough the smaller one, or the worse if they are alike."""
-    placed = _placed(candidates, config)
-    # A folder that adds nothing to the one folder in it is as good as that one.
-    around = candidates.semi_join(candidates.view(), [("entry_id", "parent_id"), "files"])
-    placed = query.stored(placed.anti_join(around, "entry_id"))
-    shared = query.stored(_shared(pairs, candidates, ways, least).semi_join(placed, "entry_id"))
-    both = shared.semi_join(shared.view(), [("entry_id", "of_id"), ("of_id", "entry_id")])
-    both = query.stored(both)
-    equals = both.select("entry_id").union(trees.select("entry_id")).distinct()
-    # What lies in one that has an equal is judged as that is: or dates would judge its parts apart.
-    ranks = placed.semi_join(equals, "entry_id").rename(above_id="entry_id")
-    ranks = ways.semi_join(equals, "entry_id").inner_join(ranks, "above_id")
-    ranks = ranks.group_by("entry_id").aggregate(top=ranks.place.argmin(ranks.depth))
-    ranks = query.stored(ranks.inner_join(placed, "entry_id"))
-    ranked = trees.inner_join(ranks, "entry_id")
-    nth = ibis.row_number().over(group_by="tree", order_by=["top", "place"])
-    equal = ranked.mutate(nth=nth).filter(ibis._.nth > 0).select("entry_id")
-    other = ranks.select(of_id="entry_id", of_top="top", of_place="place")
-    both = both.anti_join(trees, "entry_id")
-    both = both.inner_join(ranks, "entry_id").inner_join(other, "of_id")
-    worse = (both.top > both.of_top) | ((both.top == both.of_top) & (both.place > both.of_place))
-    parts = shared.anti_join(equals, "entry_id").select("entry_id")
-    return query.stored(equal.union(parts).union(both.filter(worse).select("entry_id")).distinct())
-
-
-def _placed(candidates: Relation, config: Config) -> Relation:
-    """Candidates by the keeper policy: a folder is judged as a file in it would be, by its oldest
-    date and the length of its own path."""
-    table = candidates.mutate(
-        path=ibis.ifelse(candidates.path == "", "*", candidates.path + "/*"),
-        mtime_ns=candidates.oldest_ns,
-    )
-    return table.select(
-        "entry_id", "depth", place=ibis.row_number().over(order_by=keeper_order(table, config))
-    )
-
-
-def _agreeing(
-    query: Query, groups: Relation, going: Relation, ways: Relation, config: Config
-) -> Relation:
-    """Groups in which what lies in a folder that should go is kept only if nothing else is better:
-    without this, dates that differ from file to file would leave half of the keepers here and half
-    there."""
-    inside = query.stored(_inside(going, ways).select(parent_id="entry_id"))
-    entries = query.table("entries").drop("scan_id", "size_bytes")
-    keepers = groups.filter(groups.role == "keeper").inner_join(entries, "entry_id")
-    wrong = keepers.semi_join(inside, "parent_id").select("group_id")
-    free = entries.anti_join(inside, "parent_id").select("entry_id")
-    others = groups.semi_join(free, "entry_id").select("group_id")
-    wrong = query.stored(wrong.semi_join(others, "group_id"))
-    if not query.count(wrong):
-        return groups
-    files = groups.semi_join(wrong, "group_id").inner_join(entries, "entry_id")
-    files = _left(files, inside.mutate(goes=True), "parent_id")
-    order = keeper_order(files, config, files.goes.fill_null(False))
-    nth = ibis.row_number().over(group_by=["group_id", *SAME_FILE], order_by=order)
-    files = files.mutate(nth_name=nth)
-    by_group = ibis.window(
-        group_by="group_id",
-        order_by=[files.nth_name > 0, *keeper_order(files, config, files.goes.fill_null(False))],
-    )
-    files = files.mutate(
-        place=ibis.row_number().over(by_group), keeper_id=files.entry_id.first().over(by_group)
-    )
-    role = ibis.cases((files.place == 0, "keeper"), (files.nth_name > 0, "hard_link"), else_="copy")
-    new = files.mutate(role=role).select(groups.columns)
-    return query.stored(groups.anti_join(wrong, "group_id").union(new))
-
-
-def _found(
-    query: Query, pairs: Relation, candidates: Relation, trees: Relation, folders: Relation,
-    ways: Relation, least: float,
-) -> Relation:  # fmt: skip
-    """The topmost copies, with the folder each is a copy of."""
-    raised = query.stored(_raised(pairs, candidates, ways))
-    covered = raised.group_by("entry_id").aggregate(
-        covered=raised.files.sum(), covered_bytes=raised.size_bytes.sum()
-    )
-    candidates = candidates.inner_join(covered, "entry_id")
-    candidates = query.stored(candidates.filter(candidates.covered >= candidates.files * least))
-    raised = raised.semi_join(candidates, "entry_id")
-    others = _in_others(raised, ways)
-    table = others.inner_join(candidates, "entry_id")
-    table = table.filter(table.shared_files >= table.files * least)
-    table = _left(table, trees.select("entry_id", "tree"), "entry_id")
-    table = _left(table, trees.select(of_id="entry_id", of_tree="tree"), "of_id")
-    # A folder that it lies in is named only if no other will do.
-    around = ways.select("entry_id", of_id="above_id", around=True)
-    table = _left(table, around, "entry_id", "of_id")
-    of_depth = folders.select(of_id="entry_id", of_depth="depth")
-    table = table.inner_join(of_depth, "of_id")
-    whole = table.shared_files == table.files
-    kind = ibis.cases(
-        (whole & (table.tree == table.of_tree).fill_null(False), "identical"),
-        (whole, "contained"),
-        else_="overlap",
-    )
-    rank = ibis.cases((kind == "identical", 0), (whole, 1), else_=2)
-    table = table.mutate(kind=kind, rank=rank)
-    order = ["rank", table.around.notnull(), ibis.desc("shared_files"), ibis.desc("of_depth"),
-             "of_id"]  # fmt: skip
-    nth = ibis.row_number().over(group_by="entry_id", order_by=order)
-    best = query.stored(table.mutate(nth=nth).filter(ibis._.nth == 0))
-    return _topmost(query, best, ways)
-
-
-def _topmost(query: Query, best: Relation, ways: Relation) -> Relation:
-    """Without those inside of a copy, and overlaps inside of another one. A folder that has all its
-    files in an identical one is left out for that: it says more."""
-    above = query.stored(ways.filter(ways.entry_id != ways.above_id))
-    own = best.select("entry_id", "kind", "files")
-    own = above.inner_join(own, "entry_id")
-    outer = best.select(above_id="entry_id", above_kind="kind", above_files="files")
-    nested = own.inner_join(outer, "above_id")
-    around = nested.filter(nested.kind == "identical", nested.above_kind == "contained")
-    around = around.filter(around.files == around.above_files)
-    nested = nested.anti_join(around.select("above_id"), "above_id")
-    implied = nested.filter(nested.above_kind.isin(WHOLE) | (nested.kind == "overlap"))
-    best = best.anti_join(around, best.entry_id == around.above_id)
-    return best.anti_join(implied, "entry_id")
-
-
-def _rows(found: Relation, folders: Relation, ways: Relation) -> Relation:
-    """A row for every folder of the trees found; one that lies in two belongs to the inner one."""
-    of = folders.select(of_id="entry_id", of_path=full_path(folders))
-    table = found.mutate(top_path=full_path(found)).inner_join(of, "of_id")
-    table = table.mutate(
-        top_id=table.entry_id,
-        only_here_files=table.files - table.covered,
-        only_here_size_bytes=table.size_bytes - table.covered_bytes,
-    )
-    inside = ways.select("entry_id", top_id="above_id")
-    table = table.drop("entry_id").inner_join(inside, "top_id")
-    inner = ibis.row_number().over(group_by="entry_id", order_by=ibis.desc("depth"))
-    return table.mutate(inner=inner).filter(ibis._.inner == 0)
-
-
-def _left(table: Relation, other: Relation, *keys: str) -> Relation:
-    """A left join on columns of the same names."""
-    return table.left_join(other, list(keys)).drop(*(f"{key}_right" for key in keys))
-
-
-def summed(query: Query, folders: Relation | None) -> dict[str, int]:
-    """How many folders are copies, and how much they hold."""
-    names = ["replicated_folders", "replicated_files", "replicated_size_bytes",
-             "overlapping_folders"]  # fmt: skip
-    if folders is None:
-        return dict.fromkeys(names, 0)
-    tops = folders.filter(folders.entry_id == folders.top_id)
-    whole = tops.kind.isin(WHOLE)
-    sums = (whole.sum(), tops.files.sum(where=whole), tops.size_bytes.sum(where=whole),
-            (~whole).sum())  # fmt: skip
-    return next(query.rows(tops.aggregate(**dict(zip(names, sums, strict=True)))))
+def _keep_copies(query: Query, pairs: str, least: float) -> int:
+    """`found_folders`: rows of `folder_copies`; how many."""
+    query.keep("raised", _RAISED.format(pairs=pairs))
+    query.keep("covered", _COVERED, least=least)
+    if not query.count("FROM covered"):
+        return 0
+    query.keep("best", _BEST, least=least)
+    query.keep("topmost", _TOPMOST)
+    query.keep("found_folders", _ROWS)
+    return query.count("FROM found_folders")

@@ -1,129 +1,123 @@
 """Room: folders as trees: what lies above each, what each holds in all, and which are the same.
 
-In: entries, listings, digests, groups. Out: relations, each made by a few queries over all folders
-at once: no recursion, and nothing in memory that DuckDB could not put on disk.
+In: entries, listings, digests, and `files` and `found` as dedupe has kept them. Out: relations that
+are kept, each made by a few queries over all folders at once: no recursion, and nothing in memory
+that DuckDB could not put on disk.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
-import ibis
-
-from migrate.copyfacts import has_content
 from migrate.engine.query import Query
-from migrate.expressions import folded
-from migrate.facts import contents
-from migrate.patterns import JUNK
-
-Relation = Any  # an Ibis relation
-
+from migrate.patterns import FOLDED_PATH, FULL_PATH
 
 MOST_LEVELS = 64  # each is a query; people make no such trees
 
+# What counts for nothing when folders are compared.
+JUNK_FILES = """
+SELECT entry_id FROM entries WHERE kind = 'file' AND list_contains($junk::VARCHAR[], lower(name))
+"""
+# Per folder, of the files with content (neither empty nor junk) directly in it: how many, how many
+# bytes, how many have a copy (anywhere), the date of the oldest.
+DIRECT = """
+SELECT h.*, coalesce(g.grouped, 0) AS grouped FROM
+  (SELECT parent_id AS entry_id, count(*) AS files, sum(size_bytes)::BIGINT AS size_bytes,
+     min(mtime_ns) AS oldest_ns
+   FROM entries ANTI JOIN junk_files USING (entry_id)
+   WHERE kind = 'file' AND size_bytes > 0 GROUP BY parent_id) h LEFT JOIN
+  (SELECT parent_id AS entry_id, count(*) AS grouped
+   FROM members SEMI JOIN found USING (entry_id) ANTI JOIN junk_files USING (entry_id)
+   GROUP BY parent_id) g USING (entry_id)
+"""
+# The same of the whole tree below each folder, where there is enough of it.
+HELD = """
+SELECT above_id AS entry_id, sum(files)::BIGINT AS files, sum(size_bytes)::BIGINT AS size_bytes,
+  sum(grouped)::BIGINT AS grouped, min(oldest_ns) AS oldest_ns
+FROM direct JOIN ways USING (entry_id) GROUP BY above_id
+HAVING sum(files) >= $fewest AND sum(grouped) >= sum(files) * $least::DOUBLE
+"""
+FOLDERS = f"""
+SELECT scan_id, entry_id, parent_id, depth, error, {FULL_PATH} AS full_path, {FOLDED_PATH} AS lower
+FROM entries WHERE kind = 'folder'
+"""  # noqa: S608 - constants
+# The folders above each: itself and, in steps that double from query to query, all others.
+_SELVES = "SELECT entry_id, entry_id AS above_id FROM folders"
+_STEPS = "SELECT entry_id AS at, parent_id AS up FROM folders WHERE parent_id <> entry_id"
+_FURTHER = """
+FROM {ways} UNION ALL
+SELECT w.entry_id, s.up AS above_id FROM {ways} w JOIN {steps} s ON w.above_id = s.at
+"""
+_TWICE_AS_FAR = "SELECT a.at, b.up FROM {steps} a JOIN {steps} b ON a.up = b.at"
+# Folders in whose tree there is something that could not be read or listed.
+NOT_KNOWN = """
+SELECT DISTINCT above_id AS entry_id FROM ways SEMI JOIN (
+  SELECT parent_id AS entry_id FROM entries SEMI JOIN unread USING (entry_id) WHERE kind = 'file'
+  UNION ALL SELECT entry_id FROM folders WHERE error IS NOT NULL
+  UNION ALL SELECT entry_id FROM folders ANTI JOIN
+    (SELECT entry_id FROM listings WHERE error IS NULL) USING (entry_id)) USING (entry_id)
+"""
+# Files that could not be read, or with content that nobody has tried to read.
+UNREAD = """
+SELECT entry_id FROM entries WHERE error IS NOT NULL
+UNION SELECT entry_id FROM digests WHERE error IS NOT NULL
+UNION SELECT entry_id FROM whole_digests WHERE error IS NOT NULL
+UNION SELECT entry_id FROM files ANTI JOIN junk_files USING (entry_id) WHERE NOT was_read
+"""
+# What lies in some trees and has a name that counts, with what can be said of it at once.
+_NAMED = """
+SELECT e.entry_id, e.parent_id, e.depth, lower(nfc_normalize(e.name)) || '/' || CASE
+    WHEN g.group_id IS NOT NULL THEN 'g' || g.group_id
+    WHEN e.kind = 'symlink' THEN 'l' || coalesce(e.link_target, '') ELSE e.kind END AS said
+FROM entries e SEMI JOIN inside_alike i ON e.parent_id = i.entry_id
+  ANTI JOIN junk_files j ON e.entry_id = j.entry_id LEFT JOIN found g USING (entry_id)
+WHERE e.parent_id <> e.entry_id
+"""
+# The folders of one level, by what is in them.
+_LEVEL = """
+SELECT l.entry_id, md5(coalesce(s.said, '')) AS tree FROM levels l LEFT JOIN
+  (SELECT n.parent_id, string_agg(n.said || '/' || coalesce(b.tree, ''), '/'
+     ORDER BY n.said || '/' || coalesce(b.tree, '')) AS said
+   FROM named n LEFT JOIN {below} b USING (entry_id) WHERE n.depth = $depth + 1
+   GROUP BY n.parent_id) s ON l.entry_id = s.parent_id
+WHERE l.depth = $depth
+"""
 
-@ibis.udf.scalar.builtin  # type: ignore[untyped-decorator]
-def md5(value: str) -> str:  # type: ignore[empty-body]
-    """The engine's own function (DuckDB and Spark have it)."""
+
+def keep_ways_up(query: Query) -> None:
+    """`folders`, and `ways` (entry_id, above_id): each folder with itself and every folder above
+    it. A tree of a thousand levels takes ten steps."""
+    query.keep("folders", FOLDERS)
+    deepest = next(query.rows("SELECT coalesce(max(depth), 0) AS levels FROM folders"))["levels"]
+    ways, steps = _SELVES, _STEPS
+    for number in range(int(deepest).bit_length()):
+        query.keep(f"ways_{number}", ways)
+        query.keep(f"steps_{number}", steps)
+        names = {"ways": f"ways_{number}", "steps": f"steps_{number}"}
+        ways, steps = _FURTHER.format(**names), _TWICE_AS_FAR.format(**names)
+    query.keep("ways", ways)
 
 
-def folders_of(query: Query) -> Relation:
-    entries = query.table("entries")
-    entries = entries.filter(entries.kind == "folder")
-    return entries.select("scan_id", "entry_id", "parent_id", "share", "path", "depth", "error")
-
-
-def ways_up(query: Query, folders: Relation) -> Relation:
-    """entry_id, above_id: each folder with itself and every folder above it. The steps double from
-    query to query: a tree of a thousand levels takes ten."""
-    ways = query.stored(folders.select("entry_id", above_id="entry_id"))
-    jump = folders.filter(folders.parent_id != folders.entry_id)
-    jump = query.stored(jump.select(at="entry_id", to="parent_id"))
-    while query.count(jump):
-        further = ways.inner_join(jump, ways.above_id == jump["at"])
-        ways = query.stored(ways.union(further.select("entry_id", above_id="to")))
-        twice = jump.inner_join(jump.view(), [("to", "at")], rname="second_{name}")
-        jump = query.stored(twice.select("at", to="second_to"))
-    return ways
-
-
-def direct_holdings(query: Query, groups: Relation) -> Relation:
-    """Per folder, of the files with content directly in it: how many, how many bytes, how many have
-    a copy (anywhere), the date of the oldest."""
-    entries = query.table("entries")
-    files = entries.filter(entries.kind == "file", has_content(entries))
-    files = files.left_join(groups.select("entry_id", "group_id"), "entry_id")
-    return files.group_by(entry_id="parent_id").aggregate(
-        files=files.count(),
-        size_bytes=files.size_bytes.sum(),
-        grouped=files.group_id.count(),
-        oldest_ns=files.mtime_ns.min(),
+def keep_tree_digests(query: Query) -> None:
+    """`trees` (entry_id, tree): one value for each folder of `alike_folders` (of which every file
+    with content is in a group) and for the folders in them, the same for trees of the same names
+    and contents, whatever the top itself is called. From the bottom up, a level at a time: the
+    digest of a folder is one over the sorted names of what is in it, each with its own digest. None
+    for trees of more than MOST_LEVELS: those are compared by contents alone."""
+    query.keep("inside_alike", inside("alike_folders"))
+    query.keep("named", _NAMED)
+    query.keep(
+        "levels", "SELECT entry_id, depth FROM folders SEMI JOIN inside_alike USING (entry_id)"
     )
-
-
-def whole_holdings(direct: Relation, ways: Relation) -> Relation:
-    """The same of the whole tree below each folder."""
-    above = ways.inner_join(direct, "entry_id")
-    return above.group_by(entry_id="above_id").aggregate(
-        files=above.files.sum(),
-        size_bytes=above.size_bytes.sum(),
-        grouped=above.grouped.sum(),
-        oldest_ns=above.oldest_ns.min(),
-    )
-
-
-def not_known(query: Query, inside: Relation, ways: Relation) -> Relation:
-    """entry_id of the folders in whose tree something could not be read or listed; `inside`: the
-    folders to look into."""
-    files = contents(query)
-    files = files.semi_join(inside, files.parent_id == inside.entry_id)
-    unread = files.read_error.notnull() | (has_content(files) & ~files.was_read)
-    listings = query.table("listings")
-    listed = listings.filter(listings.error.isnull()).select("entry_id")
-    folders = folders_of(query).semi_join(inside, "entry_id")
-    unlisted = folders.anti_join(listed, "entry_id").select("entry_id")
-    failed = folders.filter(folders.error.notnull()).select("entry_id")
-    closed = files.filter(unread).select(entry_id="parent_id").union(unlisted).union(failed)
-    return ways.semi_join(closed, "entry_id").select(entry_id="above_id").distinct()
-
-
-def tree_digests(query: Query, groups: Relation, tops: Relation, ways: Relation) -> Relation:
-    """entry_id, tree: one value for each of `tops` (folders of which every file with content is in
-    a group) and of the folders in them, the same for trees of the same names and contents, whatever
-    the top itself is called. From the bottom up, a level at a time: the digest of a folder is one
-    over the sorted names of what is in it, each with its own digest. None for trees of more than
-    MOST_LEVELS: those are compared by contents alone."""
-    inside = ways.semi_join(tops, ways.above_id == tops.entry_id).select("entry_id").distinct()
-    entries = query.table("entries")
-    rest = entries.filter(~((entries.kind == "file") & entries.name.lower().isin(JUNK)))
-    rest = rest.semi_join(inside, rest.parent_id == inside.entry_id)
-    rest = rest.filter(rest.parent_id != rest.entry_id)
-    rest = rest.left_join(groups.select("entry_id", "group_id"), "entry_id")
-    content = ibis.cases(
-        (rest.group_id.notnull(), "g" + rest.group_id.cast("string")),
-        (rest.kind == "symlink", "l" + rest.link_target.fill_null("")),
-        else_=rest.kind,
-    )
-    named = rest.select(
-        "entry_id", "parent_id", "kind", "depth", said=folded(rest.name) + "/" + content
-    )
-    named = query.stored(named)
-    level = folders_of(query).semi_join(inside, "entry_id").select("entry_id", "depth")
-    level = query.stored(level)
-    levels = query.rows(level.select("depth").distinct().order_by(ibis.desc("depth")))
+    levels = query.rows("SELECT DISTINCT depth FROM levels ORDER BY depth DESC")
     depths = [row["depth"] for row in levels]
-    done = query.stored(level.filter(level.depth < 0).select("entry_id", tree=ibis.literal("")))
-    below = done
-    parts = [done]
+    below = "(SELECT NULL::BIGINT AS entry_id, '' AS tree WHERE false)"
+    parts = [below]
     for depth in depths if len(depths) <= MOST_LEVELS else []:
-        children = named.filter(named.depth == depth + 1).left_join(below, "entry_id")
-        said = children.said + "/" + children.tree.fill_null("")
-        summed = children.group_by("parent_id").aggregate(
-            said=said.group_concat("/", order_by=said)
-        )
-        here = level.filter(level.depth == depth).left_join(
-            summed, level.entry_id == summed.parent_id
-        )
-        below = query.stored(here.select("entry_id", tree=md5(here.said.fill_null(""))))
+        query.keep(f"trees_{depth}", _LEVEL.format(below=below), depth=depth)
+        below = f"trees_{depth}"
         parts.append(below)
-    return ibis.union(*parts) if len(parts) > 1 else done
+    query.keep("trees", " UNION ALL ".join(f"FROM {part}" for part in parts))
+
+
+def inside(tops: str) -> str:
+    """entry_id of some folders and of all below them."""
+    return f"SELECT DISTINCT w.entry_id FROM ways w SEMI JOIN {tops} t ON w.above_id = t.entry_id"  # noqa: S608

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import random
+import subprocess
+import sys
 import tempfile
+import unicodedata
 from collections import defaultdict
 from datetime import date
 from pathlib import Path
 
-import ibis
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,10 +21,9 @@ from hypothesis import strategies as st
 
 from migrate import config as configs
 from migrate.crawl import CrawlOptions, crawl_share
-from migrate.dedupe import dedupe, find_groups, name_files
+from migrate.dedupe import dedupe
 from migrate.engine.query import Query
 from migrate.estate import Estate, create, writing
-from migrate.keepers import keeper_order
 from migrate.visit import Reading
 
 # Sizes around the limits: nothing, tiny, read whole, sampled by head and tail.
@@ -78,6 +80,26 @@ def test_groups_equal_a_plain_grouping(made, listing_only: bool) -> None:
         assert sorted(map(sorted, found.values())) == sorted(
             sorted(paths) for paths in expected.values() if len(paths) > 1
         )
+
+
+@pytest.mark.parametrize(
+    "verbs", [["crawl -e e", "dedupe -e e"], ["run e --until dedupe --no-puid --no-mime"]]
+)
+def test_who_waits_for_duplicates_does_not_wait_for_libraries(tmp_path, verbs: list[str]) -> None:
+    """What finds duplicates does without the libraries that take longest to load, though there are
+    folders that exist twice."""
+    for folder in ("Live", "Backup"):
+        (tmp_path / "share" / folder).mkdir(parents=True)
+        for name in "abc":
+            (tmp_path / "share" / folder / name).write_text(f"the same {name}")
+    create(tmp_path / "e", f"format: 1\nshares: [{{name: s, path: {tmp_path / 'share'}}}]\n")
+    for verb in verbs:
+        command = [sys.executable, "-X", "importtime", "-m", "migrate", *verb.split(), "--json"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+        loaded = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
+        assert "migrate.crawl" in loaded or "migrate.dedupe" in loaded
+        assert not loaded & {"ibis", "pyarrow.dataset", "rich.table", "xlsxwriter", "sqlglot"}
+    assert json.loads(done.stdout).get("dedupe", json.loads(done.stdout))["replicated_folders"] == 1
 
 
 def test_names_of_one_file_are_no_copies(tmp_path: Path) -> None:
@@ -194,22 +216,13 @@ def test_a_rotating_disk_is_read_in_its_order(tmp_path: Path) -> None:
         "oldest", "not_a_copy_folder, shortest_path", "preferred_folder, in_file_plan",
     ],
 )  # fmt: skip
-def test_files_and_folders_are_judged_by_one_policy(tmp_path, prefer: str) -> None:
-    """The policy stands twice: in SQL for files, and as expressions for folders that exist twice.
-    Whatever its order, both choose the same keeper."""
+def test_the_keeper_is_the_one_that_plain_words_choose(tmp_path: Path, prefer: str) -> None:
+    """The policy as the README has it, written down here once more without SQL: whatever its order,
+    it names the same keepers, whether files or whole folders are compared."""
     chance = random.Random(prefer)
     share = tmp_path / "share"
-    folders = [
-        "Plan",
-        "PLAN b",
-        "Pref/é",
-        "Backup 2011/x",
-        "copy of Plan",
-        "Master",
-        "old",
-        "",
-        "a/b/c",
-    ]
+    folders = ["Plan", "PLAN b", "Pref/é", "Backup 2011/x", "copy of Plan", "Master", "old", "",
+               "a/b/c"]  # fmt: skip
     for number in range(40):
         for folder in chance.sample(folders, 3):
             path = share / folder / f"{chance.choice(['A', 'b', 'É'])} {number}.txt"
@@ -217,20 +230,46 @@ def test_files_and_folders_are_judged_by_one_policy(tmp_path, prefer: str) -> No
             path.write_text(f"content {number}")
             when = chance.randrange(3) * 10**18 // 2
             os.utime(path, ns=(when, when))
+    trees = [f"{folder}/tree {number}".strip("/") for number, folder in enumerate(folders)]
+    for tree in trees[:5] + trees[6:]:  # not in the master folder: what is there is no copy
+        (share / tree).mkdir(parents=True)
+        for name in "xyz":
+            (share / tree / name).write_text(f"content of {name} in every tree")
+            os.utime(share / tree / name, ns=(len(tree) % 3 * 10**18, len(tree) % 3 * 10**18))
     estate = estate_over(
         tmp_path / "estate", share,
         "file_plan: [{folder: s/Plan, container: P}]\nkeeper:\n"
         f"  prefer: [{prefer}]\n  preferred_folders: [s/pref]\n  master_folders: [s/Master]\n"
         "  copy_folders: [backup*, 'copy of *', old]\n",
     )  # fmt: skip
-    crawled_groups(estate, Reading(mime=False))
-    config, _ = configs.load(estate.config_path)
+    groups = defaultdict(list)
+    for row in crawled_groups(estate, Reading(mime=False)):
+        groups[row["group_id"]].append(row)
+    for rows in groups.values():
+        assert len({row["keeper_id"] for row in rows}) == 1
+        best = min(rows, key=lambda row: _plain_order(share, row["path"], prefer))
+        assert [row["path"] for row in rows if row["role"] == "keeper"] == [best["path"]]
     with Query(estate) as query:
-        name_files(query)
-        find_groups(query, config)
-        found = query.connection.table("found")
-        files = query.table("entries").drop("scan_id", "size_bytes").inner_join(found, "entry_id")
-        best = ibis.row_number().over(group_by="group_id", order_by=keeper_order(files, config))
-        rows = list(query.rows(files.mutate(best=best).filter(ibis._.best == 0)))
-    assert len(rows) == 40
-    assert {row["role"] for row in rows} == {"keeper"}
+        query.named("folder_copies")
+        found = list(
+            query.rows("FROM folder_copies WHERE entry_id = top_id AND kind = 'identical'")
+        )
+    best_tree = min(
+        trees[:5] + trees[6:], key=lambda tree: _plain_order(share, f"{tree}/x", prefer)
+    )
+    assert {row["of_path"] for row in found} == {f"s/{best_tree}"}
+
+
+def _plain_order(share: Path, path: str, prefer: str) -> tuple[object, ...]:
+    lower = unicodedata.normalize("NFC", f"s/{path}").lower()
+    folders = lower.split("/")[:-1]
+    copies = any(name.startswith(("backup", "copy of ")) or name == "old" for name in folders)
+    tests = {
+        "in_file_plan": "/".join(folders[:2]) != "s/plan",
+        "preferred_folder": "/".join(folders[:2]) != "s/pref",
+        "not_a_copy_folder": copies,
+        "oldest": (share / path).stat().st_mtime_ns,
+        "shortest_path": len(lower),
+    }
+    order = [tests[test] for test in prefer.split(", ")]
+    return ("/".join(folders[:2]) != "s/master", *order, lower)

@@ -42,12 +42,13 @@ def test_kept_bytes_are_found_again(tmp_path: Path, different: int) -> None:
 
 
 def test_slices_make_no_difference(estate: Estate) -> None:
-    """Groups and facts of a large estate, worked out range by range, are those of one piece."""
+    """Groups and facts of a large estate, worked out range by range and kept in files, are those of
+    one piece in memory."""
     config, _ = load(estate.config_path)
     found = []
     for slices in (1, 5):
         with Query(estate) as query:
-            query._slices = slices
+            query._slices, query._small = slices, slices == 1
             name_files(query)
             find_groups(query, config)
             groups = query.rows("FROM found ORDER BY entry_id")

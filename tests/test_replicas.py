@@ -26,6 +26,7 @@ from migrate.visit import Reading
 
 YEAR = 31_557_600 * 10**9
 DISK_ERROR = "unreadable"
+WHOLE = ("identical", "contained")
 
 
 def tree(top: str, files: list[str], of: str = "", **other: str) -> dict[str | bytes, str | bytes]:
@@ -173,6 +174,22 @@ def test_every_folder_of_a_copy_knows_its_top(found: Any) -> None:
     assert {(row["kind"], row["files"]) for row in below.values()} == {("identical", len(SIX))}
 
 
+def test_a_large_estate_finds_the_same(found: Any) -> None:
+    """What is kept between the steps may lie in memory or in files."""
+    config, _ = configs.load(found[0].config_path)
+    answers = []
+    for small in (True, False):
+        with Query(found[0]) as query:
+            query._small = small
+            name_files(query)
+            find_groups(query, config)
+            result = replicas.find(query, config)
+            names = [result.groups, result.folders or ""]
+            answers.append([list(query.rows(f"FROM {name} ORDER BY ALL")) for name in names])
+    assert answers[0] == answers[1]
+    assert {row["top_path"] for row in answers[0][1]} == set(found[1])
+
+
 def test_one_folder_through_two_shares(found: Any) -> None:
     """Both names of the copy go; neither name of what stays is a copy of the other."""
     names = {top: row["of_path"] for top, row in found[1].items() if top.startswith("t/")}
@@ -257,12 +274,11 @@ def test_whatever_the_tree_no_content_goes(files: Tree, seed: int, tmp_path_fact
     with Query(estate) as query:
         name_files(query)
         find_groups(query, config)
-        result = replicas.find(query, query.connection.table("found"), config)
-        entries = query.table("entries")
-        names = {row["entry_id"]: row["path"] for row in query.rows(entries)}
-        groups = {names[row["entry_id"]]: row for row in query.rows(result.groups)}
-        rows = list(query.rows(result.folders)) if result.folders is not None else []
-    whole = {row["top_path"][2:] for row in rows if row["kind"] in replicas.WHOLE}
+        result = replicas.find(query, config)
+        names = {row["entry_id"]: row["path"] for row in query.rows("FROM entries")}
+        groups = {names[row["entry_id"]]: row for row in query.rows(f"FROM {result.groups}")}
+        rows = list(query.rows(f"FROM {result.folders}")) if result.folders else []
+    whole = {row["top_path"][2:] for row in rows if row["kind"] in WHOLE}
 
     def goes(path: str) -> bool:
         return any(path.startswith(f"{top}/") for top in whole)
@@ -287,7 +303,7 @@ def test_whatever_the_tree_no_content_goes(files: Tree, seed: int, tmp_path_fact
         kept = {names[groups[path]["keeper_id"]] if path in groups else path for path in below}
         outside = not any(path.startswith(f"{folder}/") for path in kept)
         if len(below) >= replicas.FEWEST_FILES and outside and None not in map(files.get, below):
-            reported = {row["top_path"][2:] for row in rows if row["kind"] in replicas.WHOLE}
+            reported = {row["top_path"][2:] for row in rows if row["kind"] in WHOLE}
             assert any(_related(folder, top) for top in reported), (folder, reported)
 
 

@@ -77,11 +77,10 @@ def dedupe(estate_path: Path | None, workers: int | None, as_json: bool) -> None
 
 def dedupe_all(opened: Opened, writer: Writer, workers: int) -> Shown:
     from migrate.dedupe import dedupe as find_duplicates
-    from migrate.dedupe import folder_copies, largest_groups
 
     opened.require_true_scans()
-    _, found = find_duplicates(writer, opened.config, workers)
-    groups, folders = largest_groups(opened.estate), folder_copies(opened.estate)
+    found, largest = find_duplicates(writer, opened.config, workers)
+    groups, folders = largest.groups, largest.folders
 
     def render() -> None:
         say(

@@ -29,6 +29,7 @@ from migrate.model import TABLES
 LEAST_MB, MOST_MB = 256, 1000
 ENTRIES_PER_MB = 5_000
 SLICE_PER_MB = 400  # rows of a wide join that fit beside each other
+SMALL_ENTRIES = 300_000  # what is kept of so few need not leave memory
 ROWS_PER_GROUP = 20_480  # of a Parquet file: as many rows are held by each thread that writes one
 BATCH_ROWS = 65_536
 
@@ -43,6 +44,7 @@ class Query:
         self._made = 0
         entries = estate.rows("entries")
         self._limit_mb = max(LEAST_MB, min(MOST_MB, entries // ENTRIES_PER_MB))
+        self._small = entries <= SMALL_ENTRIES
         self._slices = 1 + entries // (self._limit_mb * SLICE_PER_MB)
         self.sql = duckdb.connect(
             config={
@@ -91,15 +93,22 @@ class Query:
         if parts:
             self.sql.read_parquet([str(part) for part in parts]).create_view(relation)
         else:
-            self._given(relation, TABLES[table].schema.empty_table())
+            self._empty(relation, table)
         return relation
+
+    def _empty(self, relation: str, name: str) -> None:
+        """An empty relation like table `name`. (Given as an Arrow table, it would have DuckDB load
+        more of pyarrow than most commands need.)"""
+        fields = ((field.name, _sql_type(field.type)) for field in TABLES[name].schema)
+        columns = ", ".join(f'"{field}" {kind}' for field, kind in fields)
+        self._run(f"CREATE TABLE {relation} ({columns})")
 
     def named(self, *names: str) -> None:
         """Tables under their own names, for SQL: what counts of them now, as `table` gives it."""
         for name in names:
             parts = [str(part) for part in self.estate.parts(name)]
             if not parts:
-                self._given(name, TABLES[name].schema.empty_table())
+                self._empty(name, name)
                 continue
             table = self.sql.read_parquet(parts)
             if TABLES[name].visible == "always" and "scan_id" in table.columns:
@@ -108,8 +117,11 @@ class Query:
             table.create_view(name)
 
     def keep(self, name: str, sql: str, by: str = "", **values: Any) -> None:
-        """The result of a query in SQL, with bound values, kept in a file under a name; in a large
-        estate, a range of the column `by` after the other."""
+        """The result of a query in SQL, with bound values, kept under a name: of a small estate in
+        memory, else in a file; of a large one, a range of the column `by` after the other."""
+        if self._small:
+            self._run(f"CREATE TABLE {name} AS {sql}", values)
+            return
         files: list[Path] = []
         for part in self._slices_of(sql, by) if by else [sql]:
             files.append(self.scratch(f"{name}-{len(files)}.parquet"))
@@ -201,9 +213,9 @@ class Query:
         self._run(f"DROP TABLE {found}")
         return files
 
-    def _run(self, sql: str) -> None:
+    def _run(self, sql: str, values: dict[str, Any] | None = None) -> None:
         with _disk_errors():
-            self.sql.execute(sql)
+            self.sql.execute(sql, values or None)
 
     def beside(self, table: Any, *others: Any) -> Any:
         """A table with the columns of others beside it, by entry_id. In a large estate one after
@@ -275,7 +287,7 @@ class Query:
         path = self.scratch(f"{self._new_name(name)}.parquet")
         schema = TABLES[name].schema
         columns = ", ".join(
-            f'CAST("{field}" AS {_TYPES[kind]}) AS "{field}"'
+            f'CAST("{field}" AS {_sql_type(kind)}) AS "{field}"'
             for field, kind in zip(schema.names, schema.types, strict=True)
         )
         self._copy(f"SELECT {columns} FROM ({sql})", path, zip_with="zstd")  # noqa: S608
@@ -307,6 +319,15 @@ _TYPES = {
     pa.bool_(): "BOOLEAN", pa.int16(): "SMALLINT", pa.int32(): "INTEGER", pa.int64(): "BIGINT",
     pa.uint32(): "UINTEGER", pa.uint64(): "UBIGINT", pa.string(): "VARCHAR", pa.binary(): "BLOB",
 }  # fmt: skip
+
+
+def _sql_type(kind: pa.DataType) -> str:
+    if pa.types.is_list(kind):
+        return f"{_sql_type(kind.value_type)}[]"
+    if pa.types.is_struct(kind):
+        fields = (f'"{field.name}" {_sql_type(field.type)}' for field in kind)
+        return f"STRUCT({', '.join(fields)})"
+    return _TYPES[kind]
 
 
 def _narrow(name: str, kind: Any) -> str:
