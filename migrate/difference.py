@@ -68,8 +68,8 @@ def compare(
         if faults := failing_examples(query, after.rules):
             raise RulesInvalid(faults)
         old = proposals(query, before.config, before.holds, as_of)
-        files = findings(query, facts(query, after.config), after.rules, as_of)
-        found = query.parquet(files, "findings_after")
+        found = findings(query, facts(query, after.config), after.rules, as_of)
+        found = query.stored_in_slices(found)
         new = proposals(query, after.config, after.holds, as_of, found)
         changed = query.stored(_changed(_side(old, "before"), _side(new, "after")))
         if output:

@@ -40,7 +40,7 @@ def siblings(query: Query) -> list[Any]:
     files = files.select(
         "entry_id", "parent_id", "mtime_ns", full_path=full_path(files), ext=ext, stem=stem
     )
-    return [query.stored(_versions(files)), query.stored(_renditions(files))]
+    return [query.stored(_versions(files)), _renditions(query, files)]
 
 
 def version(table: Any) -> Any:
@@ -74,9 +74,16 @@ def _versions(files: Any) -> Any:
     return chains.select("entry_id", "version_latest_path", chain=chain)
 
 
-def _renditions(files: Any) -> Any:
-    """Every PDF or web page beside a document of the same name, with the document's path."""
-    sources = files.filter(files.ext.isin(SOURCES)).group_by(["parent_id", "stem"])
-    sources = sources.aggregate(rendition_of=ibis._.full_path.min())
-    made = files.filter(files.ext.isin(RENDITIONS)).select("entry_id", "parent_id", "stem")
-    return made.inner_join(sources, ["parent_id", "stem"]).select("entry_id", "rendition_of")
+def _renditions(query: Query, files: Any) -> Any:
+    """Every PDF or web page beside a document of the same name, with the document's path. (Paths
+    are looked at only of what has such a name beside it: all of them would be much to hold.)"""
+    by_name = files.filter(files.ext.isin(SOURCES + RENDITIONS))
+    by_name = query.stored(by_name.select("entry_id", "parent_id", "stem", "ext"))
+    sources = by_name.filter(by_name.ext.isin(SOURCES)).drop("ext").rename(source_id="entry_id")
+    made = by_name.filter(by_name.ext.isin(RENDITIONS)).drop("ext")
+    pairs = query.stored(
+        sources.inner_join(made, ["parent_id", "stem"]).select("entry_id", "source_id")
+    )
+    paths = files.select("full_path", source_id="entry_id")
+    found = paths.inner_join(pairs, "source_id").group_by("entry_id")
+    return query.stored(found.aggregate(rendition_of=ibis._.full_path.min()))

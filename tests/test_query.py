@@ -79,6 +79,7 @@ def test_a_full_disk_is_told_as_everywhere(tmp_path: Path, monkeypatch) -> None:
 
     class Connection:
         cursor = staticmethod(Full)
+        execute = staticmethod(lambda sql: None)
 
     with Query(create(tmp_path / "estate", "")) as query:
         table = query.given([{"n": 1}], pa.schema([("n", pa.int64())]))

@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -25,12 +25,14 @@ import pyarrow as pa
 from migrate.estate import PENDING, SPILL, Estate, Part, Run, finished_part
 from migrate.model import TABLES
 
-# What DuckDB may use: little for a small estate, a gigabyte from five million entries on.
-LEAST_MB, MOST_MB = 256, 1000
-ENTRIES_PER_MB = 5_000
+# What DuckDB may hold: little for a small estate, a gigabyte from ten million entries on. The
+# process has 200 MB beside it, half of which is code.
+LEAST_MB, MOST_MB = 128, 1000
+ENTRIES_PER_MB = 10_000
 SLICE_PER_MB = 400  # rows of a wide join that fit beside each other
 SMALL_ENTRIES = 300_000  # what is kept of so few need not leave memory
-ROWS_PER_GROUP = 20_480  # of a Parquet file: as many rows are held by each thread that writes one
+WIDE_MB = 96  # more for a query over wide rows: what it reserves for their columns and hardly uses
+ROWS_PER_GROUP = 10_240  # of a Parquet file: as many rows are held by each thread that writes one
 BATCH_ROWS = 65_536
 
 
@@ -159,6 +161,7 @@ class Query:
                     yield _narrowed(batch)
         finally:
             cursor.close()
+            self._limit(self._limit_mb)
 
     def compiled(self, expression: Any) -> str:
         """The SQL of an Ibis expression; SQL is what it is."""
@@ -187,35 +190,22 @@ class Query:
         files: list[Path] = []
         for sql in self._slices_of(expression):
             files.append(self.scratch(f"{name}-{len(files)}.parquet"))
-            self._copy(sql, files[-1])
+            self._copy(sql, files[-1], more_mb=WIDE_MB)
         return self.parquet(files, name)
 
-    def asked(
-        self, rows: Any, questions: Callable[[Any], Iterator[Any]], answer: Callable[[Any], Any]
-    ) -> list[Path]:
-        """Many questions about the same rows, and what is made of all that they find: a range of
-        entries at a time, question by question. (One query with all questions in it takes longer
-        and needs far more memory.) Returns a file for each range."""
-        name, held, found = (self._new_name(part) for part in ("stored", "held", "found"))
-        files: list[Path] = []
-        queries: list[str] = []
-        for sql in self._slices_of(rows):
-            self._run(f"CREATE OR REPLACE TABLE {held} AS {sql}")
-            queries = queries or [
-                self.compiled(one) for one in questions(self.connection.table(held))
-            ]
-            self._run(f"CREATE OR REPLACE TABLE {found} AS FROM ({queries[0]}) LIMIT 0")
-            for query in queries:
-                self._run(f"INSERT INTO {found} {query}")
-            files.append(self.scratch(f"{name}-{len(files)}.parquet"))
-            self._copy(self.compiled(answer(self.connection.table(found))), files[-1])
-        self._run(f"DROP TABLE {held}")
-        self._run(f"DROP TABLE {found}")
-        return files
+    def together(self, stored: Sequence[Any]) -> Any:
+        """What has been stored one by one, with the same columns, as one relation."""
+        files = [self.scratch(f"{table.get_name()}.parquet") for table in stored]
+        return self.parquet(files, self._new_name("stored"))
 
     def _run(self, sql: str, values: dict[str, Any] | None = None) -> None:
         with _disk_errors():
             self.sql.execute(sql, values or None)
+
+    def _limit(self, limit_mb: int) -> None:
+        """Set DuckDB's limit, which also makes its allocator give back to the system what no query
+        uses any more (200 MB of a million entries): also if it is set to what it was."""
+        self.sql.execute(f"SET memory_limit = '{limit_mb}MB'")
 
     def beside(self, table: Any, *others: Any) -> Any:
         """A table with the columns of others beside it, by entry_id. In a large estate one after
@@ -238,11 +228,13 @@ class Query:
             yield f"SELECT * FROM ({sql}) WHERE {by} BETWEEN {first} AND {last}"  # noqa: S608
 
     def _copy(
-        self, sql: str, path: Path, values: dict[str, Any] | None = None, zip_with: str = "lz4"
-    ) -> None:
+        self, sql: str, path: Path, values: dict[str, Any] | None = None, zip_with: str = "lz4",
+        more_mb: int = 0,
+    ) -> None:  # fmt: skip
         """The result of a query as a Parquet file."""
         cursor = self.sql.cursor()
         try:
+            self._limit(self._limit_mb + more_mb)
             with _disk_errors():
                 described = cursor.execute(f"DESCRIBE {sql}", values or None).fetchall()
                 columns = ", ".join(_narrow(name, kind) for name, kind, *_ in described)
@@ -250,6 +242,7 @@ class Query:
                 cursor.execute(_COPY.format(columns, sql), {**(values or {}), **to})
         finally:
             cursor.close()
+            self._limit(self._limit_mb)
 
     def given(self, rows: list[dict[str, Any]] | pa.Table, schema: pa.Schema | None = None) -> Any:
         """Rows that are no table's, as a relation."""
@@ -281,16 +274,18 @@ class Query:
 
     def write_in_slices(self, name: str, expression: Any) -> list[Part]:
         """As `write`, a part for each range of entries."""
-        return [self._write(name, sql) for sql in self._slices_of(_in_table(name, expression))]
+        slices = self._slices_of(_in_table(name, expression))
+        return [self._write(name, sql, WIDE_MB) for sql in slices]
 
-    def _write(self, name: str, sql: str) -> Part:
+    def _write(self, name: str, sql: str, more_mb: int = 0) -> Part:
         path = self.scratch(f"{self._new_name(name)}.parquet")
         schema = TABLES[name].schema
         columns = ", ".join(
             f'CAST("{field}" AS {_sql_type(kind)}) AS "{field}"'
             for field, kind in zip(schema.names, schema.types, strict=True)
         )
-        self._copy(f"SELECT {columns} FROM ({sql})", path, zip_with="zstd")  # noqa: S608
+        whole = f"SELECT {columns} FROM ({sql})"  # noqa: S608
+        self._copy(whole, path, zip_with="zstd", more_mb=more_mb)
         return self.as_part(name, path)
 
     def as_part(self, name: str, path: Path) -> Part:

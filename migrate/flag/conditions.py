@@ -287,9 +287,19 @@ class Field:
     fact: str | None = None  # the column of facts an example sets; None: worked out from others
 
 
+def fold_names(facts: Any) -> Any:
+    """Facts with names folded once, for many conditions that look at them. (Half of the time went
+    into folding them for each.)"""
+    return facts.mutate(lower_name=folded(facts.name))
+
+
+def _name(facts: Any) -> Any:
+    return facts.lower_name if "lower_name" in facts.columns else folded(facts.name)
+
+
 KINDS = ["file", "folder", "symlink", "other"]
 FIELDS: dict[str, Field] = {
-    "name": Field(lambda t: folded(t.name), TEXT, "the file's or folder's name"),
+    "name": Field(_name, TEXT, "the file's or folder's name"),
     "path": Field(lambda t: t.lower_path, PATH, "share/folder/name"),
     "ext": Field(lambda t: t.ext, EXTENSION, "extension, without the dot; '' for none"),
     "kind": Field(lambda t: t.kind, _choice(*KINDS), "what it is", "kind"),

@@ -21,8 +21,8 @@ from migrate.engine.query import Query
 from migrate.errors import Fault
 from migrate.estate import create
 from migrate.facts import FACTS, UNASSIGNED, from_path
-from migrate.flag.conditions import FIELDS, TIME
-from migrate.flag.rules import Rule
+from migrate.flag.conditions import FIELDS, TIME, fold_names
+from migrate.flag.rules import Rule, few_at_once
 from migrate.flag.values import AGE, DAY, NUMBER, YES_NO, Malformed, days_before, nanoseconds
 from migrate.yamlfile import suggestion
 
@@ -101,14 +101,19 @@ def scratch_query() -> Iterator[Query]:
 
 
 def _wrong(query: Query, rules: list[Rule], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The examples that do not do as they should: a question for each rule, as flag asks them."""
+    """The examples that do not do as they should: each is asked its own rule's condition."""
     table = from_path(query.given(rows, _NUMBERED))
     path_len = ibis.coalesce(table.path_len, table.full_path.length())
-    facts = query.stored(table.mutate(path_len=path_len))
+    facts = query.stored(fold_names(table.mutate(path_len=path_len)))
     wrong: list[dict[str, Any]] = []
-    for index, rule in enumerate(rules):
-        hits = (rule.as_written or rule.condition).ask(facts, AS_OF).fill_null(False)
-        mine = facts.filter(facts.rule == index, hits != facts.must_hit)
+    for some in few_at_once(rules):
+        asked = [
+            (facts.rule == index, (rule.as_written or rule.condition).ask(facts, AS_OF))
+            for index, rule in some
+        ]
+        mine = facts.filter(facts.rule.between(some[0][0], some[-1][0]))
+        mine = mine.mutate(hits=ibis.cases(*asked).fill_null(False))
+        mine = mine.filter(mine.hits != mine.must_hit).order_by("rule", "full_path")
         wrong += query.rows(mine.select("rule", "full_path", "must_hit"))
     return wrong
 

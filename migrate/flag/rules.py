@@ -29,6 +29,7 @@ LADDER = ["hold", "record", "sensitive", "redundant", "obsolete", "trivial"]
 CONFIDENCES = ["high", "medium", "low"]
 ACTIONS = ["keep", "review", "migrate", "dispose"]
 OF_COPIES = {"dup", "dup_count", "folder_copy", "permissions_differ"}
+RULES_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,14 @@ class Rule:
             all(leaf.field != "folder_copy" for leaf in leaves(self.condition)),
             self.id,
         )
+
+
+def few_at_once(rules: list[Rule]) -> Iterator[list[tuple[int, Rule]]]:
+    """Rules with their place in the list, as many together as one query can ask: it keeps memory
+    for each step of every condition and explanation in it."""
+    ranked = list(enumerate(rules))
+    for first in range(0, len(ranked), RULES_AT_ONCE):
+        yield ranked[first : first + RULES_AT_ONCE]
 
 
 def written_rules(config: Config, estate_root: Path, faults: list[Fault]) -> list[Written]:

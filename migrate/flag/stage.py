@@ -8,10 +8,8 @@ stays on record beside it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import ibis
@@ -23,13 +21,15 @@ from migrate.errors import RulesInvalid
 from migrate.estate import Run, Writer
 from migrate.expressions import size_words
 from migrate.facts import FACTS, facts, keep_facts, settings_of
-from migrate.flag.conditions import FIELDS, TIME
+from migrate.flag.conditions import FIELDS, TIME, fold_names
 from migrate.flag.examples import failing_examples
-from migrate.flag.rules import Rule
+from migrate.flag.rules import Rule, few_at_once
 from migrate.flag.written import TEMPLATE
 from migrate.holds import to_remember
 from migrate.model import TABLES
 from migrate.wording import NANOSECOND
+
+_KEYS = ["scan_id", "entry_id", "lower_path", "lower_folder", "ext"]
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,9 @@ def flag(writer: Writer, config: Config, rules: list[Rule], as_of: date) -> tupl
             return done, Flagged(**done.summary)
         keep_facts(writer, query, config)
         every = facts(query, config)
-        files = findings(query, every, rules, as_of)
+        found = findings(query, every, rules, as_of)
         run = writer.begin("flag", settings, inputs)
-        writer.commit(run, [query.as_part("findings", file) for file in files])
+        writer.commit(run, query.write_in_slices("findings", found))
         if holds := [rule for rule in rules if rule.category == "hold"]:
             remembered = to_remember(every, holds, as_of)
             writer.commit(run, query.write("held", remembered.order_by("entry_id", "hold")))
@@ -81,34 +81,36 @@ def rule_set_digest(rules: list[Rule]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def findings(query: Query, facts: Any, rules: list[Rule], as_of: date) -> list[Path]:
-    """The `findings` table, in files. Of an entry's findings, that of the lowest rank decides.
+def findings(query: Query, facts: Any, rules: list[Rule], as_of: date) -> Any:
+    """The `findings` table as a relation, to be written in slices. Of an entry's findings, that of
+    the lowest rank decides; `rules` come in the order of their rank.
 
-    Ten million entries and 95 rules took 111 s and 1.6 GB on two processors (28 million findings,
-    whose reasons are words to put together and write), after 151 s for the facts, which are bound
-    by wide joins that go through files to stay within that memory."""
-    keys = ["scan_id", "entry_id", "lower_path", "lower_folder", "ext"]
-    told = _told(query, rules)
-
-    def questions(some: Any) -> Iterator[Any]:
-        return (_hits(some, rank, rule, as_of) for rank, rule in enumerate(rules))
-
-    def answer(hits: Any) -> Any:
-        first = hits.group_by("entry_id").aggregate(first=hits["rank"].min())
-        every = hits.inner_join(first, "entry_id").inner_join(told, "rank")
-        every = every.mutate(deciding=every["rank"] == every.first)
-        return every.order_by("entry_id", "rank").select(TABLES["findings"].schema.names)
-
-    return query.asked(facts.select(*keys, *FACTS.names), questions, answer)
+    Facts are read once for every few rules, and what they hit goes to a file: all rules in one
+    query would need memory for each step of each of them, a query for each rule would fold every
+    name anew."""
+    facts = fold_names(facts.select(*_KEYS, *FACTS.names))
+    hits = query.together([query.stored(_hits(facts, some, as_of)) for some in few_at_once(rules)])
+    first = hits.group_by("entry_id").aggregate(first=hits["rank"].min())
+    every = hits.inner_join(first, "entry_id").inner_join(_told(query, rules), "rank")
+    every = every.mutate(deciding=every["rank"] == every.first)
+    return every.order_by("entry_id", "rank").select(TABLES["findings"].schema.names)
 
 
-def _hits(facts: Any, rank: int, rule: Rule, as_of: date) -> Any:
-    """What one rule hits. `rules` come in the order of their rank: the lowest number decides."""
-    found = facts.filter(rule.condition.ask(facts, as_of))
-    return found.select(
-        "scan_id", "entry_id", rank=ibis.literal(rank, "int32"), reason=reason(rule.explain, found),
-        authority=reason(rule.authority, found) if rule.authority else ibis.literal(""),
-    )  # fmt: skip
+def _hits(facts: Any, rules: list[tuple[int, Rule]], as_of: date) -> Any:
+    """A row for each entry that one of these rules hits, for each of them, with its reason."""
+    nothing = ibis.null("int32")
+    asked = [
+        ibis.ifelse(rule.condition.ask(facts, as_of), ibis.literal(rank, "int32"), nothing)
+        for rank, rule in rules
+    ]
+    hit = facts.mutate(ranks=ibis.array(asked).filter(lambda rank: rank.notnull()))
+    hit = hit.mutate(rank=hit.ranks.unnest())
+    told = {
+        "reason": [(hit["rank"] == rank, reason(rule.explain, hit)) for rank, rule in rules],
+        "authority": [(hit["rank"] == rank, reason(rule.authority, hit)) for rank, rule in rules],
+    }
+    words = {name: ibis.cases(*branches) for name, branches in told.items()}
+    return hit.select("scan_id", "entry_id", "rank", **words)
 
 
 _TOLD = pa.schema(
@@ -140,10 +142,7 @@ def reason(template: str, facts: Any) -> Any:
         for piece in TEMPLATE.split(template)
         if piece
     ]
-    whole = pieces[0]
-    for piece in pieces[1:]:
-        whole = whole + piece
-    return whole
+    return pieces[0].concat(*pieces[1:]) if len(pieces) > 1 else (pieces or [ibis.literal("")])[0]
 
 
 def _value(name: str, facts: Any) -> Any:
