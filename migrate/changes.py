@@ -41,6 +41,7 @@ def note_changes(writer: Writer) -> None:
     """Compare the newest scans, and keep how much has changed in the log."""
     pairs = scan_pairs(writer.estate)
     with Query(writer.estate) as query:
+        query.doing("changes: comparing the newest scan with the one before")
         unlike = _unlike(query, pairs)
         is_any = query.count(unlike) > 0  # if not, all else can be left
         counts = counted(query, _sorted_out(query, pairs, unlike)) if is_any else []

@@ -154,6 +154,7 @@ def dedupe(writer: Writer, config: Config, workers: int) -> tuple[Run, Duplicate
     Files that cannot be read are in no group. Errors: MigrateError if two paths share a number;
     OSError if the estate cannot be written."""
     with Query(writer.estate) as query:
+        query.doing("dedupe: looking for files alike")
         name_files(query)
         refuse_equal_ids(query)
         if not query.count(UNREAD_OF_EQUAL_SIZE) and not query.count(SAMPLED_ALIKE):
@@ -177,6 +178,7 @@ def _grouped(writer: Writer, config: Config, query: Query) -> tuple[Run, Duplica
     if done:
         return done, Duplicates(**done.summary)
     run = writer.begin("dedupe", settings, inputs)
+    query.doing("dedupe: groups and the copy that stays")
     find_groups(query, config)
     summary = _write_groups(writer, run, query, config)
     writer.finish(run, summary.__dict__)
@@ -185,6 +187,7 @@ def _grouped(writer: Writer, config: Config, query: Query) -> tuple[Run, Duplica
 
 def _write_groups(writer: Writer, run: Run, query: Query, config: Config) -> Duplicates:
     """The groups, with keepers that agree for folders that exist twice, and those folders."""
+    query.doing("dedupe: folders that exist twice")
     least = config.replicated_folders.overlap_percent / 100
     query.keep("many_copies", MANY_COPIES, least=least, junk=JUNK)
     if not query.count("FROM many_copies"):

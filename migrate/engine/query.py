@@ -23,6 +23,7 @@ import duckdb
 import pyarrow as pa
 
 from migrate.estate import PENDING, SPILL, Estate, Part, Run, finished_part
+from migrate.events import Step
 from migrate.model import TABLES
 
 # What DuckDB may use: little for a small estate, a gigabyte from five million entries on.
@@ -38,6 +39,7 @@ class Query:
 
     def __init__(self, estate: Estate) -> None:
         self.estate = estate
+        self._step = Step("asking the tables")
         writable = estate.root if os.access(estate.root, os.W_OK) else None
         self._spill = Path(tempfile.mkdtemp(prefix=SPILL, dir=writable))
         self._made = 0
@@ -65,9 +67,15 @@ class Query:
     def __enter__(self) -> Query:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._step.end(cut_off=kind is not None)
         self.sql.close()
         shutil.rmtree(self._spill, ignore_errors=True)
+
+    def doing(self, words: str) -> None:
+        """What is asked for from now on, as a person is told who waits for the answers."""
+        self._step.end()
+        self._step = Step(words)
 
     def table(self, name: str) -> Any:
         """A table of the estate as an Ibis relation; empty if nothing was committed yet."""
@@ -143,7 +151,10 @@ class Query:
         cursor = self.sql.cursor()
         try:
             with _disk_errors():
-                for batch in cursor.execute(self.compiled(expression)).to_arrow_reader(rows):
+                with self._step.answering():
+                    reader = cursor.execute(self.compiled(expression)).to_arrow_reader(rows)
+                for batch in reader:
+                    self._step.tell()
                     yield _narrowed(batch)
         finally:
             cursor.close()
@@ -192,9 +203,11 @@ class Query:
             queries = queries or [
                 self.compiled(one) for one in questions(self.connection.table(held))
             ]
+            self._step.parts = self._slices * len(queries)
             self._run(f"CREATE OR REPLACE TABLE {found} AS FROM ({queries[0]}) LIMIT 0")
             for query in queries:
                 self._run(f"INSERT INTO {found} {query}")
+                self._step.done += 1
             files.append(self.scratch(f"{name}-{len(files)}.parquet"))
             self._copy(self.compiled(answer(self.connection.table(found))), files[-1])
         self._run(f"DROP TABLE {held}")
@@ -202,7 +215,7 @@ class Query:
         return files
 
     def _run(self, sql: str) -> None:
-        with _disk_errors():
+        with _disk_errors(), self._step.answering():
             self.sql.execute(sql)
 
     def beside(self, table: Any, *others: Any) -> Any:
@@ -231,7 +244,7 @@ class Query:
         """The result of a query as a Parquet file."""
         cursor = self.sql.cursor()
         try:
-            with _disk_errors():
+            with _disk_errors(), self._step.answering():
                 described = cursor.execute(f"DESCRIBE {sql}", values or None).fetchall()
                 columns = ", ".join(_narrow(name, kind) for name, kind, *_ in described)
                 to = {"path": str(path), "zip": zip_with, "group": ROWS_PER_GROUP}

@@ -59,9 +59,12 @@ def flag(writer: Writer, config: Config, rules: list[Rule], as_of: date) -> tupl
         done = writer.estate.done("flag", settings, inputs)
         if done:
             return done, Flagged(**done.summary)
+        query.doing("flag: gathering what is known of every entry")
         keep_facts(writer, query, config)
+        query.doing(f"flag: trying {len(rules)} rules on every entry")
         every = facts(query, config)
         files = findings(query, every, rules, as_of)
+        query.doing("flag: counting what was found")
         run = writer.begin("flag", settings, inputs)
         writer.commit(run, [query.as_part("findings", file) for file in files])
         if holds := [rule for rule in rules if rule.category == "hold"]:

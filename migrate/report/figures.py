@@ -181,7 +181,9 @@ def figures(estate: Estate, config: Config) -> Figures:
     words, about_formats, warnings = logged.rules_now(estate, config, document)
     run, day = estate.latest("flag"), _as_of(estate, config)
     with Query(estate) as query:
+        query.doing("report: what becomes of every item")
         ask = sections.asking(query, config, holds, words, day)
+        query.doing("report: adding up")
         asked = {name: question(ask) for name, question in _ALWAYS.items()}
         asked |= {name: question(ask) if run else None for name, question in _ONCE_FLAGGED.items()}
         attention = sections.attention(ask, about_formats) if run else None
