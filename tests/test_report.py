@@ -30,9 +30,10 @@ from migrate.engine.query import Query
 from migrate.estate import Estate, create, write_part, writing
 from migrate.model import TABLES, entry_id
 from migrate.report.figures import Figures, crawled, figures
+from migrate.report.maps import HEIGHT, MOST, maps, whole_rows
 from migrate.report.page import render, write_text
-from migrate.report.pictures import HEIGHT, WIDTH, area_map
-from migrate.report.sections import PROPOSALS
+from migrate.report.pictures import WIDTH
+from migrate.report.sections import AGES, PROPOSALS, RISKS
 from migrate.report.tables import percent_text
 
 AS_OF = date(2026, 11, 1)
@@ -243,24 +244,63 @@ def test_proposals_add_up(flagged: Path, share: Path) -> None:
 
 
 def test_the_map_holds_every_byte(flagged: Path, share: Path) -> None:
-    """The map's folders are those of the disk with all their bytes, each byte under one proposal;
-    its rectangles fill it, and each leads to its row of the table."""
+    """The map's folders are those of the disk with all their bytes, each byte under one proposal,
+    one age and one risk; its rectangles fill it, and each leads to the map of what is in it."""
     found = figures_of(flagged)
-    rows = {row["folder"]: row for row in found.area or []}
+    area = found.area or []
+    rows = {row["folder"]: row for row in area if row["above"] == "dept"}
     for folder in share.iterdir():
         if folder.is_dir() and f"dept/{folder.name}" in rows:
             row = rows[f"dept/{folder.name}"]
             assert row["size_bytes"] == sum(f.stat().st_size for f in files_of(folder))
-    for row in found.area or []:
-        assert sum(row[name] for name in PROPOSALS) == row["size_bytes"]
-    assert sum(row["size_bytes"] for row in found.area or []) == found.totals["size_bytes"]
-    picture = area_map(found.area or [])
-    frames = [tile.frame for tile in picture.tiles]
-    assert sum(f.width * f.height for f in frames) == pytest.approx(WIDTH * HEIGHT, rel=0.01)
-    assert len(frames) == len(rows) > 8
+    for row in area:
+        for kinds in (PROPOSALS, AGES, RISKS):
+            assert sum(row[name] for name in kinds) == row["size_bytes"]
+    assert sum(row["size_bytes"] for row in rows.values()) == found.totals["size_bytes"]
+    inside = [row for row in area if row["above"] == "dept/Prisons"]
+    assert len(inside) > 3
+    assert sum(row["size_bytes"] for row in inside) == rows["dept/Prisons"]["size_bytes"]
+    below = {row["folder"]: row["size_bytes"] for row in inside if row["folder"]}
+    for folder, size in below.items():
+        path = share / folder.removeprefix("dept/")
+        assert sum(f.stat().st_size for f in files_of(path)) == size
+    every = maps(area)
+    for one in every:
+        frames = [tile.frame for tile in one.tiles]
+        assert sum(f.width * f.height for f in frames) == pytest.approx(WIDTH * HEIGHT, rel=0.01)
+    assert len(every[-1].tiles) == len(rows) > 8
     page = Page(render(found))
     ids = {a["id"] for _, a in page.tags if "id" in a}
-    assert {tile.anchor for tile in picture.tiles} <= ids
+    assert {tile.opens for one in every for tile in one.tiles if tile.opens} <= ids
+    prisons = next(one for one in every if one.title == "dept/Prisons")
+    assert [tile.opens for tile in every[-1].tiles if tile.opens].count(prisons.anchor) == 1
+
+
+def test_a_map_of_many_shares_opens_them() -> None:
+    """All shares on one map, at most so many folders by name and the rest of each share in one
+    rectangle, which opens the share; a folder can be left to its share and to the whole."""
+    kinds = dict.fromkeys([*PROPOSALS, *AGES, *RISKS, "items", "files"], 0)
+
+    def row(above: str, folder: str | None, size: int) -> dict[str, Any]:
+        whole = {"size_bytes": size, "review": size, "from_7": size, "risk_low": size}
+        return {"above": above, "folder": folder, **kinds, **whole}
+
+    rows = [row(s, f"{s}/{n}", 100 * n + 1) for s in ("one", "two") for n in range(1, 31)]
+    rows += [row("one", None, 7), row("two/30", "two/30/x", 3000), row("two/30", None, 1)]
+    shown = whole_rows(rows)
+    assert sum(r["size_bytes"] for r in shown) == sum(r["size_bytes"] for r in rows[:-2])
+    assert len(shown) == MOST + 2
+    assert shown == sorted(shown, key=lambda r: -r["size_bytes"])
+    *_, whole = every = maps(rows)
+    titles = {one.title: one for one in every}
+    assert list(titles) == ["one", "two", "two/30", "All shares"]
+    assert [name for name, _ in whole.inner] == ["one", "two"]
+    assert [name for name, _ in titles["two/30"].above] == ["All shares", "two"]
+    opens = {tile.told.partition(":")[0]: tile.opens for tile in whole.tiles}
+    assert opens["two/30"] == titles["two/30"].anchor
+    assert opens["one"] == titles["one"].anchor  # its smaller folders
+    assert opens["one/30"] == ""  # nothing is known of what is in it
+    assert not any(tile.opens == one.anchor for one in every for tile in one.tiles)
 
 
 def test_figures_open_down_to_folders_and_rules(flagged: Path) -> None:
@@ -270,20 +310,48 @@ def test_figures_open_down_to_folders_and_rules(flagged: Path) -> None:
     opened = found.opened or {}
     for prefix, rows, name in (
         ("proposal", found.proposed, "proposal"), ("category", found.categories, "category"),
-        ("age", found.ages, "band"),
+        ("age", found.ages, "band"), ("risk", found.risks, "risk"), ("hold", found.held, "hold"),
+        ("unreadable", found.unreadable, "error"), ("noticed", found.attention, "rule_id"),
+        ("noticed", (found.sensitive or [])[1:], "rule_id"),
     ):  # fmt: skip
         for row in rows or []:
             behind = opened.get(f"{prefix} {row[name]}")
             assert bool(behind) == bool(row["items"]), row
             if behind and behind["folders_of"] == len(behind["folders"]):
                 assert sum(place["items"] for place in behind["folders"]) == row["items"]
-    held = sum(row["items"] for row in found.held)
-    assert sum(row["items"] for row in opened["held"]["folders"]) == held
+    sums = {
+        "share dept": found.totals["items"], "copies": (found.duplicates or {})["copies"],
+        "sensitive": (found.sensitive or [{}])[0]["items"],
+        "outcome held": sum(row["items"] for row in found.held),
+        "unit Finance": next(r for r in found.units or [] if r["unit"] == "Finance")["to_decide"],
+    }  # fmt: skip
+    for key, items in sums.items():
+        assert opened[key]["folders_of"] >= len(opened[key]["folders"]) > 0
+        if opened[key]["folders_of"] == len(opened[key]["folders"]):
+            assert sum(place["items"] for place in opened[key]["folders"]) == items, key
     assert {row["rule_id"] for row in opened["proposal dispose"]["rules"]} >= {"RED-001"}
-    assert opened["copies"]["folders"]
     text = Page(render(found)).text
-    assert "Proposed for disposal: by folder and rule" in text
-    assert "Likely record: by folder and rule" in text
+    assert text.count("by folder and rule") > 8
+    for words in ("Finance, still to decide", "The copies", "Everything sensitive", "High risk"):
+        assert words in text
+
+
+def test_what_copies_cost_is_shown_only_where_somebody_said(flagged: Path, tmp_path: Path) -> None:
+    """Without a price there is no sum of money, and the page says what is missing; with one, it is
+    the copies' gigabytes by the price."""
+    text = Page(render(figures_of(flagged))).text
+    assert "estate.yaml does not say (storage_cost)" in text and "€" not in text
+    estate = Path(shutil.copytree(flagged, tmp_path / "estate"))
+    with (estate / "estate.yaml").open("a", encoding="utf-8") as file:
+        file.write("storage_cost: {per_gb_year: 4096, currency: €}\n")
+    found = figures_of(estate)
+    assert found.duplicates is not None
+    cost = found.duplicates["copies_size_bytes"] / 2**30 * 4096
+    assert found.cost_text(found.duplicates["copies_size_bytes"]) == f"€{cost:,.2f}"
+    text = Page(render(found)).text
+    assert f"costs about €{cost:,.2f} a year" in text
+    assert "Saved a year" in text and "€4096 for a gigabyte and year" in text
+    assert not [line for line in found.warnings if "rules" in line]
 
 
 def test_figures_say_what_they_rest_on(flagged: Path) -> None:

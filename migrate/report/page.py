@@ -1,4 +1,5 @@
 """Room: the report as one HTML file that needs nothing else: no script, no request, no font.
+What can be opened (figures, the map) the browser opens by itself: details, links, radio buttons.
 
 In: `Figures`. Out: a page for somebody who has five minutes and must sign; the same estate gives
 the same bytes. Never: a name from a share that is not escaped; a colour that says something alone.
@@ -19,6 +20,8 @@ from markupsafe import Markup
 from migrate.paths import printable
 from migrate.report import decisions, inventory
 from migrate.report.figures import Figures
+from migrate.report.headlines import in_a_sentence
+from migrate.report.maps import COLOURS
 from migrate.report.pictures import KIND_WORDS
 from migrate.report.tables import Section, day_text
 
@@ -65,6 +68,8 @@ def render(figures: Figures) -> str:
         sections=built(figures),
         kinds=KIND_WORDS,
         opens=OPENS,
+        colours=COLOURS,
+        sentence=in_a_sentence(figures),
         headlines=figures.headlines(),
         steps=decisions.steps(figures),
         date=day_text(figures.state["last_change"]),
