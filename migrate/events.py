@@ -188,7 +188,7 @@ class Step:
         if self.words and since >= STEP_SECONDS and _line.due(since):
             self._shown = now
             took = duration_text(now - self._began)
-            _line.show(", ".join([f"{self.words}: {took}", *self._left(now)]))
+            _line.show(", ".join([f"{self.words}: {took} so far", *self._left(now)]))
 
     def _left(self, now: float) -> list[str]:
         if not 0 < self.done < self.parts:

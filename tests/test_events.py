@@ -101,8 +101,8 @@ def test_a_step_of_the_tables_is_named_with_what_is_left(
     step.tell()
     step.end()
     assert capsys.readouterr().err.splitlines() == [
-        "flag: trying the rules: 12 s",
-        "flag: trying the rules: 24 s, 25%, about 1 min left",
+        "flag: trying the rules: 12 s so far",
+        "flag: trying the rules: 24 s so far, 25%, about 1 min left",
         "flag: trying the rules: 24 s",
     ]
 

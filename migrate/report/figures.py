@@ -202,6 +202,7 @@ def figures(estate: Estate, config: Config) -> Figures:
         asked = {name: question(ask) for name, question in _ALWAYS.items()}
         asked |= {name: question(ask) if run else None for name, question in _ONCE_FLAGGED.items()}
         duplicates = _duplicates(ask)
+        puids = sections.puids(ask) if estate.latest("identify") else None
         receipts = logged.receipts(query) or None
     return Figures(
         title=config.title,
@@ -209,7 +210,7 @@ def figures(estate: Estate, config: Config) -> Figures:
         warnings=warnings,
         as_of=day.isoformat(),
         shares=crawled(estate),
-        puids=formats(estate, 12) if estate.latest("identify") else None,
+        puids=puids,
         duplicates=duplicates,
         review=logged.review(estate),
         manifest=logged.manifest(estate),

@@ -68,13 +68,16 @@ def asking(
     columns = [
         "entry_id", "share", "kind", "size_bytes", "mtime_ns", "owner", "mime", "encrypted",
         "full_path", "hold", "unit", "proposal", "outcome", "rule_id", "title", "category",
-        "confidence", "action", "authority",
+        "confidence", "action", "authority", "puid", "format_name",
     ]  # fmt: skip
     again = fates.decision.notnull() & (fates.outcome == "undecided")
     place = folder_of(fates.full_path).re_extract(r"^[^/]*(/[^/]*){0,2}", 0)
     band = age_band(fates.mtime_ns, as_of)
     risk = ibis.coalesce(fates.format_risk, RISKS["risk_unknown"])
-    items = fates.select(*columns, again=again, place=place, band=band, era=_era(band), risk=risk)
+    items = fates.select(
+        *columns, again=again, place=place, band=band, era=_era(band), risk=risk,
+        looked_at=fates.identified.notnull() | fates.format_error.notnull(),
+    )  # fmt: skip
     return Ask(query, config, holds, *told, query.stored_in_slices(items))
 
 
@@ -185,6 +188,13 @@ def mime_types(ask: Ask, most: int = 12) -> list[Figure]:
         )
     )
     return ask.rows(shown.order_by("place").drop("place"))
+
+
+def puids(ask: Ask, most: int = 12) -> list[Figure]:
+    """The commonest formats by number of files, of what was looked at."""
+    files = ask.files.filter(ask.files.looked_at)
+    counted = files.group_by("puid", "format_name").aggregate(files=files.count())
+    return ask.rows(counted.order_by(ibis.desc("files"), "puid").limit(most))
 
 
 def folders(ask: Ask, depth: int, most: int = 20) -> list[Figure]:
