@@ -197,7 +197,8 @@ class Step:
         return [f"{100 * self.done // self.parts}%", f"about {duration_text(left)} left"]
 
     def end(self, cut_off: bool = False) -> None:
-        """A step that was shown leaves a line."""
+        """A step that was shown and took long leaves a line."""
         if self._shown > self._began:
-            took = duration_text(time.monotonic() - self._began)
-            _line.close(f"{self.words}: {'stopped after ' if cut_off else ''}{took}")
+            seconds = time.monotonic() - self._began
+            took = f"{'stopped after ' if cut_off else ''}{duration_text(seconds)}"
+            _line.close(f"{self.words}: {took}" if seconds >= SLOW_SECONDS else "")

@@ -388,6 +388,12 @@ def test_a_terminal_gets_bars(flagged: Path) -> None:
     assert re.search(r"Likely record +\d+ +█+", shown)
     plain = run("report", "-e", flagged, PYTHONIOENCODING="ascii:replace").stdout
     assert re.search(r"A person must decide.*#+", plain)
+    narrow = run("report", "-e", flagged, PYTHONIOENCODING="utf-8", COLUMNS="60").stdout
+    assert max(map(len, narrow.splitlines())) <= 60 or "Written" in max(
+        narrow.splitlines(), key=len
+    )
+    barred = [line for line in narrow.splitlines() if "█" in line]
+    assert barred and all(re.search(r"\d +█{1,15}$", line) for line in barred)
 
 
 def test_held_is_the_folder_and_its_copies(flagged: Path, share: Path) -> None:
@@ -652,3 +658,88 @@ def test_a_browser_shows_it_and_asks_for_nothing(flagged: Path, tmp_path: Path) 
     assert page.count("table") > 10 and page.count("details") > 3
     assert "alert(1)" in page.text
     assert not re.search(r"""(src|href)\s*=\s*["']?\s*(https?:)?//""", done.stdout)
+
+
+ASK_THE_PAGE = """
+const shown = (el) => el.getClientRects().length > 0;
+const parts = (text) => text.match(/[\\d.]+/g).map(Number);
+const light = (rgb) => {
+  const [r, g, b] = rgb.slice(0, 3).map((v) => v / 255)
+    .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+};
+const ground = (el) => {
+  for (; el; el = el.parentElement) {
+    const found = parts(getComputedStyle(el).backgroundColor);
+    if (found.length < 4 || found[3] > 0) return found;
+  }
+  return [255, 255, 255];
+};
+const faint = [];
+for (const el of document.querySelectorAll("body *")) {
+  const own = [...el.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+  if (!own || !shown(el)) continue;
+  const svg = el.namespaceURI.endsWith("svg");
+  const [a, b] = [parts(getComputedStyle(el)[svg ? "fill" : "color"]), ground(el)].map(light);
+  const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+  if (ratio < 4.5) faint.push([el.tagName, el.textContent.slice(0, 40), ratio]);
+}
+const reached = [...document.querySelectorAll("a[href], summary, input, [tabindex='0']")]
+  .filter(shown);
+const unnamed = reached.filter((el) => !(el.getAttribute("aria-label") || el.textContent.trim()
+  || (el.labels && el.labels.length))).map((el) => el.outerHTML.slice(0, 80));
+const unfocused = reached.filter((el) => { el.focus(); return document.activeElement !== el; })
+  .map((el) => el.outerHTML.slice(0, 80));
+const order = reached.filter((el) => el.tabIndex > 0).length;
+const looks = () => [...document.querySelectorAll(".map")].filter(shown).map((el) => el.id);
+const drawn = () => [...document.querySelectorAll(".map.whole g")].filter(shown)
+  .map((el) => el.getAttribute("class"));
+const first = [looks(), [...new Set(drawn())]];
+document.getElementById("by-risk").click();
+const risk = [...new Set(drawn())];
+location.hash = document.querySelector(".map.whole svg a").getAttribute("href");
+const opened = looks();
+document.querySelectorAll("details").forEach((el) => { el.open = true; });
+const wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
+const answer = { faint, unnamed, unfocused, order, first, risk, opened, wide,
+  target: location.hash.slice(1), reached: reached.length, width: innerWidth };
+document.body.textContent = JSON.stringify(answer);
+"""
+
+
+@pytest.mark.parametrize("width", [1200, 380])
+def test_a_browser_finds_it_readable_and_reachable(
+    flagged: Path, tmp_path: Path, width: int
+) -> None:
+    """In a real Chromium, at the width of a desk and of a phone: all words have the contrast that
+    WCAG AA asks for; all that can be chosen has a name and takes the keyboard's focus, in the
+    page's order; the map opens and changes its colours; nothing makes the page scroll sideways."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    browser = needs(next(filter(None, map(shutil.which, names)), None), "Chromium")
+    html = render(figures_of(flagged))
+    html = re.sub(r'<meta http-equiv="Content-Security-Policy".*?>', "", html)
+    html = html.replace("</body>", f"<script>{ASK_THE_PAGE}</script></body>")
+    frame = tmp_path / "frame.html"  # a window of a browser is never as narrow as a phone
+    (tmp_path / "page.html").write_text(html, encoding="utf-8")
+    frame.write_text(
+        f'<iframe src="page.html" width="{width}" height="900" style="border: 0"></iframe>'
+        "<script>onload = () => { document.body.textContent ="
+        " document.querySelector('iframe').contentDocument.body.textContent; }</script>",
+        encoding="utf-8",
+    )
+    done = subprocess.run(
+        [
+            browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
+            "--allow-file-access-from-files", "--window-size=1300,1000",
+            f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", frame.as_uri(),
+        ],
+        capture_output=True, text=True, encoding="utf-8", timeout=120, check=True,
+    )  # fmt: skip
+    found = json.loads(Page(done.stdout).words[-1])
+    assert found["width"] == width
+    assert found["faint"] == found["unnamed"] == found["unfocused"] == []
+    assert found["reached"] > 50 and found["order"] == 0
+    assert found["first"] == [["map"], ["by-proposal"]]
+    assert found["risk"] == ["by-risk"]
+    assert found["opened"] == [found["target"]] != ["map"]
+    assert found["wide"] <= 0

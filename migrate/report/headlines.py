@@ -27,6 +27,9 @@ class Headline:
 
 
 def headlines(found: Figures) -> list[Headline]:
+    """The summary; of an estate in which nothing has been crawled, only that."""
+    if not found.scans:
+        return [Headline("Files", "not crawled yet", "run migrate crawl")]
     return [*_what_there_is(found), *_what_is_proposed(found), *_what_is_done(found)]
 
 

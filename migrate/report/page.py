@@ -78,7 +78,8 @@ def render(figures: Figures) -> str:
 
 def built(figures: Figures) -> list[Section]:
     """The sections, each with what its figures rest on."""
-    sections = [build(figures) for build in SECTIONS]
+    wanted = SECTIONS if figures.scans else [inventory.volume, inventory.sources]
+    sections = [build(figures) for build in wanted]
     return [replace(section, basis=_basis(figures, section.anchor)) for section in sections]
 
 
