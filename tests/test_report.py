@@ -661,6 +661,7 @@ def test_a_browser_shows_it_and_asks_for_nothing(flagged: Path, tmp_path: Path) 
 
 
 ASK_THE_PAGE = """
+document.querySelectorAll("details").forEach((el) => { el.open = true; });
 const shown = (el) => el.getClientRects().length > 0;
 const parts = (text) => text.match(/[\\d.]+/g).map(Number);
 const light = (rgb) => {
@@ -692,14 +693,13 @@ const unfocused = reached.filter((el) => { el.focus(); return document.activeEle
   .map((el) => el.outerHTML.slice(0, 80));
 const order = reached.filter((el) => el.tabIndex > 0).length;
 const looks = () => [...document.querySelectorAll(".map")].filter(shown).map((el) => el.id);
-const drawn = () => [...document.querySelectorAll(".map.whole g")].filter(shown)
+const drawn = () => [...document.querySelectorAll(".map.whole g[class]")].filter(shown)
   .map((el) => el.getAttribute("class"));
 const first = [looks(), [...new Set(drawn())]];
 document.getElementById("by-risk").click();
 const risk = [...new Set(drawn())];
 location.hash = document.querySelector(".map.whole svg a").getAttribute("href");
 const opened = looks();
-document.querySelectorAll("details").forEach((el) => { el.open = true; });
 const wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
 const answer = { faint, unnamed, unfocused, order, first, risk, opened, wide,
   target: location.hash.slice(1), reached: reached.length, width: innerWidth };
@@ -735,7 +735,7 @@ def test_a_browser_finds_it_readable_and_reachable(
         ],
         capture_output=True, text=True, encoding="utf-8", timeout=120, check=True,
     )  # fmt: skip
-    found = json.loads(Page(done.stdout).words[-1])
+    found = json.loads("".join(Page(done.stdout).words))
     assert found["width"] == width
     assert found["faint"] == found["unnamed"] == found["unfocused"] == []
     assert found["reached"] > 50 and found["order"] == 0
