@@ -10,7 +10,7 @@ from migrate.report.figures import Figures
 from migrate.report.logged import NOT_MOVED_YET
 from migrate.report.maps import folder_name, maps, whole_rows
 from migrate.report.pictures import KIND_WORDS
-from migrate.report.sections import Figure
+from migrate.report.sections import DECIDED, Figure
 from migrate.report.tables import (
     Cell,
     Column,
@@ -54,7 +54,7 @@ CATEGORY_WORDS = {
     "none": "No rule applies",
 }
 OUTCOME_WORDS = {
-    "to_move": "To move: in the manifest",
+    "to_move": "To move",
     "disposed": "Approved for disposal; stays on the share until it is retired",
     "left": "Stays on the share by decision",
     "undecided": "Nobody has decided",
@@ -225,9 +225,10 @@ def review(figures: Figures) -> Section:
     total = {**summed(units, "decided", "to_decide", "for_person", "closed"), "reviewer": ""}
     caption = "Decisions by business unit, in items"
     shown = table(caption, columns, units, note=note, total=total)
-    folds = folds_of(
-        figures, "unit", {row["unit"]: f"{row['unit']}, still to decide" for row in units}
-    )
+    still = {row["unit"]: f"{row['unit']}, still to decide" for row in units}
+    decided = {name: f"Decided: {OUTCOME_WORDS[name][0].lower()}{OUTCOME_WORDS[name][1:]}"
+               for name in DECIDED}  # fmt: skip
+    folds = folds_of(figures, "unit", still) + folds_of(figures, "outcome", decided)
     return Section("review", title, _workbooks(figures.review), [shown], folds)
 
 
@@ -257,7 +258,10 @@ def manifest(figures: Figures) -> Section:
         says = ["There is no manifest yet: run migrate manifest. Nothing has been moved."]
         return Section("move", title, says)
     day = day_text(made["made_at"])
-    says = [f"Manifest of {day} (run {made['run']}). It accounts for every item."]
+    rests_on = ", ".join(map(str, made["inputs"]))
+    says = [
+        f"Manifest of {day} (run {made['run']}, from runs {rests_on}). It accounts for every item."
+    ]
     if made["renamed"]:
         files = count_text(made["renamed"], "item")
         says.append(f"{files} will have another name in the new store; renamed.csv lists them.")
@@ -364,7 +368,9 @@ def rot(figures: Figures) -> Section:
     ]
     if rules and not any(row["why"] for row in rules):
         says.append("The rules have changed since they were run, so their reasons are not shown.")
-    return Section("rot", title, says, tables, folds_of(figures, "category", CATEGORY_WORDS))
+    folds = folds_of(figures, "category", CATEGORY_WORDS)
+    folds += folds_of(figures, "rule", {row["rule_id"]: rule_name(row) for row in rules})
+    return Section("rot", title, says, tables, folds)
 
 
 def _by_rule(category: str, found: list[Figure]) -> Table:

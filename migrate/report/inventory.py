@@ -127,7 +127,7 @@ def changes(figures: Figures) -> Section:
     ]  # fmt: skip
     says = [
         "A file that has changed, or lies elsewhere now, needs a new decision: what was decided "
-        "before was about another file."
+        "before was about another file. migrate changes --format csv lists every file."
     ]
     says += [line for row in compared for line in _reuse(row)]
     return Section("changes", title, says, [table("What has changed", columns, rows)])
@@ -251,6 +251,7 @@ def formats(figures: Figures) -> Section:
     folds = [
         *folds_of(figures, "risk", RISK_WORDS),
         *folds_of(figures, "noticed", noticed),
+        *folds_of(figures, "format", {row["puid"]: _puid_text(row) for row in figures.puids or []}),
         *folds_of(figures, "type", {row["mime"]: _mime_text(row) for row in figures.mime_types}),
     ]
     rows = [{**row, "risk": RISK_WORDS[row["risk"]]} for row in figures.risks]
@@ -269,6 +270,10 @@ def _mime_text(row: Figure) -> str:
     if row["mime"] == "others":
         return count_text(row["types"], "other type")
     return row["mime"] or "Not known"
+
+
+def _puid_text(row: Figure) -> str:
+    return f"{row['format_name']} ({row['puid']})"
 
 
 def _puids(found: list[Figure]) -> Table:

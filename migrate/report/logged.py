@@ -104,8 +104,10 @@ def manifest(estate: Estate) -> Figure | None:
     found = {account["outcome"]: account for account in run.summary["accounts"]}
     empty = {"files": 0, "size_bytes": 0}
     accounts = [{"outcome": name, **empty, **found.get(name, {})} for name in OUTCOMES]
-    return {"run": run.run_id, "made_at": run.finished_at, "accounts": accounts,
-            "renamed": run.summary.get("renamed", 0)}  # fmt: skip
+    return {
+        "run": run.run_id, "inputs": run.inputs, "made_at": run.finished_at, "accounts": accounts,
+        "renamed": run.summary.get("renamed", 0),
+    }  # fmt: skip
 
 
 def receipts(query: Query) -> list[Figure]:

@@ -59,6 +59,13 @@ def _ranked(every: Relation, by: list[str], most: int) -> Relation:
     return ranked.filter(ranked.nth < most).order_by("key", "nth")
 
 
+def _commonest(files: Relation, column: str) -> Relation:
+    """The files that have one of the commonest values."""
+    files = files.filter(files[column].notnull())
+    counted = files.group_by(column).aggregate(n=files.count())
+    return files.semi_join(counted.order_by(ibis.desc("n"), column).limit(12), column)
+
+
 def _figures(ask: Ask) -> Iterator[tuple[Relation, Any]]:
     """The items behind each figure, and the figure's key."""
     items, files, query = ask.items, ask.files, ask.query
@@ -66,15 +73,17 @@ def _figures(ask: Ask) -> Iterator[tuple[Relation, Any]]:
     yield items, "proposal " + items.proposal
     ruled = items.filter(items.proposal.isin(RULED))
     yield ruled, "category " + ibis.coalesce(ruled.category, "none")
+    by_rule = ruled.filter(ruled.rule_id.notnull())
+    yield by_rule, "rule " + by_rule.rule_id
     yield items, "outcome " + items.outcome
     waiting = items.filter(items.outcome == "undecided")
     yield waiting, "unit " + waiting.unit
     yield files, "age " + files.band
     yield files, "risk " + files.risk
-    common = files.group_by("mime").aggregate(n=files.count())
-    common = common.order_by(ibis.desc("n"), "mime").limit(12)
-    typed = files.semi_join(common, "mime")
+    typed = _commonest(files, "mime")
     yield typed, "type " + typed.mime
+    identified = _commonest(files.filter(files.looked_at), "puid")
+    yield identified, "format " + identified.puid
     yield files, "owner " + owner_state(files)
     held = items.filter(items.hold.notnull())
     yield held, "hold " + held.hold.replace(COPY_OF_HELD, "")

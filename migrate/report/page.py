@@ -70,6 +70,7 @@ def render(figures: Figures) -> str:
         opens=OPENS,
         colours=COLOURS,
         sentence=in_a_sentence(figures),
+        basis=_basis(figures, "summary"),
         headlines=figures.headlines(),
         steps=decisions.steps(figures),
         date=day_text(figures.state["last_change"]),
@@ -90,7 +91,7 @@ OPENS = {
     "Could not be read": "unreadable", "Decided": "review", "In the manifest": "move",
     "Moved and verified": "move",
 }  # fmt: skip
-FROM_LOG = ("review", "move", "sources")  # these say themselves which runs they are about
+FROM_LOG = ("move", "sources")  # these say themselves which runs they are about
 
 
 def _basis(figures: Figures, anchor: str) -> str:
