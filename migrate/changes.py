@@ -172,6 +172,7 @@ def note_changes(writer: Writer) -> None:
     """Compare the newest scans, and keep how much has changed in the log."""
     pairs = scan_pairs(writer.estate)
     with Query(writer.estate) as query:
+        query.doing("changes: comparing the newest scan with the one before")
         _find_unlike(query, pairs)
         counts = []
         if query.count("FROM unlike"):  # if not, all else can be left

@@ -193,6 +193,13 @@ class Rescan(Strict):
     proof_percent: Annotated[float, Field(ge=0.001, le=100)] = 0.1
 
 
+class Cost(Strict):
+    """What storage costs, so that the report can say what copies cost."""
+
+    per_gb_year: Annotated[float, Field(gt=0)]  # of 1,073,741,824 bytes
+    currency: Annotated[str, Field(min_length=1, max_length=5)] = "£"
+
+
 class Target(Strict):
     name_rules: Literal["sharepoint", "windows"] = "sharepoint"
 
@@ -219,6 +226,7 @@ class Config(Strict):
     retention: list[Schedule] = []
     retention_files: list[str] = []  # more retention schedules: .yaml, .xlsx or .csv
     rescan: Rescan = Rescan()
+    storage_cost: Cost | None = None
     target: Target = Target()
 
     def share(self, name: str) -> Share:

@@ -130,6 +130,7 @@ def dedupe(writer: Writer, config: Config, workers: int) -> tuple[Duplicates, La
     Files that cannot be read are in no group. Errors: MigrateError if two paths share a number;
     OSError if the estate cannot be written."""
     with Query(writer.estate) as query:
+        query.doing("dedupe: looking for files alike")
         name_files(query)
         refuse_equal_ids(query)
         if not query.count(UNREAD_OF_EQUAL_SIZE) and not query.count(SAMPLED_ALIKE):
@@ -153,6 +154,7 @@ def _grouped(writer: Writer, config: Config, query: Query) -> Duplicates:
     if done:
         return Duplicates(**done.summary)
     run = writer.begin("dedupe", settings, inputs)
+    query.doing("dedupe: groups and the copy that stays")
     find_groups(query, config)
     summary = _write_groups(writer, run, query, config)
     writer.finish(run, summary.__dict__)
@@ -161,6 +163,7 @@ def _grouped(writer: Writer, config: Config, query: Query) -> Duplicates:
 
 def _write_groups(writer: Writer, run: Run, query: Query, config: Config) -> Duplicates:
     """The groups, with keepers that agree for folders that exist twice, and those folders."""
+    query.doing("dedupe: folders that exist twice")
     found = replicas.find(query, config)
     parts = query.write("groups", f"FROM {found.groups} ORDER BY group_id, entry_id")
     summed = next(query.rows(SUMMARY.format(found.groups)))

@@ -1,28 +1,72 @@
 """Room: what a stage says while it works, and the only place that shows it.
 
-Stages call `advance`; a terminal gets one line that changes, everything else gets plain lines from
-time to time. A stage that was shown ends with one line that stays: how much, how long, how fast,
-what failed and what held it up. All of it goes to stderr: stdout belongs to results.
+Stages call `advance`, or name the step when they ask the tables something long. A terminal gets one
+line that changes, everything else gets plain lines from time to time. What was shown ends with one
+line that stays: how much, how long, how fast, what failed and what held it up. All of it goes to
+stderr: stdout belongs to results.
 """
 
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
-
-from rich.console import Console
-from rich.live import Live
-from rich.text import Text
+from typing import TYPE_CHECKING
 
 from migrate.paths import printable
 from migrate.wording import duration_text, size_text
 
+if TYPE_CHECKING:
+    from rich.live import Live
+
 TERMINAL_SECONDS = 0.2
 PLAIN_SECONDS = 10.0
+STEP_SECONDS = 1.0  # a step that takes no longer is not worth a line
 RECENT_SECONDS = 60.0  # the time left is reckoned from how it went lately
 SLOW_SECONDS = 5.0  # a pause without anything done that is worth telling
+
+
+class _Line:
+    """The line of a terminal that changes; where there is no terminal, lines below each other."""
+
+    def __init__(self) -> None:
+        self._live: Live | None = None
+
+    def due(self, seconds: float) -> bool:
+        """Whether a line that was shown so long ago may be followed by another."""
+        return seconds >= (TERMINAL_SECONDS if sys.stderr.isatty() else PLAIN_SECONDS)
+
+    def show(self, line: str, now_at: str = "") -> None:
+        if not sys.stderr.isatty():
+            print(line, file=sys.stderr, flush=True)
+            return
+        from rich.console import Console  # takes long to load, and most commands say nothing
+        from rich.live import Live
+        from rich.text import Text
+
+        text = Text(line)
+        if now_at:
+            text.append(f"\n  {printable(now_at)}", style="dim")
+        if self._live is None:
+            console = Console(stderr=True)
+            self._live = Live(console=console, auto_refresh=False, transient=True)
+            self._live.start()
+        self._live.update(text, refresh=True)
+
+    def close(self, last: str = "") -> None:
+        """Take the line away, and leave another that stays."""
+        if self._live:
+            self._live.stop()
+            self._live = None
+        if last:
+            print(last, file=sys.stderr, flush=True)
+
+
+_line = _Line()
 
 
 class Progress:
@@ -38,16 +82,9 @@ class Progress:
         self._shown = self._last = self._began
         self._lately: deque[tuple[float, int]] = deque([(self._began, 0)])
         self._slowest: tuple[float, str] = (0.0, "")  # the longest pause, and what ended it
-        self._console = Console(stderr=True)
-        self._live = (
-            Live(console=self._console, auto_refresh=False, transient=True)
-            if self._console.is_terminal
-            else None
-        )
 
     def __enter__(self) -> Progress:
-        if self._live:
-            self._live.start()
+        _line.close()
         return self
 
     def __exit__(
@@ -56,10 +93,8 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._live:
-            self._live.stop()
-        if self._shown > self._began:
-            print(self._summary(time.monotonic(), cut_off=kind is not None), file=sys.stderr)
+        was_shown = self._shown > self._began
+        _line.close(self._summary(time.monotonic(), kind is not None) if was_shown else "")
 
     def advance(
         self, done: int = 1, size_bytes: int = 0, failed: int = 0, now_at: str = ""
@@ -71,26 +106,19 @@ class Progress:
         now = time.monotonic()
         self._slowest = max(self._slowest, (now - self._last, now_at))
         self._last = now
-        if now - self._shown < (TERMINAL_SECONDS if self._live else PLAIN_SECONDS):
+        if not _line.due(now - self._shown):
             return
         self._shown = now
         self._lately.append((now, self.done))
         while len(self._lately) > 2 and now - self._lately[0][0] > RECENT_SECONDS:
             self._lately.popleft()
-        line = self._line(now)
-        if self._live:
-            text = Text(line)
-            if now_at:
-                text.append(f"\n  {printable(now_at)}", style="dim")
-            self._live.update(text, refresh=True)
-        else:
-            print(line, file=sys.stderr, flush=True)
+        _line.show(self._words(now), now_at)
 
     def note(self, line: str) -> None:
         """Something a person waiting should know, at once."""
         print(f"{self.label}: {printable(line)}", file=sys.stderr, flush=True)
 
-    def _line(self, now: float) -> str:
+    def _words(self, now: float) -> str:
         of_total = f" of {self.total:,}" if self.total else ""
         words = [f"{self.label}: {self.done:,}{of_total} {self.unit}"]
         if self.size_bytes:
@@ -124,3 +152,53 @@ class Progress:
             words.append(f"{size_text(self.size_bytes)} read")
         words.append(f"{self.done / seconds:,.0f} {self.unit}/s")
         return ", ".join([*words, *self._trouble()])
+
+
+class Step:
+    """What a stage asks the tables, in words, and how long it takes them to answer.
+
+    While they do, nothing of ours runs that could say so; a thread does. It is there only for as
+    long as they answer, so that none is there when a stage forks workers."""
+
+    def __init__(self, words: str, parts: int = 0) -> None:
+        self.words, self.parts = words, parts
+        self.done = 0  # of the parts
+        self._began = self._shown = time.monotonic()
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """While the tables answer one question of the step."""
+        answered = threading.Event()
+        watch = threading.Thread(target=self._watch, args=(answered,), daemon=True)
+        watch.start()
+        try:
+            yield
+        finally:
+            answered.set()
+            watch.join()
+
+    def _watch(self, answered: threading.Event) -> None:
+        while not answered.wait(STEP_SECONDS / 4):
+            self.tell()
+
+    def tell(self) -> None:
+        """Show the step, unless it was shown only just now."""
+        now = time.monotonic()
+        since = now - self._shown
+        if self.words and since >= STEP_SECONDS and _line.due(since):
+            self._shown = now
+            took = duration_text(now - self._began)
+            _line.show(", ".join([f"{self.words}: {took} so far", *self._left(now)]))
+
+    def _left(self, now: float) -> list[str]:
+        if not 0 < self.done < self.parts:
+            return []
+        left = (now - self._began) / self.done * (self.parts - self.done)
+        return [f"{100 * self.done // self.parts}%", f"about {duration_text(left)} left"]
+
+    def end(self, cut_off: bool = False) -> None:
+        """A step that was shown and took long leaves a line."""
+        if self._shown > self._began:
+            seconds = time.monotonic() - self._began
+            took = f"{'stopped after ' if cut_off else ''}{duration_text(seconds)}"
+            _line.close(f"{self.words}: {took}" if seconds >= SLOW_SECONDS else "")

@@ -67,6 +67,7 @@ def write_manifest(
 
     while True:
         with Query(writer.estate) as query:
+            query.doing("manifest: what becomes of every item")
             planned = outcomes(query, config, holds, as_of).select(*NEEDED)
             planned = query.stored_in_slices(planned)
             unread = _unread(query, planned)
@@ -98,6 +99,7 @@ def _made(
     flagged = writer.estate.latest("flag")
     inputs = writer.estate.scan_ids() + ([flagged.run_id] if flagged else [])
     run = writer.begin("manifest", {"profile": profile}, inputs)
+    query.doing("manifest: lines, and whether they account for everything")
     accounts = _accounts(query, all_outcomes)
     also_at = query.stored(_also_at(all_outcomes))
     lines = query.stored(_lines(query, all_outcomes, also_at, config))
@@ -189,6 +191,7 @@ def _write_files(
 ) -> list[Path]:
     folder = writer.estate.out / "manifests"
     folder.mkdir(parents=True, exist_ok=True)
+    query.doing("manifest: writing the files")
     files = [*PROFILES[profile](query, folder), _write_not_moved(query, all_outcomes, folder)]
     digests = {path.name: file_sha256(path) for path in files}
     writer.estate.log.append("wrote", run=run.run_id, files=digests)

@@ -16,7 +16,7 @@ from conftest import ROOT, make_tree, rows, run, run_json
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from migrate.estate import Estate
+from migrate.estate import Estate, writing
 
 KILLABLE = Path(__file__).parent / "killable.py"
 
@@ -226,16 +226,34 @@ def test_disk_full_loses_nothing(tmp_path: Path, tree: Path) -> None:
 
 def test_readers_work_while_a_writer_holds_the_lock(tmp_path: Path, tree: Path) -> None:
     """A second writer is refused with exit code 11; status, report and explain answer."""
-    from migrate.estate import writing
-
     estate = tmp_path / "estate"
     run("init", estate, "--share", f"s={tree}")
     run("crawl", "-e", estate)
     with writing(Estate(estate), ["a test"]):
         refused = run("dedupe", "-e", estate, expect=11)
         assert str(os.getpid()) in refused.stderr
-        run("status", "-e", estate)
+        assert "Next: wait: 'a test' is running" in run("status", "-e", estate).stdout
+        run("report", "-e", estate)
         run("explain", "-e", estate, "s/big.bin")
+    assert "Next: migrate identify" in run("status", "-e", estate).stdout
+
+
+def test_a_crawl_that_was_cut_off_goes_on(tmp_path: Path, tree: Path) -> None:
+    """After a kill, status says that the crawl has not ended and which command goes on with it, and
+    a report can be had of what there is, which says the same; before any crawl, nothing is zero."""
+    estate = tmp_path / "estate"
+    run("init", estate, "--share", f"s={tree}")
+    assert "not crawled yet" in run("report", "-e", estate).stdout
+    page = (estate / "out" / "report.html").read_text(encoding="utf-8")
+    assert "The share s has not been crawled" in page and "0 B" not in page
+    with writing(Estate(estate), ["migrate", "crawl"]) as writer:
+        writer.begin("crawl", {"share": "s", "content": True})
+    told = run("status", "-e", estate).stdout
+    assert "not ended" in told
+    assert "Next: migrate crawl, which goes on where it was stopped" in told
+    run("report", "-e", estate)
+    page = (estate / "out" / "report.html").read_text(encoding="utf-8")
+    assert "The crawl of s has not ended: its figures are not complete." in page
 
 
 @pytest.mark.parametrize("stage", ["crawl", "identify"])

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from pathlib import Path
+
 import pytest
 
 from migrate import events
-from migrate.events import Progress
+from migrate.engine.query import Query
+from migrate.estate import Estate, create
+from migrate.events import Progress, Step
 
 
 class Clock:
@@ -80,3 +86,61 @@ def test_a_stage_that_was_cut_off_says_so(clock: Clock, capsys: pytest.CaptureFi
         raise KeyboardInterrupt
     last = capsys.readouterr().err.splitlines()[-1]
     assert last == "move: 7 lines stopped after 11 s, 1 lines/s, slowest: 11 s"
+
+
+def test_a_step_of_the_tables_is_named_with_what_is_left(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A long step says its name and, where it has parts, how far it is; then one line that stays."""
+    step = Step("flag: trying the rules")
+    clock.now += 12
+    step.tell()
+    step.done, step.parts = 3, 12
+    clock.now += 12
+    step.tell()
+    step.tell()
+    step.end()
+    assert capsys.readouterr().err.splitlines() == [
+        "flag: trying the rules: 12 s so far",
+        "flag: trying the rules: 24 s so far, 25%, about 1 min left",
+        "flag: trying the rules: 24 s",
+    ]
+
+
+def test_a_short_step_says_nothing(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is answered at once leaves no line; one that was cut off does not look like an end."""
+    step = Step("report: adding up")
+    clock.now += 3
+    step.tell()
+    step.end()
+    assert capsys.readouterr().err == ""
+    clock.now += 10
+    step.tell()
+    step.end(cut_off=True)
+    assert capsys.readouterr().err.endswith("report: adding up: stopped after 13 s\n")
+
+
+def test_while_the_tables_answer_the_step_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A question that takes long is not waited for in silence, and the thread that says so ends
+    with it: what forks afterwards finds none."""
+    monkeypatch.setattr(events, "STEP_SECONDS", 0.01)
+    monkeypatch.setattr(events, "PLAIN_SECONDS", 0.0)
+    create(tmp_path / "estate", "format: 1\nshares: [{name: s, path: s}]\n")
+
+    def slow(number: int) -> int:
+        said = ""
+        deadline = time.monotonic() + 60
+        while "counting sheep" not in said and time.monotonic() < deadline:
+            time.sleep(0.01)
+            said += capsys.readouterr().err
+        assert "counting sheep: " in said
+        return number
+
+    before = threading.active_count()
+    with Query(Estate(tmp_path / "estate")) as query:
+        query.doing("counting sheep")
+        query.sql.create_function("slow", slow, ["BIGINT"], "BIGINT")
+        assert list(query.rows("SELECT slow(7::BIGINT) AS n")) == [{"n": 7}]
+        assert threading.active_count() == before

@@ -30,9 +30,10 @@ from migrate.engine.query import Query
 from migrate.estate import Estate, create, write_part, writing
 from migrate.model import TABLES, entry_id
 from migrate.report.figures import Figures, crawled, figures
+from migrate.report.maps import HEIGHT, MOST, maps, whole_rows
 from migrate.report.page import render, write_text
-from migrate.report.pictures import HEIGHT, WIDTH, area_map
-from migrate.report.sections import PROPOSALS
+from migrate.report.pictures import WIDTH
+from migrate.report.sections import AGES, PROPOSALS, RISKS
 from migrate.report.tables import percent_text
 
 AS_OF = date(2026, 11, 1)
@@ -243,24 +244,63 @@ def test_proposals_add_up(flagged: Path, share: Path) -> None:
 
 
 def test_the_map_holds_every_byte(flagged: Path, share: Path) -> None:
-    """The map's folders are those of the disk with all their bytes, each byte under one proposal;
-    its rectangles fill it, and each leads to its row of the table."""
+    """The map's folders are those of the disk with all their bytes, each byte under one proposal,
+    one age and one risk; its rectangles fill it, and each leads to the map of what is in it."""
     found = figures_of(flagged)
-    rows = {row["folder"]: row for row in found.area or []}
+    area = found.area or []
+    rows = {row["folder"]: row for row in area if row["above"] == "dept"}
     for folder in share.iterdir():
         if folder.is_dir() and f"dept/{folder.name}" in rows:
             row = rows[f"dept/{folder.name}"]
             assert row["size_bytes"] == sum(f.stat().st_size for f in files_of(folder))
-    for row in found.area or []:
-        assert sum(row[name] for name in PROPOSALS) == row["size_bytes"]
-    assert sum(row["size_bytes"] for row in found.area or []) == found.totals["size_bytes"]
-    picture = area_map(found.area or [])
-    frames = [tile.frame for tile in picture.tiles]
-    assert sum(f.width * f.height for f in frames) == pytest.approx(WIDTH * HEIGHT, rel=0.01)
-    assert len(frames) == len(rows) > 8
+    for row in area:
+        for kinds in (PROPOSALS, AGES, RISKS):
+            assert sum(row[name] for name in kinds) == row["size_bytes"]
+    assert sum(row["size_bytes"] for row in rows.values()) == found.totals["size_bytes"]
+    inside = [row for row in area if row["above"] == "dept/Prisons"]
+    assert len(inside) > 3
+    assert sum(row["size_bytes"] for row in inside) == rows["dept/Prisons"]["size_bytes"]
+    below = {row["folder"]: row["size_bytes"] for row in inside if row["folder"]}
+    for folder, size in below.items():
+        path = share / folder.removeprefix("dept/")
+        assert sum(f.stat().st_size for f in files_of(path)) == size
+    every = maps(area)
+    for one in every:
+        frames = [tile.frame for tile in one.tiles]
+        assert sum(f.width * f.height for f in frames) == pytest.approx(WIDTH * HEIGHT, rel=0.01)
+    assert len(every[-1].tiles) == len(rows) > 8
     page = Page(render(found))
     ids = {a["id"] for _, a in page.tags if "id" in a}
-    assert {tile.anchor for tile in picture.tiles} <= ids
+    assert {tile.opens for one in every for tile in one.tiles if tile.opens} <= ids
+    prisons = next(one for one in every if one.title == "dept/Prisons")
+    assert [tile.opens for tile in every[-1].tiles if tile.opens].count(prisons.anchor) == 1
+
+
+def test_a_map_of_many_shares_opens_them() -> None:
+    """All shares on one map, at most so many folders by name and the rest of each share in one
+    rectangle, which opens the share; a folder can be left to its share and to the whole."""
+    kinds = dict.fromkeys([*PROPOSALS, *AGES, *RISKS, "items", "files"], 0)
+
+    def row(above: str, folder: str | None, size: int) -> dict[str, Any]:
+        whole = {"size_bytes": size, "review": size, "from_7": size, "risk_low": size}
+        return {"above": above, "folder": folder, **kinds, **whole}
+
+    rows = [row(s, f"{s}/{n}", 100 * n + 1) for s in ("one", "two") for n in range(1, 31)]
+    rows += [row("one", None, 7), row("two/30", "two/30/x", 3000), row("two/30", None, 1)]
+    shown = whole_rows(rows)
+    assert sum(r["size_bytes"] for r in shown) == sum(r["size_bytes"] for r in rows[:-2])
+    assert len(shown) == MOST + 2
+    assert shown == sorted(shown, key=lambda r: -r["size_bytes"])
+    *_, whole = every = maps(rows)
+    titles = {one.title: one for one in every}
+    assert list(titles) == ["one", "two", "two/30", "All shares"]
+    assert [name for name, _ in whole.inner] == ["one", "two"]
+    assert [name for name, _ in titles["two/30"].above] == ["All shares", "two"]
+    opens = {tile.told.partition(":")[0]: tile.opens for tile in whole.tiles}
+    assert opens["two/30"] == titles["two/30"].anchor
+    assert opens["one"] == titles["one"].anchor  # its smaller folders
+    assert opens["one/30"] == ""  # nothing is known of what is in it
+    assert not any(tile.opens == one.anchor for one in every for tile in one.tiles)
 
 
 def test_figures_open_down_to_folders_and_rules(flagged: Path) -> None:
@@ -270,20 +310,48 @@ def test_figures_open_down_to_folders_and_rules(flagged: Path) -> None:
     opened = found.opened or {}
     for prefix, rows, name in (
         ("proposal", found.proposed, "proposal"), ("category", found.categories, "category"),
-        ("age", found.ages, "band"),
+        ("age", found.ages, "band"), ("risk", found.risks, "risk"), ("hold", found.held, "hold"),
+        ("unreadable", found.unreadable, "error"), ("noticed", found.attention, "rule_id"),
+        ("noticed", (found.sensitive or [])[1:], "rule_id"), ("rule", found.rules, "rule_id"),
     ):  # fmt: skip
         for row in rows or []:
             behind = opened.get(f"{prefix} {row[name]}")
             assert bool(behind) == bool(row["items"]), row
             if behind and behind["folders_of"] == len(behind["folders"]):
                 assert sum(place["items"] for place in behind["folders"]) == row["items"]
-    held = sum(row["items"] for row in found.held)
-    assert sum(row["items"] for row in opened["held"]["folders"]) == held
+    sums = {
+        "share dept": found.totals["items"], "copies": (found.duplicates or {})["copies"],
+        "sensitive": (found.sensitive or [{}])[0]["items"],
+        "outcome held": sum(row["items"] for row in found.held),
+        "unit Finance": next(r for r in found.units or [] if r["unit"] == "Finance")["to_decide"],
+    }  # fmt: skip
+    for key, items in sums.items():
+        assert opened[key]["folders_of"] >= len(opened[key]["folders"]) > 0
+        if opened[key]["folders_of"] == len(opened[key]["folders"]):
+            assert sum(place["items"] for place in opened[key]["folders"]) == items, key
     assert {row["rule_id"] for row in opened["proposal dispose"]["rules"]} >= {"RED-001"}
-    assert opened["copies"]["folders"]
     text = Page(render(found)).text
-    assert "Proposed for disposal: by folder and rule" in text
-    assert "Likely record: by folder and rule" in text
+    assert text.count("by folder and rule") > 8
+    for words in ("Finance, still to decide", "The copies", "Everything sensitive", "High risk"):
+        assert words in text
+
+
+def test_what_copies_cost_is_shown_only_where_somebody_said(flagged: Path, tmp_path: Path) -> None:
+    """Without a price there is no sum of money, and the page says what is missing; with one, it is
+    the copies' gigabytes by the price."""
+    text = Page(render(figures_of(flagged))).text
+    assert "estate.yaml does not say (storage_cost)" in text and "€" not in text
+    estate = Path(shutil.copytree(flagged, tmp_path / "estate"))
+    with (estate / "estate.yaml").open("a", encoding="utf-8") as file:
+        file.write("storage_cost: {per_gb_year: 4096, currency: €}\n")
+    found = figures_of(estate)
+    assert found.duplicates is not None
+    cost = found.duplicates["copies_size_bytes"] / 2**30 * 4096
+    assert found.cost_text(found.duplicates["copies_size_bytes"]) == f"€{cost:,.2f}"
+    text = Page(render(found)).text
+    assert f"costs about €{cost:,.2f} a year" in text
+    assert "Saved a year" in text and "€4096 for a gigabyte and year" in text
+    assert not [line for line in found.warnings if "rules" in line]
 
 
 def test_figures_say_what_they_rest_on(flagged: Path) -> None:
@@ -291,7 +359,8 @@ def test_figures_say_what_they_rest_on(flagged: Path) -> None:
     found = figures_of(flagged)
     assert found.flag is not None
     basis = f"From scan 1 of dept; rule set {found.flag['rules'][:12]} (run {found.flag['run']})."
-    assert Page(render(found)).text.count(basis) > 5
+    page = Page(render(found))
+    assert page.text.count(basis) == page.count("section") - 5  # scans alone: 2, the log: 3
 
 
 def test_other_forms_hold_the_same_figures(flagged: Path, tmp_path: Path) -> None:
@@ -320,6 +389,12 @@ def test_a_terminal_gets_bars(flagged: Path) -> None:
     assert re.search(r"Likely record +\d+ +█+", shown)
     plain = run("report", "-e", flagged, PYTHONIOENCODING="ascii:replace").stdout
     assert re.search(r"A person must decide.*#+", plain)
+    narrow = run("report", "-e", flagged, PYTHONIOENCODING="utf-8", COLUMNS="60").stdout
+    assert max(map(len, narrow.splitlines())) <= 60 or "Written" in max(
+        narrow.splitlines(), key=len
+    )
+    barred = [line for line in narrow.splitlines() if "█" in line]
+    assert barred and all(re.search(r"\d +█{1,15}$", line) for line in barred)
 
 
 def test_held_is_the_folder_and_its_copies(flagged: Path, share: Path) -> None:
@@ -584,3 +659,88 @@ def test_a_browser_shows_it_and_asks_for_nothing(flagged: Path, tmp_path: Path) 
     assert page.count("table") > 10 and page.count("details") > 3
     assert "alert(1)" in page.text
     assert not re.search(r"""(src|href)\s*=\s*["']?\s*(https?:)?//""", done.stdout)
+
+
+ASK_THE_PAGE = """
+document.querySelectorAll("details").forEach((el) => { el.open = true; });
+const shown = (el) => el.getClientRects().length > 0;
+const parts = (text) => text.match(/[\\d.]+/g).map(Number);
+const light = (rgb) => {
+  const [r, g, b] = rgb.slice(0, 3).map((v) => v / 255)
+    .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+};
+const ground = (el) => {
+  for (; el; el = el.parentElement) {
+    const found = parts(getComputedStyle(el).backgroundColor);
+    if (found.length < 4 || found[3] > 0) return found;
+  }
+  return [255, 255, 255];
+};
+const faint = [];
+for (const el of document.querySelectorAll("body *")) {
+  const own = [...el.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+  if (!own || !shown(el)) continue;
+  const svg = el.namespaceURI.endsWith("svg");
+  const [a, b] = [parts(getComputedStyle(el)[svg ? "fill" : "color"]), ground(el)].map(light);
+  const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+  if (ratio < 4.5) faint.push([el.tagName, el.textContent.slice(0, 40), ratio]);
+}
+const reached = [...document.querySelectorAll("a[href], summary, input, [tabindex='0']")]
+  .filter(shown);
+const unnamed = reached.filter((el) => !(el.getAttribute("aria-label") || el.textContent.trim()
+  || (el.labels && el.labels.length))).map((el) => el.outerHTML.slice(0, 80));
+const unfocused = reached.filter((el) => { el.focus(); return document.activeElement !== el; })
+  .map((el) => el.outerHTML.slice(0, 80));
+const order = reached.filter((el) => el.tabIndex > 0).length;
+const looks = () => [...document.querySelectorAll(".map")].filter(shown).map((el) => el.id);
+const drawn = () => [...document.querySelectorAll(".map.whole g[class]")].filter(shown)
+  .map((el) => el.getAttribute("class"));
+const first = [looks(), [...new Set(drawn())]];
+document.getElementById("by-risk").click();
+const risk = [...new Set(drawn())];
+location.hash = document.querySelector(".map.whole svg a").getAttribute("href");
+const opened = looks();
+const wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
+const answer = { faint, unnamed, unfocused, order, first, risk, opened, wide,
+  target: location.hash.slice(1), reached: reached.length, width: innerWidth };
+document.body.textContent = JSON.stringify(answer);
+"""
+
+
+@pytest.mark.parametrize("width", [1200, 380])
+def test_a_browser_finds_it_readable_and_reachable(
+    flagged: Path, tmp_path: Path, width: int
+) -> None:
+    """In a real Chromium, at the width of a desk and of a phone: all words have the contrast that
+    WCAG AA asks for; all that can be chosen has a name and takes the keyboard's focus, in the
+    page's order; the map opens and changes its colours; nothing makes the page scroll sideways."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    browser = needs(next(filter(None, map(shutil.which, names)), None), "Chromium")
+    html = render(figures_of(flagged))
+    html = re.sub(r'<meta http-equiv="Content-Security-Policy".*?>', "", html)
+    html = html.replace("</body>", f"<script>{ASK_THE_PAGE}</script></body>")
+    frame = tmp_path / "frame.html"  # a window of a browser is never as narrow as a phone
+    (tmp_path / "page.html").write_text(html, encoding="utf-8")
+    frame.write_text(
+        f'<iframe src="page.html" width="{width}" height="900" style="border: 0"></iframe>'
+        "<script>onload = () => { document.body.textContent ="
+        " document.querySelector('iframe').contentDocument.body.textContent; }</script>",
+        encoding="utf-8",
+    )
+    done = subprocess.run(
+        [
+            browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
+            "--allow-file-access-from-files", "--window-size=1300,1000",
+            f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", frame.as_uri(),
+        ],
+        capture_output=True, text=True, encoding="utf-8", timeout=120, check=True,
+    )  # fmt: skip
+    found = json.loads("".join(Page(done.stdout).words))
+    assert found["width"] == width
+    assert found["faint"] == found["unnamed"] == found["unfocused"] == []
+    assert found["reached"] > 50 and found["order"] == 0
+    assert found["first"] == [["map"], ["by-proposal"]]
+    assert found["risk"] == ["by-risk"]
+    assert found["opened"] == [found["target"]] != ["map"]
+    assert found["wide"] <= 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -165,13 +166,21 @@ def say(line: str = "") -> None:
     click.echo(printable(line))
 
 
-def bar_letter() -> str:
-    """What bars are made of: a block, where the terminal has one."""
+def longest_bar() -> str:
+    """A bar as long as there is room for beside words; of blocks, where the terminal has them."""
+    letters = max(4, min(24, _width() // 4))
     try:
         "█".encode(sys.stdout.encoding or "ascii")
     except UnicodeEncodeError:
-        return "#"
-    return "█"
+        return "#" * letters
+    return "█" * letters
+
+
+def _width() -> int:
+    """Of the terminal; of what is not one, what is asked for."""
+    if sys.stdout.isatty():
+        return shutil.get_terminal_size().columns
+    return int(os.environ.get("COLUMNS", "100"))
 
 
 def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
@@ -189,8 +198,7 @@ def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
         shown.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         shown.add_row(*(Text(printable(cell)) for cell in row))
-    width = None if sys.stdout.isatty() else int(os.environ.get("COLUMNS", "100"))
-    console = Console(width=width, highlight=False)
+    console = Console(width=_width(), highlight=False)
     with console.capture() as capture:
         console.print(shown)
     lines = [line.rstrip() for line in capture.get().splitlines()]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from migrate.cli.common import Opened, bar_letter, say, show, table, verb
+from migrate.cli.common import Opened, longest_bar, say, show, table, verb
 
 
 @click.command()
@@ -61,7 +61,6 @@ def report(estate_path: Path | None, form: str, output: Path | None, as_json: bo
     from migrate.report.texts import as_json as json_text
 
     opened = Opened(estate_path)
-    opened.require_crawl()
     found = figures(opened.estate, opened.config)
     text = {"html": render_page, "json": json_text, "csv": as_csv, "md": as_markdown}[form](found)
     if str(output) == "-":
@@ -72,7 +71,7 @@ def report(estate_path: Path | None, form: str, output: Path | None, as_json: bo
     def render() -> None:
         rows = [[line.what, line.figure, line.note] for line in found.headlines()]
         table(found.title, ["", "", ""], rows)
-        for title, columns, lines in bars(found, bar_letter()):
+        for title, columns, lines in bars(found, longest_bar()):
             say()
             table(title, columns, lines)
         say(f"Written: {path}")

@@ -62,6 +62,7 @@ def map_rows(
     buffer = _Buffer(writer, run, table)
     # Workers first: they are forks, and a query has threads.
     with Workers(make, workers) as pool, Query(writer.estate) as query:
+        query.doing(f"{label}: choosing what to read")
         selected = query.stored(select(query))
         total = query.count(selected)
         todo = partitions(query.rows(query.ordered(selected, order) if order else selected))

@@ -23,6 +23,7 @@ import duckdb
 import pyarrow as pa
 
 from migrate.estate import PENDING, SPILL, Estate, Part, Run, finished_part
+from migrate.events import Step
 from migrate.model import TABLES
 
 # What DuckDB may hold: little for a small estate, a gigabyte from ten million entries on. The
@@ -41,6 +42,7 @@ class Query:
 
     def __init__(self, estate: Estate) -> None:
         self.estate = estate
+        self._step = Step("asking the tables")
         writable = estate.root if os.access(estate.root, os.W_OK) else None
         self._spill = Path(tempfile.mkdtemp(prefix=SPILL, dir=writable))
         self._made = 0
@@ -69,9 +71,16 @@ class Query:
     def __enter__(self) -> Query:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._step.end(cut_off=kind is not None)
         self.sql.close()
         shutil.rmtree(self._spill, ignore_errors=True)
+
+    def doing(self, words: str, parts: int = 0) -> None:
+        """What is asked for from now on, as a person is told who waits for the answers; `parts`:
+        how many results will be kept for it, if that is known."""
+        self._step.end()
+        self._step = Step(words, parts)
 
     def table(self, name: str) -> Any:
         """A table of the estate as an Ibis relation; empty if nothing was committed yet."""
@@ -156,8 +165,11 @@ class Query:
         cursor = self.sql.cursor()
         try:
             with _disk_errors():
-                found = cursor.execute(self.compiled(expression), values or None)
-                for batch in found.to_arrow_reader(rows):
+                with self._step.answering():
+                    found = cursor.execute(self.compiled(expression), values or None)
+                    reader = found.to_arrow_reader(rows)
+                for batch in reader:
+                    self._step.tell()
                     yield _narrowed(batch)
         finally:
             cursor.close()
@@ -199,7 +211,7 @@ class Query:
         return self.parquet(files, self._new_name("stored"))
 
     def _run(self, sql: str, values: dict[str, Any] | None = None) -> None:
-        with _disk_errors():
+        with _disk_errors(), self._step.answering():
             self.sql.execute(sql, values or None)
 
     def _limit(self, limit_mb: int) -> None:
@@ -235,11 +247,12 @@ class Query:
         cursor = self.sql.cursor()
         try:
             self._limit(self._limit_mb + more_mb)
-            with _disk_errors():
+            with _disk_errors(), self._step.answering():
                 described = cursor.execute(f"DESCRIBE {sql}", values or None).fetchall()
                 columns = ", ".join(_narrow(name, kind) for name, kind, *_ in described)
                 to = {"path": str(path), "zip": zip_with, "group": ROWS_PER_GROUP}
                 cursor.execute(_COPY.format(columns, sql), {**(values or {}), **to})
+            self._step.done += 1
         finally:
             cursor.close()
             self._limit(self._limit_mb)

@@ -59,9 +59,11 @@ def flag(writer: Writer, config: Config, rules: list[Rule], as_of: date) -> tupl
         done = writer.estate.done("flag", settings, inputs)
         if done:
             return done, Flagged(**done.summary)
+        query.doing("flag: gathering what is known of every entry")
         keep_facts(writer, query, config)
         every = facts(query, config)
         found = findings(query, every, rules, as_of)
+        query.doing("flag: writing what was found")
         run = writer.begin("flag", settings, inputs)
         writer.commit(run, query.write_in_slices("findings", found))
         if holds := [rule for rule in rules if rule.category == "hold"]:
@@ -89,7 +91,9 @@ def findings(query: Query, facts: Any, rules: list[Rule], as_of: date) -> Any:
     query would need memory for each step of each of them, a query for each rule would fold every
     name anew."""
     facts = fold_names(facts.select(*_KEYS, *FACTS.names))
-    hits = query.together([query.stored(_hits(facts, some, as_of)) for some in few_at_once(rules)])
+    groups = list(few_at_once(rules))
+    query.doing(f"flag: trying {len(rules)} rules on every entry", parts=len(groups))
+    hits = query.together([query.stored(_hits(facts, some, as_of)) for some in groups])
     first = hits.group_by("entry_id").aggregate(first=hits["rank"].min())
     every = hits.inner_join(first, "entry_id").inner_join(_told(query, rules), "rank")
     every = every.mutate(deciding=every["rank"] == every.first)

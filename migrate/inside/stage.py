@@ -54,6 +54,7 @@ def inspect(writer: Writer, config: Config, workers: int) -> tuple[Run, int]:
     label = "inspect: files that archives hold too"
     _map(writer, run, config, "checksums", make, without_checksum, workers, label)
     with Query(writer.estate) as query:
+        query.doing("inspect: putting together what was found")
         writer.commit(run, query.write("inside", inside(query, known_as)))
     writer.finish(run, {"contents": looked})
     return run, looked

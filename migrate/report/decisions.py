@@ -8,8 +8,9 @@ from __future__ import annotations
 from migrate.move import STATUSES
 from migrate.report.figures import Figures
 from migrate.report.logged import NOT_MOVED_YET
-from migrate.report.pictures import KIND_WORDS, area_map, folder_name
-from migrate.report.sections import Figure
+from migrate.report.maps import folder_name, maps, whole_rows
+from migrate.report.pictures import KIND_WORDS
+from migrate.report.sections import DECIDED, Figure
 from migrate.report.tables import (
     Cell,
     Column,
@@ -53,7 +54,7 @@ CATEGORY_WORDS = {
     "none": "No rule applies",
 }
 OUTCOME_WORDS = {
-    "to_move": "To move: in the manifest",
+    "to_move": "To move",
     "disposed": "Approved for disposal; stays on the share until it is retired",
     "left": "Stays on the share by decision",
     "undecided": "Nobody has decided",
@@ -119,18 +120,18 @@ def proposals(figures: Figures) -> Section:
     ]
     proposed = table("What the rules propose", columns, rows, note=ITEM, total=total)
     return Section(
-        "proposals", title, says, [proposed, _effect(effect)],
-        folds=_folds(figures, "proposal", {name: w[0] for name, w in PROPOSAL_WORDS.items()}),
+        "proposals", title, says, [proposed, _effect(figures, effect)],
+        folds=folds_of(figures, "proposal", {name: w[0] for name, w in PROPOSAL_WORDS.items()}),
     )  # fmt: skip
 
 
-def _folds(figures: Figures, prefix: str, names: dict[str, str]) -> list[Fold]:
+def folds_of(figures: Figures, prefix: str, names: dict[str, str]) -> list[Fold]:
     """What is behind each of some figures."""
     opened = figures.opened or {}
     return [
         one
         for name, words_for in names.items()
-        for one in fold(f"{words_for}: by folder and rule", opened.get(f"{prefix} {name}"))
+        for one in fold(words_for, opened.get(f"{prefix} {name}"))
     ]
 
 
@@ -147,10 +148,14 @@ def where(figures: Figures) -> Section:
         size(),
         *(_of(name) for name in ("migrate", "review", "dispose", "hold")),
     ]
-    says = ["Each rectangle is a folder directly below a share, as large as what lies in it; its "
-            "parts are what is proposed. The table below says the same."]  # fmt: skip
-    shown = table("The folders of the map, largest first", columns, rows, anchor="area-row")
-    return Section("area", title, says, [shown], pictures=[area_map(rows)])
+    says = [
+        "Each rectangle is a folder, as large as what lies in it, and divided by what is proposed "
+        "for that, by its age or by the risk that its format is lost. Choose a rectangle to see "
+        "the folders in it."
+    ]
+    caption = "The folders of the map, largest first"
+    shown = table(caption, columns, whole_rows(rows), folded=True)
+    return Section("area", title, says, [shown], maps=maps(rows))
 
 
 def _of(name: str) -> Column:
@@ -160,10 +165,10 @@ def _of(name: str) -> Column:
     )
 
 
-def _effect(effect: Figure) -> Table:
+def _effect(figures: Figures, effect: Figure) -> Table:
     now = effect["now"]
     rows = [
-        {"if": "Today", "left": now, "items": effect["items_now"], "saved": None},
+        {"if": "Today", "left": now, "items": effect["items_now"], "saved": 0},
         *(
             {"if": what, "left": effect[name], "items": effect[f"items_{name}"],
              "saved": now - effect[name]}
@@ -176,16 +181,29 @@ def _effect(effect: Figure) -> Table:
     ]  # fmt: skip
 
     def saved(row: Figure, text: str) -> str:
-        return "–" if row["saved"] is None else text
+        return text if row["saved"] else "–"
 
     columns = [
         words("If", "if"),
         part_bar("Left", lambda row: Cell(size_text(row["left"]), percent(row["left"], now))),
         count("Items left to migrate", "items"),
         figure("Saved", lambda row: saved(row, size_text(row["saved"]))),
-        figure("Saved, part", lambda row: saved(row, percent_text(row["saved"] or 0, now))),
+        figure("Saved, part", lambda row: saved(row, percent_text(row["saved"], now))),
     ]
-    return table("Effect on the size and the number of items to migrate", columns, rows)
+    if figures.cost:
+        columns.append(
+            figure("Saved a year", lambda row: saved(row, figures.cost_text(row["saved"])))
+        )
+    caption = "Effect on the size and the number of items to migrate"
+    return table(caption, columns, rows, note=cost_note(figures))
+
+
+def cost_note(figures: Figures) -> str:
+    """What sums of money rest on, or how to come by them."""
+    if figures.cost is None:
+        return "What this costs is not shown: estate.yaml does not say (storage_cost)."
+    price = f"{figures.cost['currency']}{figures.cost['per_gb_year']:g}"
+    return f"Money at {price} for a gigabyte and year, as estate.yaml says (storage_cost)."
 
 
 def review(figures: Figures) -> Section:
@@ -207,7 +225,11 @@ def review(figures: Figures) -> Section:
     total = {**summed(units, "decided", "to_decide", "for_person", "closed"), "reviewer": ""}
     caption = "Decisions by business unit, in items"
     shown = table(caption, columns, units, note=note, total=total)
-    return Section("review", title, _workbooks(figures.review), [shown])
+    still = {row["unit"]: f"{row['unit']}, still to decide" for row in units}
+    decided = {name: f"Decided: {OUTCOME_WORDS[name][0].lower()}{OUTCOME_WORDS[name][1:]}"
+               for name in DECIDED}  # fmt: skip
+    folds = folds_of(figures, "unit", still) + folds_of(figures, "outcome", decided)
+    return Section("review", title, _workbooks(figures.review), [shown], folds)
 
 
 def _decided(row: Figure) -> Cell:
@@ -236,7 +258,10 @@ def manifest(figures: Figures) -> Section:
         says = ["There is no manifest yet: run migrate manifest. Nothing has been moved."]
         return Section("move", title, says)
     day = day_text(made["made_at"])
-    says = [f"Manifest of {day} (run {made['run']}). It accounts for every item."]
+    rests_on = ", ".join(map(str, made["inputs"]))
+    says = [
+        f"Manifest of {day} (run {made['run']}, from runs {rests_on}). It accounts for every item."
+    ]
     if made["renamed"]:
         files = count_text(made["renamed"], "item")
         says.append(f"{files} will have another name in the new store; renamed.csv lists them.")
@@ -255,7 +280,7 @@ def manifest(figures: Figures) -> Section:
         says.append("Nothing has been moved yet: run migrate move.")
     else:
         says.append("The manifest has no lines: there is nothing to move.")
-    return Section("move", title, says, tables)
+    return Section("move", title, says, tables, folds_of(figures, "outcome", OUTCOME_WORDS))
 
 
 def _receipts(found: list[Figure]) -> Table:
@@ -282,7 +307,7 @@ def sensitive(figures: Figures) -> Section:
         return Section("sensitive", title, says, tables)
     every, *by_rule = figures.sensitive
     if by_rule:
-        columns = [words("Rule", _rule), count("Items", "items"), size()]
+        columns = [words("Rule", rule_name), count("Items", "items"), size()]
         note = "What rules noticed; one item may be in several rows, and may be on hold as well."
         marked = table(
             "Marked or recognised as sensitive", columns, by_rule, note=note, total=every,
@@ -292,12 +317,15 @@ def sensitive(figures: Figures) -> Section:
     else:
         says.append("No rule noticed anything sensitive. Rules see names and types, not the text.")
     opened = figures.opened or {}
-    folds = [*fold("On hold: by folder and rule", opened.get("held")),
-             *fold("Sensitive: by folder and rule", opened.get("sensitive"))]  # fmt: skip
+    folds = [
+        *folds_of(figures, "hold", {row["hold"]: row["hold"] for row in figures.held}),
+        *fold("Everything sensitive", opened.get("sensitive")),
+        *folds_of(figures, "noticed", {row["rule_id"]: rule_name(row) for row in by_rule}),
+    ]
     return Section("sensitive", title, says, tables, folds)
 
 
-def _rule(row: Figure) -> str:
+def rule_name(row: Figure) -> str:
     return f"{row['title']} ({row['rule_id']})"
 
 
@@ -340,7 +368,9 @@ def rot(figures: Figures) -> Section:
     ]
     if rules and not any(row["why"] for row in rules):
         says.append("The rules have changed since they were run, so their reasons are not shown.")
-    return Section("rot", title, says, tables, _folds(figures, "category", CATEGORY_WORDS))
+    folds = folds_of(figures, "category", CATEGORY_WORDS)
+    folds += folds_of(figures, "rule", {row["rule_id"]: rule_name(row) for row in rules})
+    return Section("rot", title, says, tables, folds)
 
 
 def _by_rule(category: str, found: list[Figure]) -> Table:
@@ -350,7 +380,7 @@ def _by_rule(category: str, found: list[Figure]) -> Table:
     items = count_text(sum(row["items"] for row in found), "item")
     caption = f"{CATEGORY_WORDS[category]}, by rule: {count_text(len(found), 'rule')}, {items}"
     columns = [
-        words("Rule", _rule),
+        words("Rule", rule_name),
         count("Items", "items"),
         size(),
         words("Proposal", lambda row: PROPOSAL_WORDS[row["proposal"]][0]),

@@ -21,7 +21,9 @@ from migrate.estate import Estate
 from migrate.facts import content_key, contents, known_contents
 from migrate.flag.rules import LADDER, as_of_date, load_holds
 from migrate.report import logged, sections
+from migrate.report.area import area
 from migrate.report.headlines import Headline, headlines
+from migrate.report.opened import opened
 from migrate.report.sections import Ask, Figure, total
 from migrate.scans import rescans
 from migrate.sources import OFFLINE
@@ -124,6 +126,7 @@ class Figures:
     ages: list[Figure]
     folders: list[Figure]  # directly below a share
     subfolders: list[Figure]
+    risks: list[Figure]  # of formats being lost
     mime_types: list[Figure]
     puids: list[Figure] | None
     owners: Figure
@@ -135,7 +138,7 @@ class Figures:
     rules: list[Figure] | None
     sensitive: list[Figure] | None
     units: list[Figure] | None
-    area: list[Figure] | None  # where the bytes are, by folder and proposal
+    area: list[Figure] | None  # where the bytes are, by folder, proposal, age and risk
     attention: list[Figure] | None  # what rules that look at formats noticed
     opened: dict[str, Figure] | None  # figures by folder and by rule
     review: Figure  # workbooks exported and imported
@@ -145,6 +148,7 @@ class Figures:
     rescans: list[Figure]  # of shares scanned twice: what has changed, what was taken over
     flag: Figure | None
     history: list[Figure]
+    cost: Figure | None  # what a gigabyte costs a year, if estate.yaml says so
 
     def proposal(self, name: str) -> Figure | None:
         """Items, files and bytes with one proposal; None before anything is flagged."""
@@ -162,6 +166,17 @@ class Figures:
             found |= {f"{key}now": self.totals[what], f"{key}after_disposal": after,
                       f"{key}least": after - review[what]}  # fmt: skip
         return found
+
+    def cost_text(self, size_bytes: int) -> str:
+        """What so many bytes cost a year; nothing where nobody has said what a gigabyte costs."""
+        if self.cost is None:
+            return ""
+        amount = size_bytes / (1 << 30) * self.cost["per_gb_year"]
+        return (
+            f"{self.cost['currency']}{amount:,.0f}"
+            if amount >= 10
+            else (f"{self.cost['currency']}{amount:,.2f}")
+        )
 
     def headlines(self) -> list[Headline]:
         """The summary, for the console and the top of the page."""
@@ -181,11 +196,13 @@ def figures(estate: Estate, config: Config) -> Figures:
     words, about_formats, warnings = logged.rules_now(estate, config, document)
     run, day = estate.latest("flag"), _as_of(estate, config)
     with Query(estate) as query:
-        ask = sections.asking(query, config, holds, words, day)
+        query.doing("report: what becomes of every item")
+        ask = sections.asking(query, config, holds, (words, about_formats), day)
+        query.doing("report: adding up")
         asked = {name: question(ask) for name, question in _ALWAYS.items()}
         asked |= {name: question(ask) if run else None for name, question in _ONCE_FLAGGED.items()}
-        attention = sections.attention(ask, about_formats) if run else None
         duplicates = _duplicates(ask)
+        puids = sections.puids(ask) if estate.latest("identify") else None
         receipts = logged.receipts(query) or None
     return Figures(
         title=config.title,
@@ -193,16 +210,16 @@ def figures(estate: Estate, config: Config) -> Figures:
         warnings=warnings,
         as_of=day.isoformat(),
         shares=crawled(estate),
-        puids=formats(estate, 12) if estate.latest("identify") else None,
+        puids=puids,
         duplicates=duplicates,
         review=logged.review(estate),
         manifest=logged.manifest(estate),
         receipts=receipts,
-        attention=attention,
         scans=logged.scans(estate),
         rescans=rescans(estate),
         flag={**run.settings, "run": run.run_id} if run else None,
         history=logged.history(estate),
+        cost=config.storage_cost.model_dump() if config.storage_cost else None,
         **asked,
     )
 
@@ -212,6 +229,7 @@ _ALWAYS: dict[str, Callable[[Ask], Any]] = {
     "ages": sections.ages,
     "folders": partial(sections.folders, depth=1),
     "subfolders": partial(sections.folders, depth=2),
+    "risks": sections.risks,
     "mime_types": sections.mime_types,
     "owners": sections.owners,
     "unreadable": sections.unreadable,
@@ -223,8 +241,9 @@ _ONCE_FLAGGED: dict[str, Callable[[Ask], Any]] = {
     "rules": sections.rules,
     "sensitive": sections.sensitive,
     "units": sections.units,
-    "area": sections.area,
-    "opened": sections.opened,
+    "attention": sections.attention,
+    "area": area,
+    "opened": opened,
 }
 
 

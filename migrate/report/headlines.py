@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from migrate.move import GOOD
+from migrate.report.tables import percent_text
 from migrate.wording import count_text, size_text
 
 if TYPE_CHECKING:
@@ -26,7 +27,24 @@ class Headline:
 
 
 def headlines(found: Figures) -> list[Headline]:
+    """The summary; of an estate in which nothing has been crawled, only that."""
+    if not found.scans:
+        return [Headline("Files", "not crawled yet", "run migrate crawl")]
     return [*_what_there_is(found), *_what_is_proposed(found), *_what_is_done(found)]
+
+
+def in_a_sentence(found: Figures) -> str:
+    """What somebody should remember who reads nothing else; nothing before the rules were run."""
+    rows = {row["proposal"]: row["size_bytes"] for row in found.proposed or []}
+    whole = sum(rows.values())
+    if not whole:
+        return ""
+    words = {name: percent_text(size, whole) for name, size in rows.items()}
+    text = (
+        f"Of {size_text(whole)}, {words['dispose']} is proposed for disposal, on {words['review']} "
+        f"a person must decide, and {words['migrate']} can move as it is."
+    )
+    return text + (f" On hold: {words['hold']}." if rows["hold"] else "")
 
 
 def _what_there_is(found: Figures) -> Iterator[Headline]:
@@ -39,6 +57,8 @@ def _what_there_is(found: Figures) -> Iterator[Headline]:
     else:
         note = f"copies beyond the one kept, in {count_text(same['groups'], 'group')}"
         size = size_text(same["copies_size_bytes"])
+        if cost := found.cost_text(same["copies_size_bytes"]):
+            size += f", {cost} a year"
         yield Headline("Duplicates", f"{same['copies']:,}", f"{note}, {size}")
 
 

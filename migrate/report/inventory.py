@@ -5,7 +5,7 @@ In: `Figures`. Out: sections. Never: the name of a file that is held or sensitiv
 
 from __future__ import annotations
 
-from migrate.report.decisions import NOT_FLAGGED
+from migrate.report.decisions import NOT_FLAGGED, cost_note, folds_of, rule_name
 from migrate.report.figures import Figures
 from migrate.report.pictures import stacked
 from migrate.report.sections import Figure
@@ -23,6 +23,7 @@ from migrate.report.tables import (
     table,
     words,
 )
+from migrate.risk import PLAN_OF
 from migrate.scans import CHANGES
 from migrate.wording import count_text, size_text
 
@@ -42,6 +43,10 @@ FOLDER_WORDS = {
     "contained": "wholly in {}",
     "overlap": "nearly all in {}",
 }
+RISK_WORDS = {
+    "high": "High risk", "moderate": "Moderate risk", "low": "Low risk",
+    "unknown": "Not rated, or format not known",
+}  # fmt: skip
 OWNER_WORDS = {
     "named": "Owner known by name",
     "number": "Bare number: the account is gone",
@@ -68,7 +73,8 @@ def unreadable(figures: Figures) -> Section:
         "listed may hold any number of files that are in none of these figures."
     ]
     shown = table("By reason", columns, figures.unreadable)
-    folds = fold("By folder", (figures.opened or {}).get("unreadable"))
+    reasons = {row["error"]: reason(row) for row in figures.unreadable}
+    folds = folds_of(figures, "unreadable", reasons)
     return Section("unreadable", title, says, [shown], folds)
 
 
@@ -92,7 +98,8 @@ def volume(figures: Figures) -> Section:
         "What is on each share", columns, rows, total=total if len(rows) > 1 else None,
         total_name="All shares",
     )  # fmt: skip
-    return Section("volume", title, [], [shown])
+    folds = folds_of(figures, "share", {row["share"]: row["share"] for row in rows})
+    return Section("volume", title, [], [shown], folds)
 
 
 def _scan_text(scan: Figure) -> str:
@@ -120,7 +127,7 @@ def changes(figures: Figures) -> Section:
     ]  # fmt: skip
     says = [
         "A file that has changed, or lies elsewhere now, needs a new decision: what was decided "
-        "before was about another file."
+        "before was about another file. migrate changes --format csv lists every file."
     ]
     says += [line for row in compared for line in _reuse(row)]
     return Section("changes", title, says, [table("What has changed", columns, rows)])
@@ -149,6 +156,9 @@ def duplicates(figures: Figures) -> Section:
         f"the one of each that is kept, there are {count_text(found['copies'], 'copy', 'copies')} "
         f"that take {size_text(found['copies_size_bytes'])}."
     ]
+    if cost := figures.cost_text(found["copies_size_bytes"]):
+        says.append(f"Keeping these copies costs about {cost} a year.")
+    says.append(cost_note(figures))
     if found["hard_links"]:
         says.append(f"{count_text(found['hard_links'], 'further name')} of a file take no space.")
     unnamed = "(name not shown: held, sensitive or not flagged yet)"
@@ -163,9 +173,10 @@ def duplicates(figures: Figures) -> Section:
         whole = count_text(found["replicated_folders"], "whole folder")
         says.append(
             f"{whole} ({size_text(found['replicated_size_bytes'])}) can be decided on as one each: "
-            "everything in them is kept elsewhere. Of "
-            f"{count_text(found['overlapping_folders'], 'more folder')}, nearly everything is."
+            "everything in them is kept elsewhere."
         )
+        if near := found["overlapping_folders"]:
+            says.append(f"Of {count_text(near, 'more folder')}, nearly everything is.")
         columns = [
             words("Folder", lambda row: row["folder"] or unnamed),
             words(
@@ -176,12 +187,8 @@ def duplicates(figures: Figures) -> Section:
             size_bar(),
         ]
         tables.append(table("Folders that exist elsewhere", columns, found["folders"], folded=True))
-    folds = fold("The copies: by folder and rule", (figures.opened or {}).get("copies"))
+    folds = fold("The copies", (figures.opened or {}).get("copies"))
     return Section("duplicates", "Duplicates", says, tables, folds)
-
-
-def _is_of(row: Figure) -> str:
-    return FOLDER_WORDS[row["kind"]].format(row["of"] or "another folder")
 
 
 def age(figures: Figures) -> Section:
@@ -195,11 +202,7 @@ def age(figures: Figures) -> Section:
     shown = table("Files by age", columns, figures.ages)
     if not figures.opened:
         return Section("age", "Age", says, [shown])
-    folds = [
-        one
-        for band in (row["band"] for row in figures.ages)
-        for one in fold(f"{band}: by folder and rule", figures.opened.get(f"age {band}"))
-    ]
+    folds = folds_of(figures, "age", {row["band"]: row["band"] for row in figures.ages})
     picture = stacked("Bytes by years since the last change", figures.ages, "band")
     return Section("age", "Age", says, [shown], folds, [picture])
 
@@ -215,7 +218,14 @@ def folders(figures: Figures) -> Section:
 
 
 def formats(figures: Figures) -> Section:
-    says, tables = [], []
+    says = [
+        "How likely a format is to be lost, as the US National Archives rate it (plan of "
+        f"{PLAN_OF}); by extension where no PRONOM identifier is known."
+    ]
+    whole = sum(row["size_bytes"] for row in figures.risks)
+    columns = [words("Risk", lambda row: RISK_WORDS[row["risk"]]), count_bar("Files", "files"),
+               size_bar(), part("Part of the size", whole)]  # fmt: skip
+    tables = [table("Files by the risk that their format is lost", columns, figures.risks)]
     if all(not scan["mime"] or not scan["content"] for scan in figures.scans):
         says.append("No types were taken: the crawl was run without opening or typing files.")
     else:
@@ -231,10 +241,22 @@ def formats(figures: Figures) -> Section:
     else:
         says.append("No PRONOM identifiers were taken: migrate identify has not been run.")
     if figures.attention:
-        tables.insert(0, _attention(figures.attention))
+        tables.insert(1, _attention(figures.attention))
     elif figures.attention is not None:
         says.append("No rule that looks at formats noticed anything, or the rules have changed.")
-    return Section("formats", "Formats and their risks", says, tables)
+    title = "Formats and their risks"
+    if figures.opened is None:
+        return Section("formats", title, says, tables)
+    noticed = {row["rule_id"]: rule_name(row) for row in figures.attention or []}
+    folds = [
+        *folds_of(figures, "risk", RISK_WORDS),
+        *folds_of(figures, "noticed", noticed),
+        *folds_of(figures, "format", {row["puid"]: _puid_text(row) for row in figures.puids or []}),
+        *folds_of(figures, "type", {row["mime"]: _mime_text(row) for row in figures.mime_types}),
+    ]
+    rows = [{**row, "risk": RISK_WORDS[row["risk"]]} for row in figures.risks]
+    picture = stacked("Bytes by the risk that their format is lost", rows, "risk")
+    return Section("formats", title, says, tables, folds, [picture])
 
 
 def _attention(found: list[Figure]) -> Table:
@@ -248,6 +270,10 @@ def _mime_text(row: Figure) -> str:
     if row["mime"] == "others":
         return count_text(row["types"], "other type")
     return row["mime"] or "Not known"
+
+
+def _puid_text(row: Figure) -> str:
+    return f"{row['format_name']} ({row['puid']})"
 
 
 def _puids(found: list[Figure]) -> Table:
@@ -272,12 +298,7 @@ def owners(figures: Figures) -> Section:
         "The owner is who the file system names, often who copied a file last. Where only a number "
         "is left, the account has gone and there may be nobody to ask."
     ]
-    opened = figures.opened or {}
-    folds = [
-        one
-        for name in ("number", "unknown")
-        for one in fold(f"{OWNER_WORDS[name]}: by folder and rule", opened.get(f"owner {name}"))
-    ]
+    folds = folds_of(figures, "owner", OWNER_WORDS)
     return Section("owners", "Files without a known owner", says, tables, folds)
 
 

@@ -33,6 +33,12 @@ PLACEHOLDERS = {
     "dup_keeper_path": "the copy kept", "format_name": "format", "path_len": "length",
     "retention_class": "class", "puid": "PUID", "mime": "type", "folder_copy_path": "the folder",
     "folder_copy_of": "the folder kept", "folder_copy_note": "how much of it",
+    "format_plan": "their plan", "version_latest_path": "the newer version",
+    "near_dup_path": "the newer one", "near_dup_percent": "how many", "ni_numbers": "how many",
+    "nhs_numbers": "how many", "rendition_of": "the original", "shortcut_target": "its target",
+    "members": "how many", "retention_period": "period", "retention_due": "date",
+    "retention_basis": "trigger", "retention_action": "what the schedule says",
+    "retention_authority": "authority",
 }  # fmt: skip
 
 
@@ -98,8 +104,10 @@ def manifest(estate: Estate) -> Figure | None:
     found = {account["outcome"]: account for account in run.summary["accounts"]}
     empty = {"files": 0, "size_bytes": 0}
     accounts = [{"outcome": name, **empty, **found.get(name, {})} for name in OUTCOMES]
-    return {"run": run.run_id, "made_at": run.finished_at, "accounts": accounts,
-            "renamed": run.summary.get("renamed", 0)}  # fmt: skip
+    return {
+        "run": run.run_id, "inputs": run.inputs, "made_at": run.finished_at, "accounts": accounts,
+        "renamed": run.summary.get("renamed", 0),
+    }  # fmt: skip
 
 
 def receipts(query: Query) -> list[Figure]:

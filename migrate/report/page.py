@@ -1,4 +1,5 @@
 """Room: the report as one HTML file that needs nothing else: no script, no request, no font.
+What can be opened (figures, the map) the browser opens by itself: details, links, radio buttons.
 
 In: `Figures`. Out: a page for somebody who has five minutes and must sign; the same estate gives
 the same bytes. Never: a name from a share that is not escaped; a colour that says something alone.
@@ -19,6 +20,8 @@ from markupsafe import Markup
 from migrate.paths import printable
 from migrate.report import decisions, inventory
 from migrate.report.figures import Figures
+from migrate.report.headlines import in_a_sentence
+from migrate.report.maps import COLOURS
 from migrate.report.pictures import KIND_WORDS
 from migrate.report.tables import Section, day_text
 
@@ -65,6 +68,9 @@ def render(figures: Figures) -> str:
         sections=built(figures),
         kinds=KIND_WORDS,
         opens=OPENS,
+        colours=COLOURS,
+        sentence=in_a_sentence(figures),
+        basis=_basis(figures, "summary"),
         headlines=figures.headlines(),
         steps=decisions.steps(figures),
         date=day_text(figures.state["last_change"]),
@@ -73,7 +79,8 @@ def render(figures: Figures) -> str:
 
 def built(figures: Figures) -> list[Section]:
     """The sections, each with what its figures rest on."""
-    sections = [build(figures) for build in SECTIONS]
+    wanted = SECTIONS if figures.scans else [inventory.volume, inventory.sources]
+    sections = [build(figures) for build in wanted]
     return [replace(section, basis=_basis(figures, section.anchor)) for section in sections]
 
 
@@ -84,7 +91,7 @@ OPENS = {
     "Could not be read": "unreadable", "Decided": "review", "In the manifest": "move",
     "Moved and verified": "move",
 }  # fmt: skip
-FROM_LOG = ("review", "move", "sources")  # these say themselves which runs they are about
+FROM_LOG = ("move", "sources")  # these say themselves which runs they are about
 
 
 def _basis(figures: Figures, anchor: str) -> str:

@@ -1,25 +1,22 @@
 """Room: where things stand in the report's pictures. The template draws them, as SVG in the page.
 
-In: plain rows. Out: rectangles and labels. Every proposal has a colour and a pattern of its own, so
-that neither says anything alone; every picture is said again by a table below it.
+In: plain rows. Out: rectangles and labels. Every kind of thing has a colour and a pattern of its
+own, so that neither says anything alone; every picture is said again by a table below it.
 Never: markup; a script.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import squarify
 
-from migrate.report.sections import PROPOSALS, Figure
-from migrate.report.tables import percent_text
-from migrate.wording import count_text, size_text
+from migrate.report.sections import AGES, PROPOSALS, RISKS, Figure
+from migrate.wording import size_text
 
-WIDTH, HEIGHT = 960.0, 440.0
-HEAD = 20.0  # of a folder's tile, for its name
-LETTER = 7.4  # the width of a letter of a label
+WIDTH = 960.0
 BAR_HEIGHT, BAR_STEP, BAR_LEFT, BAR_RIGHT = 20.0, 32.0, 190.0, 90.0
 
 
@@ -35,17 +32,6 @@ class Box:
 
 
 @dataclass(frozen=True)
-class Tile:
-    """One folder of the map: its frame, its parts, what stands on it, and where its row is."""
-
-    frame: Box
-    parts: list[Box]
-    label: str
-    told: str  # all of it in words
-    anchor: str
-
-
-@dataclass(frozen=True)
 class Bar:
     """One line of stacked bars."""
 
@@ -57,43 +43,16 @@ class Bar:
 
 @dataclass(frozen=True)
 class Picture:
-    """A map or a stack of bars; `told` is what somebody hears who does not see it."""
+    """A stack of bars; `told` is what somebody hears who does not see it."""
 
     title: str
     told: str
     height: float
-    tiles: list[Tile]
     bars: list[Bar]
     kinds: list[str]  # proposals that occur, for the legend
 
 
-def area_map(rows: list[Figure]) -> Picture:
-    """Shares, in them folders, in them proposals, each as large as its bytes."""
-    shares: dict[str, list[tuple[int, Figure]]] = {}
-    for number, row in enumerate(rows):
-        shares.setdefault(row["share"], []).append((number, row))
-    whole = Box(0, 0, WIDTH, HEIGHT)
-    tiles: list[Tile] = []
-    groups = sorted(shares.values(), key=lambda group: -sum(row["size_bytes"] for _, row in group))
-    for group, box in _divided(groups, _bytes_of_group, whole):
-        for (number, row), frame in _divided(group, lambda one: one[1]["size_bytes"], box):
-            tiles.append(_tile(number, row, frame))
-    largest = max(rows, key=lambda row: row["size_bytes"])
-    told = f"{count_text(len(rows), 'folder')}; the largest is {folder_name(largest)}"
-    return Picture("Where the bytes are, and what is proposed for them",
-                   f"{told}, with {size_text(largest['size_bytes'])}.", HEIGHT, tiles, [],
-                   _occurring(rows))  # fmt: skip
-
-
-def _bytes_of_group(group: list[tuple[int, Figure]]) -> int:
-    return sum(row["size_bytes"] for _, row in group)
-
-
-def folder_name(row: Figure) -> str:
-    return str(row["folder"] or f"{row['share']}: smaller folders")
-
-
-def _divided(things: list[Any], weight: Callable[[Any], float], box: Box) -> list[tuple[Any, Box]]:
+def divided(things: list[Any], weight: Callable[[Any], float], box: Box) -> list[tuple[Any, Box]]:
     """A box shared out by weight, largest first; what has no weight gets nothing."""
     ranked = sorted((thing for thing in things if weight(thing) > 0), key=lambda t: -weight(t))
     if not ranked or box.width <= 0 or box.height <= 0:
@@ -106,31 +65,17 @@ def _divided(things: list[Any], weight: Callable[[Any], float], box: Box) -> lis
     ]
 
 
-def _tile(number: int, row: Figure, frame: Box) -> Tile:
-    head = HEAD if frame.height > 2.5 * HEAD and frame.width > 5 * LETTER else 0.0
-    inner = Box(frame.x, frame.y + head, frame.width, frame.height - head)
-    kinds = [name for name in PROPOSALS if row[name]]
-    parts = [
-        Box(box.x, box.y, box.width, box.height, kind)
-        for kind, box in _divided(kinds, lambda kind: row[kind], inner)
-    ]
-    name = folder_name(row)
-    letters = int((frame.width - 8) / LETTER)
-    short = name if len(name) <= letters else name.rpartition("/")[2]
-    short = short if len(short) <= letters else short[: letters - 1] + "…"
-    shares = ", ".join(f"{KIND_WORDS[k]} {percent_text(row[k], row['size_bytes'])}" for k in kinds)
-    told = f"{name}: {size_text(row['size_bytes'])}; {shares}"
-    return Tile(frame, parts, short if head else "", told, f"area-row-{number}")
-
-
 KIND_WORDS = {
     "migrate": "move", "review": "a person decides", "dispose": "dispose", "hold": "on hold",
     "unreadable": "not readable", "not_a_file": "links",
+    **{name: f"{words} years" for name, words in AGES.items()}, "from_20": "20 years or more",
+    "no_age": "no date, or a later one",
+    **{name: f"{words} risk" for name, words in RISKS.items()}, "risk_unknown": "risk not known",
 }  # fmt: skip
 
 
-def _occurring(rows: list[Figure]) -> list[str]:
-    return [name for name in PROPOSALS if any(row[name] for row in rows)]
+def occurring(rows: list[Figure], kinds: Iterable[str] = PROPOSALS) -> list[str]:
+    return [name for name in kinds if any(row[name] for row in rows)]
 
 
 def stacked(title: str, rows: list[Figure], key: str) -> Picture:
@@ -147,4 +92,4 @@ def stacked(title: str, rows: list[Figure], key: str) -> Picture:
             x += width
         bars.append(Bar(str(row[key]), y, parts, size_text(row["size_bytes"])))
     told = "; ".join(f"{bar.label}: {bar.figure}" for bar in bars)
-    return Picture(title, f"{told}.", len(rows) * BAR_STEP, [], bars, _occurring(rows))
+    return Picture(title, f"{told}.", len(rows) * BAR_STEP, bars, occurring(rows))

@@ -12,7 +12,7 @@ from typing import Any
 
 import ibis
 
-from migrate.ages import BANDS, ODD, age_band
+from migrate.ages import BANDS, ODD, OLDEST, age_band
 from migrate.config import Config
 from migrate.engine.query import Query
 from migrate.expressions import folder_of
@@ -27,6 +27,16 @@ PROPOSALS = ["migrate", "review", "dispose", "hold", "unreadable", "not_a_file"]
 RULED = ["migrate", "review", "dispose"]  # what rules, and nothing stronger, decide
 SUMS = ["items", "files", "size_bytes"]
 DECIDED = ["to_move", "disposed", "left"]
+# Files by the years since their last change, and by how likely their format is to be lost.
+AGES = {
+    "under_3": "under 3", "from_3": "3 to 6", "from_7": "7 to 19", "from_20": "20 or more",
+    "no_age": "no date",
+}  # fmt: skip
+RISKS = {
+    "risk_high": "high", "risk_moderate": "moderate", "risk_low": "low", "risk_unknown": "unknown",
+}  # fmt: skip
+_ERAS = [("under_3", BANDS[:2]), ("from_3", BANDS[2:4]), ("from_7", BANDS[4:6]),
+         ("from_20", [OLDEST])]  # fmt: skip
 BARE_NUMBER = r"^([0-9]+|S-1-[0-9-]+)$"
 
 
@@ -38,7 +48,7 @@ class Ask:
     config: Config
     holds: list[Rule]
     words: dict[str, str]  # why each rule proposes what it does, if the rules are those that ran
-    as_of: date
+    about_formats: list[str]  # rules that look at formats, if the rules are those that ran
     items: Relation
 
     @property
@@ -50,20 +60,31 @@ class Ask:
 
 
 def asking(
-    query: Query, config: Config, holds: list[Rule], words: dict[str, str], as_of: date
-) -> Ask:
+    query: Query, config: Config, holds: list[Rule], told: tuple[dict[str, str], list[str]],
+    as_of: date,
+) -> Ask:  # fmt: skip
     """The items are worked out once and kept; every section only sums them."""
     fates = outcomes(query, config, holds, as_of)
     columns = [
         "entry_id", "share", "kind", "size_bytes", "mtime_ns", "owner", "mime", "encrypted",
         "full_path", "hold", "unit", "proposal", "outcome", "rule_id", "title", "category",
-        "confidence", "action", "authority",
+        "confidence", "action", "authority", "puid", "format_name",
     ]  # fmt: skip
     again = fates.decision.notnull() & (fates.outcome == "undecided")
     place = folder_of(fates.full_path).re_extract(r"^[^/]*(/[^/]*){0,2}", 0)
     band = age_band(fates.mtime_ns, as_of)
-    items = query.stored_in_slices(fates.select(*columns, again=again, place=place, band=band))
-    return Ask(query, config, holds, words, as_of, items)
+    risk = ibis.coalesce(fates.format_risk, RISKS["risk_unknown"])
+    items = fates.select(
+        *columns, again=again, place=place, band=band, era=_era(band), risk=risk,
+        looked_at=fates.identified.notnull() | fates.format_error.notnull(),
+    )  # fmt: skip
+    return Ask(query, config, holds, *told, query.stored_in_slices(items))
+
+
+def _era(band: Relation) -> Relation:
+    """Bands of age, several to each: a map has room for a few colours."""
+    return ibis.cases(*((band.isin(bands), AGES[name]) for name, bands in _ERAS),
+                      else_=AGES["no_age"])  # fmt: skip
 
 
 def total(column: Relation) -> Relation:
@@ -140,6 +161,14 @@ def ages(ask: Ask) -> list[Figure]:
     return _filled(rows, "band", BANDS, *PROPOSALS) + odd
 
 
+def risks(ask: Ask) -> list[Figure]:
+    """Files by how likely their format is to be lost, with the bytes of each proposal."""
+    files = ask.files
+    by = _bytes_by_proposal(files)
+    rows = ask.rows(files.group_by("risk").aggregate(**sums(files), **by))
+    return _filled(rows, "risk", list(RISKS.values()), *PROPOSALS)
+
+
 def mime_types(ask: Ask, most: int = 12) -> list[Figure]:
     """The commonest MIME types by files; the rest in one row with `mime` "others", what has none in
     one with `mime` null."""
@@ -161,6 +190,13 @@ def mime_types(ask: Ask, most: int = 12) -> list[Figure]:
     return ask.rows(shown.order_by("place").drop("place"))
 
 
+def puids(ask: Ask, most: int = 12) -> list[Figure]:
+    """The commonest formats by number of files, of what was looked at."""
+    files = ask.files.filter(ask.files.looked_at)
+    counted = files.group_by("puid", "format_name").aggregate(files=files.count())
+    return ask.rows(counted.order_by(ibis.desc("files"), "puid").limit(most))
+
+
 def folders(ask: Ask, depth: int, most: int = 20) -> list[Figure]:
     """The folders that hold most, at a depth below their share, with all that lies below them."""
     folder = folder_of(ask.files.full_path).re_extract("^[^/]*" + "/[^/]*" * depth, 0)
@@ -169,76 +205,24 @@ def folders(ask: Ask, depth: int, most: int = 20) -> list[Figure]:
     return ask.rows(summed.order_by(ibis.desc("size_bytes"), "folder").limit(most))
 
 
-def area(ask: Ask, most: int = 24) -> list[Figure]:
-    """The folders directly below a share that hold most, with the bytes of each proposal; what is
-    in none of them is in one row for each share, with `folder` null."""
-    files = ask.files
-    files = files.mutate(folder=folder_of(files.full_path).re_extract(r"^[^/]*/[^/]*", 0))
-    by = _bytes_by_proposal(files)
-    summed = files.group_by("share", "folder").aggregate(**sums(files), **by)
-    nth = ibis.row_number().over(order_by=[ibis.desc(summed.size_bytes), summed.folder])
-    named = (nth < most) & (summed.folder != "")
-    ranked = summed.mutate(folder=ibis.ifelse(named, summed.folder, ibis.null("string")))
-    shown = ranked.group_by("share", "folder").aggregate(
-        **{name: total(ranked[name]) for name in (*SUMS, *PROPOSALS)}
-    )
-    order = ["share", shown.folder.isnull(), ibis.desc("size_bytes"), "folder"]
-    return ask.rows(shown.filter(shown.size_bytes > 0).order_by(order))
-
-
-def attention(ask: Ask, rule_ids: list[str]) -> list[Figure]:
-    """By rule, of those that look at formats: what they noticed, whether they decided or not."""
+def noticed(ask: Ask) -> Relation:
+    """Findings of rules that look at formats, or for what is sensitive, deciding or not."""
     findings = ask.query.table("findings")
-    found = findings.filter(findings.rule_id.isin(rule_ids)).select("entry_id", "rule_id", "title")
-    table = found.rename(rule="rule_id", what="title").inner_join(ask.items, "entry_id")
+    about = findings.rule_id.isin(ask.about_formats) if ask.about_formats else ibis.literal(False)
+    found = findings.filter(about | (findings.category == "sensitive"))
+    return found.select("entry_id", "rule_id", "title", "category")
+
+
+def attention(ask: Ask) -> list[Figure]:
+    """By rule, of those that look at formats: what they noticed, whether they decided or not."""
+    found = noticed(ask).filter(ibis._.rule_id.isin([*ask.about_formats, ""]))
+    return ask.rows(_by_rule(ask, found))
+
+
+def _by_rule(ask: Ask, found: Relation) -> Relation:
+    table = found.select("entry_id", rule="rule_id", what="title").inner_join(ask.items, "entry_id")
     by_rule = table.group_by(rule_id=table.rule, title=table.what).aggregate(**sums(table))
-    return ask.rows(by_rule.order_by(ibis.desc("items"), "rule_id"))
-
-
-def opened(ask: Ask, most: int = 12) -> dict[str, Figure]:
-    """Figures opened: for each, the folders (three names deep) and the deciding rules that most of
-    its items are in. A file is never named."""
-    tagged = ibis.union(*_tagged(ask))
-    folders = tagged.group_by("key", "place").aggregate(**sums(tagged))
-    ruled = tagged.filter(tagged.rule_id.notnull())
-    rules = ruled.group_by("key", "rule_id", "title").aggregate(**sums(ruled))
-    found: dict[str, Figure] = {}
-    for name, table, last in (("folders", folders, "place"), ("rules", rules, "rule_id")):
-        order = [ibis.desc(table["items"]), table[last]]
-        nth = ibis.row_number().over(group_by="key", order_by=order)
-        ranked = table.mutate(nth=nth, of=table.count().over(group_by="key"))
-        for row in ask.rows(ranked.filter(ranked.nth < most).order_by("key", "nth")):
-            key, of = row.pop("key"), row.pop("of")
-            row.pop("nth")
-            both = found.setdefault(key, {"folders": [], "folders_of": 0, "rules": [],
-                                          "rules_of": 0})  # fmt: skip
-            both[name].append(row)
-            both[f"{name}_of"] = of
-    return found
-
-
-def _tagged(ask: Ask) -> list[Relation]:
-    """The items behind each figure that can be opened."""
-    items, query = ask.items, ask.query
-    ruled = items.filter(items.proposal.isin(RULED))
-    findings = query.table("findings")
-    marked = findings.filter(findings.category == "sensitive").select("entry_id")
-    groups = query.table("groups")
-    tags = [
-        (items, "proposal " + items.proposal),
-        (ruled, "category " + ibis.coalesce(ruled.category, "none")),
-        (ask.files, "age " + ask.files.band),
-        (items.filter(items.hold.notnull()), "held"),
-        (items.semi_join(marked, "entry_id"), "sensitive"),
-        (items.semi_join(errors(query), "entry_id"), "unreadable"),
-        (items.semi_join(groups.filter(groups.role == "copy"), "entry_id"), "copies"),
-        (ask.files, "owner " + owner_state(ask.files)),
-    ]
-    columns = ["place", "rule_id", "title", "kind", "size_bytes"]
-    return [
-        table.select(*columns, key=ibis.literal(key) if isinstance(key, str) else key)
-        for table, key in tags
-    ]
+    return by_rule.order_by(ibis.desc("items"), "rule_id")
 
 
 def owner_state(files: Relation) -> Relation:
@@ -295,14 +279,10 @@ def folder_copies(ask: Ask, most: int, flagged: bool) -> list[Figure]:
 def sensitive(ask: Ask) -> list[Figure]:
     """By rule for sensitive material, whether it decided or not; one item may be in several rows.
     The first row, with `rule_id` null, counts every item once."""
-    findings = ask.query.table("findings")
-    found = findings.filter(findings.category == "sensitive").select("entry_id", "rule_id", "title")
-    table = found.rename(rule="rule_id", what="title").inner_join(ask.items, "entry_id")
-    by_rule = table.group_by(rule_id=table.rule, title=table.what).aggregate(**sums(table))
+    found = noticed(ask).filter(ibis._.category == "sensitive")
     once = ask.items.semi_join(found, "entry_id")
     (every,) = ask.rows(once.aggregate(**sums(once)))
-    rows = ask.rows(by_rule.order_by(ibis.desc("items"), "rule_id"))
-    return [{"rule_id": None, "title": "", **every}, *rows]
+    return [{"rule_id": None, "title": "", **every}, *ask.rows(_by_rule(ask, found))]
 
 
 def held(ask: Ask) -> list[Figure]:

@@ -6,11 +6,12 @@ also while a crawl is running.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import shlex
+from dataclasses import dataclass, replace
 from typing import Any
 
 from migrate.config import Config
-from migrate.estate import Estate, Run
+from migrate.estate import Estate, Run, at_work
 from migrate.scans import is_disproved, rescans
 from migrate.wording import count_text, size_text
 
@@ -19,8 +20,9 @@ UNTRUE = "files read again to prove the scan before had changed unseen: migrate 
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage: its name, state (done | under way | out of date | not yet | not to be trusted) and
-    result in words."""
+    """One stage: its name, state (done | running | not ended | under way | out of date | not yet |
+    not to be trusted) and result in words. `not ended`: it was cut off, and goes on where it was;
+    `under way`: people are at it."""
 
     name: str
     state: str
@@ -33,6 +35,9 @@ class Stand:
     next: str
 
 
+RUNNING, NOT_ENDED = "running", "not ended"
+
+
 def stand(estate: Estate, config: Config) -> Stand:
     """The state of every stage, from the log alone."""
     crawls = [_crawl(estate, share.name) for share in config.shares]
@@ -40,7 +45,17 @@ def stand(estate: Estate, config: Config) -> Stand:
     stages = [
         _import(estate, stage) if stage.name == "review import" else stage for stage in stages
     ]
-    return Stand(stages, _next(estate, stages))
+    writer = at_work(estate)
+    if not writer:
+        return Stand(stages, _next(estate, stages))
+    stages = [replace(s, state=RUNNING) if s.state == NOT_ENDED else s for s in stages]
+    return Stand(stages, f"wait: {_command(estate)} is running ({writer})")
+
+
+def _command(estate: Estate) -> str:
+    """What was begun last, as it was typed."""
+    begun = [record for record in estate.log.records if record["kind"] == "command"]
+    return shlex.join(begun[-1]["command"])
 
 
 def _import(estate: Estate, stage: Stage) -> Stage:
@@ -80,7 +95,7 @@ def _crawl(estate: Estate, share: str) -> Stage:
         )
         told = ", ".join(f"{files:,} {what}" for what, files in found if files)
         words += f"; since {changed['before_at']}: {told or 'nothing changed'}"
-    return Stage(name, "done" if run.finished else "under way", f"{words}, begun {run.started_at}")
+    return Stage(name, "done" if run.finished else NOT_ENDED, f"{words}, begun {run.started_at}")
 
 
 def _identified(run: Run) -> str:
@@ -153,7 +168,7 @@ def _stage(estate: Estate, name: str, words: Any, needs: list[str]) -> Stage:
     run = estate.latest(name)
     if run is None:
         begun = any(True for _ in estate.runs(name))
-        return Stage(name, "under way" if begun else "not yet", "")
+        return Stage(name, NOT_ENDED if begun else "not yet", "")
     newer = [need for need in needs if (n := estate.latest(need)) and n.run_id > run.run_id]
     state = f"out of date: newer {newer[0]}" if newer else "done"
     return Stage(name, state, f"{words(run)}, {run.finished_at}")
@@ -168,5 +183,6 @@ def _next(estate: Estate, stages: list[Stage]) -> str:
         if stage.state == "not to be trusted":
             return "migrate crawl --reread"
         name = "crawl" if stage.name.startswith("crawl ") else stage.name
-        return _COMMANDS.get(name, f"migrate {name}")
+        goes_on = ", which goes on where it was stopped" if stage.state == NOT_ENDED else ""
+        return _COMMANDS.get(name, f"migrate {name}") + goes_on
     return "migrate verify, then migrate report"

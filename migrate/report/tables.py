@@ -15,6 +15,7 @@ from migrate.report.sections import Figure
 from migrate.wording import size_text
 
 if TYPE_CHECKING:
+    from migrate.report.maps import Map
     from migrate.report.pictures import Picture
 
 MONTHS = [
@@ -55,7 +56,6 @@ class Table:
     note: str = ""
     folded: bool = False
     total: bool = False  # the last row adds up the others
-    anchor: str = ""  # its rows can be linked to, as anchor-0, anchor-1 …
 
 
 @dataclass(frozen=True)
@@ -77,28 +77,28 @@ class Section:
     tables: list[Table] = field(default_factory=list)
     folds: list[Fold] = field(default_factory=list)
     pictures: list[Picture] = field(default_factory=list)
+    maps: list[Map] = field(default_factory=list)
     basis: str = ""
 
 
 def table(
     caption: str, columns: list[Column], rows: list[Figure], *,
     note: str = "", folded: bool = False, total: Figure | None = None, total_name: str = "All",
-    anchor: str = "",
 ) -> Table:  # fmt: skip
     """A line for each row, and one for the total of all."""
     lines = [[column.show(row, rows) for column in columns] for row in rows]
     if total is not None:
         lines.append([total_name, *(column.show(total, []) for column in columns[1:])])
-    return Table(caption, columns, lines, note, folded, total is not None, anchor)
+    return Table(caption, columns, lines, note, folded, total is not None)
 
 
 def fold(title: str, found: Figure | None) -> list[Fold]:
     """A figure opened down to folders and rules; nothing where there is nothing behind it."""
     if not found or not found["folders"]:
         return []
-    folders = [words("Folder", "place"), count_bar("Items", "items"), size()]
+    folders = [words("Folder", "place"), count("Items", "items"), size()]
     rules = [words("Rule that decides", lambda row: f"{row['title']} ({row['rule_id']})"),
-             count_bar("Items", "items"), size()]  # fmt: skip
+             count("Items", "items"), size()]  # fmt: skip
     tables = [table(_most("By folder", "folders", found), folders, found["folders"])]
     if found["rules"]:
         tables.append(table(_most("By rule", "rules", found), rules, found["rules"]))

@@ -19,7 +19,6 @@ from migrate.report.figures import Figures
 from migrate.report.page import built
 from migrate.report.tables import Cell, Section, Table, Value
 
-BAR_LETTERS = 24
 CONSOLE = {"proposals": 1, "rot": 1, "age": 1, "formats": 1}  # sections, and how many tables
 
 
@@ -106,14 +105,15 @@ def _plain(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]<>#|&~])", r"\\\1", printable(str(text)))
 
 
-def bars(figures: Figures, letter: str = "█") -> Iterator[tuple[str, list[str], list[list[str]]]]:
-    """A few tables for a terminal: title, columns, rows; figures with bars of letters."""
+def bars(figures: Figures, whole: str) -> Iterator[tuple[str, list[str], list[list[str]]]]:
+    """A few tables for a terminal: title, columns, rows; figures with bars, the longest of which
+    is `whole`."""
     for section in built(figures):
         for table in section.tables[: CONSOLE.get(section.anchor, 0)]:
-            yield _bars(section, table, letter)
+            yield _bars(section, table, whole)
 
 
-def _bars(section: Section, table: Table, letter: str) -> tuple[str, list[str], list[list[str]]]:
+def _bars(section: Section, table: Table, whole: str) -> tuple[str, list[str], list[list[str]]]:
     rows = table.rows[:-1] if table.total else table.rows
     place = (
         next((n for n, value in enumerate(rows[0]) if isinstance(value, Cell)), 1) if rows else 1
@@ -123,6 +123,6 @@ def _bars(section: Section, table: Table, letter: str) -> tuple[str, list[str], 
     for row in rows:
         value = row[place]
         part = value.percent if isinstance(value, Cell) else 0
-        length = max(round(part / 100 * BAR_LETTERS), 1) if part else 0
-        shown.append([_words(row[0]), _words(value), letter * length])
+        length = max(round(part / 100 * len(whole)), 1) if part else 0
+        shown.append([_words(row[0]), _words(value), whole[:length]])
     return f"{section.title}: {table.caption}", columns, shown

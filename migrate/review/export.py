@@ -57,6 +57,7 @@ def export(
     folder = writer.estate.out / "review"
     folder.mkdir(parents=True, exist_ok=True)
     with Query(writer.estate) as query:
+        query.doing("review export: laying out what is to be decided")
         desk = lay_out(query, proposals(query, config, holds, as_of))
         total = query.count(desk.items) + query.count(desk.info)
         kept = _set_aside(writer, folder)
@@ -67,6 +68,7 @@ def export(
                 links = Links(writer.estate, config)
                 books = _UnitBooks(folder, unit, config, written, progress)
                 books.write(query, desk, links, cover)
+        query.doing("review export: counting what was written")
         _refuse_lost_rows(query, desk, config, written)
     writer.finish(run, {"workbooks": [asdict(workbook) for workbook in written]})
     return written, kept

@@ -68,7 +68,9 @@ def import_workbooks(
     results: list[Imported] = []
     holding: list[Accepted] = []
     with Query(writer.estate) as query:
+        query.doing("review import: laying out what can be decided")
         desk = desk_of(query)
+        query.doing("review import: comparing what came back")
         for number, path in enumerate(paths):  # one at a time: the next may be long too
             book = read_workbook(path, number)
             result = Imported(book.name, _signed(book, reviewer), undecided_rows=book.undecided)
