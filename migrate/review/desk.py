@@ -164,6 +164,8 @@ def _lines(items: Relation) -> Relation:
         sure_high=items.confidence.max(),
         **{name: items[name].max() for name in TREE},
         differ=items.permissions_differ.sum().fill_null(0),
+        reason_low=items.reason.min(),
+        reason_high=items.reason.max(),
         owner_low=items.owner.min(),
         owner_high=items.owner.max(),
     )
