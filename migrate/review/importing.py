@@ -116,7 +116,7 @@ def _record(writer: Writer, recorder: Recorder, number: int, result: Imported) -
 def _refusal(row: Returned, reason: str) -> Refusal:
     """A row and what is wrong with it."""
     written = canonical(row.cells.get(DECISION))
-    return Refusal(row.sheet, row.number, row.place, written, reason)
+    return Refusal(row.tab, row.number, row.place, written, reason)
 
 
 def _look_at(query: Query, desk: Desk, book: Workbook, result: Imported) -> list[Accepted]:
@@ -157,7 +157,7 @@ def _without_contradictions(holding: list[Accepted], results: list[Imported]) ->
             other = next((row for word, row in said.items() if word != _meant(one.row)), None)
             if other:
                 where = "" if other.book == one.row.book else "another workbook, "
-                where += f"“{other.sheet}” row {other.number} says {other.decision}"
+                where += f"“{other.tab}” row {other.number} says {other.decision}"
                 yield one.row, f"decided more than once, and differently: {where}"
 
     left = _refuse(holding, contradicted(), results)

@@ -215,9 +215,14 @@ def file_row(record: Record) -> Row:
         DIGEST: _digest(record),
         KEY: file_key(record),
     }
-    mine = record["own_decision"] is not None and record["own_sheet"] != COPIES
+    mine = record["own_decision"] is not None and not _on_copies(record)
     said = _own(record, record["own_decision"] if mine else None)
     return {**said, **row, CHECK: check(row, _state(record))}
+
+
+def _on_copies(record: Record) -> bool:
+    """Whether a file's decision was taken among the copies."""
+    return str(record["own_sheet"]).startswith(COPIES)
 
 
 def _own(record: Record, decision: str | None) -> Row:
@@ -265,7 +270,7 @@ def copy_row(record: Record) -> Row:
         DIGEST: _digest(record),
         KEY: file_key(record),
     }
-    kept = record["own_decision"] is not None and record["own_sheet"] == COPIES
+    kept = record["own_decision"] is not None and _on_copies(record)
     return {**_own(record, KEEP if kept else None), **row, CHECK: check(row, _state(record))}
 
 
