@@ -51,6 +51,7 @@ from migrate.review.columns import (
     SHEETS,
     text,
 )
+from migrate.review.heights import lines_of
 from migrate.review.links import Links, base_url
 from migrate.review.workbook import ReviewWorkbook
 
@@ -245,6 +246,66 @@ def test_cover_explains_itself(made: Made) -> None:
     alternatives = re.findall(r'descr="(Bar chart[^"]*)"', drawing)
     assert len(alternatives) == drawing.count("<c:chart ") == 4
     assert "Dispose: 2; Please decide: 3; Migrate: 5" in alternatives[0]
+
+
+def test_the_cover_has_a_legend_and_words_people_use(made: Made) -> None:
+    """Colours are explained; kinds of rules and sureness are no raw words; every table has something
+    to say of each line; of one workbook no part is named."""
+    page = openpyxl.load_workbook(made.workbook("Finance.xlsx"))[COVER]
+    rows = [[cell.value for cell in row[:4]] for row in page.iter_rows()]
+    fills = {row[0].value: row[0].fill.fgColor.rgb for row in page.iter_rows()}
+    shown = {cell.fill.fgColor.rgb for cell in openpyxl.load_workbook(
+        made.workbook("Finance.xlsx"))[FOLDERS]["D"]}  # fmt: skip
+    legend = {
+        fills[name] for name in ("Yellow", "Grey-blue", "Dispose", "Please decide", "Migrate")
+    }
+    assert len(legend) == 5
+    assert shown & legend
+    words = {row[0] for row in rows}
+    assert {"Record", "Sensitive", "Trivial", "High", "Medium"} <= words
+    assert not {"record", "none", "high", "This workbook"} & words
+    assert all(row[1] for row in rows if isinstance(row[2], int))
+    ages = next(row for row in rows if row[0] == "Less than 1")
+    assert ages[1] == "2 items proposed for disposal, 3 to look at"
+
+
+def test_pages_are_printed_with_title_and_number(made: Made) -> None:
+    """Also where the title has an ampersand, which begins a command in a header."""
+    book = openpyxl.load_workbook(made.workbook("People & Co.xlsx"))
+    for page in book:
+        assert page.oddHeader.left.text == "Test shares: People && Co"
+        assert (page.oddFooter.right.text, page.page_setup.fitToHeight) == ("Page &P of &N", 0)
+    assert book[FOLDERS].oddHeader.right.text == FOLDERS
+
+
+@pytest.mark.parametrize(
+    ("words", "width", "lines"),
+    [
+        ("", 10, 1), ("just fits!", 10, 1), ("one more word", 10, 2), ("a" * 25, 10, 3),
+        ("aaa bbbbbbbb ccc", 10, 3), ("a " + "b" * 25, 10, 4), ("a\nb", 10, 1),
+    ],
+)  # fmt: skip
+def test_lines_that_a_text_takes(words: str, width: int, lines: int) -> None:
+    """Broken at spaces; words longer than a line within."""
+    assert lines_of(words, width) == lines
+
+
+def test_a_line_of_one_reason_gives_it(made: Made) -> None:
+    """The line of a folder says why with the value that triggered it where all have that reason,
+    else when its items were last changed; what it is a copy of stands there too."""
+    found = {(row["Path"], row["Proposal"]): row for row in lines(made.workbook("Finance.xlsx"))}
+    line = found["dept/Finance", "Dispose"]
+    assert line["Why"].endswith("Thumbnail cache (T-THUMBS). Thumbs.db is made again")
+    assert "run.bat" not in found["dept/Finance", "Please decide"]["Why"]  # not the reason of all
+
+
+def test_folded_lines_show_that_they_can_be_unfolded(made: Made) -> None:
+    """A line with files folded away beneath it has the mark that unfolds them."""
+    page = openpyxl.load_workbook(made.workbook("Finance.xlsx"))[FOLDERS]
+    rows = sheet(made.workbook("Finance.xlsx"), FOLDERS)
+    for number, (row, after) in enumerate(zip(rows, [*rows[1:], None], strict=True), 2):
+        has_files = row["Line"] == "Folder" and after is not None and after["Line"] == "File"
+        assert page.row_dimensions[number].collapsed == has_files
 
 
 def test_the_day_to_return_by_is_on_the_cover(estate: Made) -> None:

@@ -189,14 +189,14 @@ class _UnitBooks:
         first = next(beneath, None)
         if first and self._room(FOLDERS) <= min(line["files"], self.limit - 1):
             self._close()
-        self._add(FOLDERS, row, "lines", link)
+        self._add(FOLDERS, row, "lines", link, folds=first is not None)
         self._note(line["line_folder"])
         self.counts["items"] += line["files"]
         self.progress.advance(line["files"], now_at=line["line_folder"])
         for record in chain([first] if first else [], beneath):
             if self._room(FOLDERS) < 1:
                 self._close()
-                self._add(FOLDERS, row, "lines", link)
+                self._add(FOLDERS, row, "lines", link, folds=True)
                 self._note(line["line_folder"])
             self._add(FOLDERS, file_row(record), "files", links.to(record["folder"]), beneath=True)
 
@@ -209,12 +209,16 @@ class _UnitBooks:
             self._close()
         for record in members:
             beneath = record["role"] != "keeper"
-            self._add(COPIES, copy_row(record), "copies", links.to(record["folder"]), beneath)
+            self._add(
+                COPIES, copy_row(record), "copies", links.to(record["folder"]), beneath=beneath
+            )
 
     def _room(self, sheet: str) -> int:
         return self.limit - (self.book.sheets[sheet].rows if self.book else 0)
 
-    def _add(self, sheet: str, row: Row, kind: str, link: str = "", beneath: bool = False) -> None:
+    def _add(self, sheet: str, row: Row, kind: str, link: str = "", **placed: bool) -> None:
+        """A row, in the next workbook if this one is full; `placed` as `ReviewWorkbook.add` has
+        it."""
         if self._room(sheet) < 1:
             self._close()
         if self.book is None:
@@ -222,7 +226,7 @@ class _UnitBooks:
             name = file_name(self.unit, self.part, [book.file for book in self.written])
             self.book = ReviewWorkbook(self.folder / name, self.title)
         self.counts[kind] += 1
-        self.book.add(sheet, row, link=link, beneath=beneath)
+        self.book.add(sheet, row, link=link, **placed)
 
     def _close(self, last: bool = False) -> None:
         """Write the workbook under way; `last` of its unit."""

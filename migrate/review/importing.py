@@ -7,6 +7,7 @@ else than the estate does, or against a hold; one of two decisions that contradi
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -43,6 +44,7 @@ class Imported:
     workbook: str
     reviewer: str
     decided_rows: int = 0
+    decided_on: dict[str, int] = field(default_factory=dict)  # rows by what they decide on
     decided_files: int = 0
     unchanged_files: int = 0
     undecided_rows: int = 0
@@ -79,7 +81,9 @@ def import_workbooks(
         holding = _refuse(holding, recorder.conflicts(holding), results)
         recorder.decide(holding)
         for number, result in enumerate(results):
-            result.decided_rows = sum(one.row.book == number for one in holding)
+            mine = [one for one in holding if one.row.book == number]
+            result.decided_rows = len(mine)
+            result.decided_on = dict(Counter(_kind(one) for one in mine))
             result.decided_files, result.unchanged_files = recorder.counts(number)
             result.covered = recorder.effects(number)
             result.refused.sort(key=lambda one: (one.sheet, one.row))
@@ -176,6 +180,13 @@ def _refuse(
         gone.add(id(row))
         results[row.book].refused.append(_refusal(row, reason))
     return [one for one in holding if id(one.row) not in gone]
+
+
+def _kind(one: Accepted) -> str:
+    """What a row decides on, in words that take an s."""
+    if one.scope == "file":
+        return "copy" if one.row.sheet == COPIES else "file"
+    return f"{one.scope} line"
 
 
 def _meant(row: Returned) -> str:

@@ -122,9 +122,11 @@ class ReviewWorkbook:
         banded = tuple(titles) if name in BANDED else INPUT_TITLES
         return Sheet(page, columns, path, wrapped, banded)
 
-    def add(self, name: str, row: Row, *, link: str = "", beneath: bool = False) -> None:
-        """Append a row. `link` opens its folder; `beneath`: it belongs to the line above, and can
-        be folded away. Texts are as `columns.text` makes them."""
+    def add(
+        self, name: str, row: Row, *, link: str = "", beneath: bool = False, folds: bool = False
+    ) -> None:
+        """Append a row. `link` opens its folder; `beneath`: it belongs to the line above, and is
+        folded away; `folds`: such rows follow. Texts are as `columns.text` makes them."""
         sheet = self.sheets[name]
         sheet.rows += 1
         sheet.files += beneath
@@ -137,7 +139,7 @@ class ReviewWorkbook:
             if (value := row.get(column.title)) is not None or column.title in always
         ]
         folded = beneath and name == FOLDERS
-        sheet.page.row(number, cells, _height(sheet, row), int(beneath), folded)
+        sheet.page.row(number, cells, _height(sheet, row), int(beneath), folded, folds)
         if link and sheet.links < MOST_LINKS:
             sheet.links += 1
             sheet.page.link(number, sheet.path, self._url(link))
