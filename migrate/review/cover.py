@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 Sum = tuple[str, int, int, str]  # what, items, bytes, what there is to say of it
 WIDTHS = (30, 64, 10, 11)
 CHARTS_BESIDE = 2  # the column that charts begin at, beside the words
-TITLE_PIXELS, BAR_PIXELS, BETWEEN_PIXELS = 48, 22, 10
+TITLE_PIXELS, BAR_PIXELS, BETWEEN_PIXELS = 56, 24, 10
 TOP_PIXELS, PIXELS_PER_POINT = 40, 4 / 3
 
 

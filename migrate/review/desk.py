@@ -72,7 +72,7 @@ def lay_out(query: Query, proposals: Relation) -> Desk:
         items = items.drop(*(column for column in items.columns if column.endswith("_right")))
     items = query.stored_in_slices(items)  # asked again and again
     info = everything.filter(~everything.proposal.isin(DECIDABLE))
-    copies = query.stored(_copies(everything, items))
+    copies = query.stored_in_slices(_copies(everything, items), by="group_id")
     return Desk(items, lines, rules, copies, info, standing)
 
 

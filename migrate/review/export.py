@@ -245,7 +245,7 @@ class _UnitBooks:
 
 def _part_words(part: int, folders: list[str], last: bool) -> str:
     """Which of a unit's workbooks this is."""
-    what = "no folders"
+    what = "only duplicates, and what is for information"
     if folders:
         ends = f"folders from {folders[0]} to {folders[-1]}"
         what = ends if folders[0] != folders[-1] else f"folder {folders[0]}"
