@@ -6,6 +6,8 @@ import hashlib
 import os
 import re
 import shutil
+import subprocess
+import sys
 import time
 import zipfile
 from collections import Counter
@@ -526,3 +528,11 @@ def test_two_exports_say_the_same(estate: Made, made: Made) -> None:
             assert one.namelist() == two.namelist()
             for member in set(one.namelist()) - {"docProps/core.xml"}:
                 assert one.read(member) == two.read(member)
+
+
+def test_the_benchmark_writes_what_is_read_back(tmp_path: Path) -> None:
+    """What `make bench` times are rows as the export makes them, in a workbook that is read."""
+    script = Path(__file__).parent / "bench" / "workbooks.py"
+    for what in ("ours", "openpyxl", "read-ours", "read-openpyxl"):
+        subprocess.run([sys.executable, script, what, "100", tmp_path], check=True)
+    assert len(sheet(tmp_path / "ours 0.xlsx", FOLDERS)) == 100
