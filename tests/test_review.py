@@ -6,6 +6,8 @@ import hashlib
 import os
 import re
 import shutil
+import subprocess
+import sys
 import time
 import zipfile
 from collections import Counter
@@ -51,6 +53,7 @@ from migrate.review.columns import (
     SHEETS,
     text,
 )
+from migrate.review.heights import lines_of
 from migrate.review.links import Links, base_url
 from migrate.review.workbook import ReviewWorkbook
 
@@ -239,7 +242,7 @@ def test_cover_explains_itself(made: Made) -> None:
     assert "no date is set" in words
     cells = {row[0].value: row[2].value for row in page.iter_rows() if row[2].value is not None}
     assert (cells["Dispose"], cells["Please decide"], cells["Migrate"]) == (2, 3, 5)
-    assert (cells["dept/Finance"], cells["high"], cells["Less than 1"]) == (11, 2, 10)
+    assert (cells["dept/Finance"], cells["High"], cells["Less than 1"]) == (11, 2, 10)
     with zipfile.ZipFile(path) as archive:
         drawing = archive.read("xl/drawings/drawing1.xml").decode()
     alternatives = re.findall(r'descr="(Bar chart[^"]*)"', drawing)
@@ -247,12 +250,72 @@ def test_cover_explains_itself(made: Made) -> None:
     assert "Dispose: 2; Please decide: 3; Migrate: 5" in alternatives[0]
 
 
+def test_the_cover_has_a_legend_and_words_people_use(made: Made) -> None:
+    """Colours are explained; kinds of rules and sureness are no raw words; every table has something
+    to say of each line; of one workbook no part is named."""
+    page = openpyxl.load_workbook(made.workbook("Finance.xlsx"))[COVER]
+    rows = [[cell.value for cell in row[:4]] for row in page.iter_rows()]
+    fills = {row[0].value: row[0].fill.fgColor.rgb for row in page.iter_rows()}
+    shown = {cell.fill.fgColor.rgb for cell in openpyxl.load_workbook(
+        made.workbook("Finance.xlsx"))[FOLDERS]["D"]}  # fmt: skip
+    legend = {
+        fills[name] for name in ("Yellow", "Grey-blue", "Dispose", "Please decide", "Migrate")
+    }
+    assert len(legend) == 5
+    assert shown & legend
+    words = {row[0] for row in rows}
+    assert {"Record", "Sensitive", "Trivial", "High", "Medium"} <= words
+    assert not {"record", "none", "high", "This workbook"} & words
+    assert all(row[1] for row in rows if isinstance(row[2], int))
+    ages = next(row for row in rows if row[0] == "Less than 1")
+    assert ages[1] == "2 items proposed for disposal, 3 to look at"
+
+
+def test_pages_are_printed_with_title_and_number(made: Made) -> None:
+    """Also where the title has an ampersand, which begins a command in a header."""
+    book = openpyxl.load_workbook(made.workbook("People & Co.xlsx"))
+    for page in book:
+        assert page.oddHeader.left.text == "Test shares: People && Co"
+        assert (page.oddFooter.right.text, page.page_setup.fitToHeight) == ("Page &P of &N", 0)
+    assert book[FOLDERS].oddHeader.right.text == FOLDERS
+
+
+@pytest.mark.parametrize(
+    ("words", "width", "lines"),
+    [
+        ("", 10, 1), ("just fits!", 10, 1), ("one more word", 10, 2), ("a" * 25, 10, 3),
+        ("aaa bbbbbbbb ccc", 10, 3), ("a " + "b" * 25, 10, 4), ("a\nb", 10, 1),
+    ],
+)  # fmt: skip
+def test_lines_that_a_text_takes(words: str, width: int, lines: int) -> None:
+    """Broken at spaces; words longer than a line within."""
+    assert lines_of(words, width) == lines
+
+
+def test_a_line_of_one_reason_gives_it(made: Made) -> None:
+    """The line of a folder says why with the value that triggered it where all have that reason,
+    else when its items were last changed; what it is a copy of stands there too."""
+    found = {(row["Path"], row["Proposal"]): row for row in lines(made.workbook("Finance.xlsx"))}
+    line = found["dept/Finance", "Dispose"]
+    assert line["Why"].endswith("Thumbnail cache (T-THUMBS). Thumbs.db is made again")
+    assert "run.bat" not in found["dept/Finance", "Please decide"]["Why"]  # not the reason of all
+
+
+def test_folded_lines_show_that_they_can_be_unfolded(made: Made) -> None:
+    """A line with files folded away beneath it has the mark that unfolds them."""
+    page = openpyxl.load_workbook(made.workbook("Finance.xlsx"))[FOLDERS]
+    rows = sheet(made.workbook("Finance.xlsx"), FOLDERS)
+    for number, (row, after) in enumerate(zip(rows, [*rows[1:], None], strict=True), 2):
+        has_files = row["Line"] == "Folder" and after is not None and after["Line"] == "File"
+        assert page.row_dimensions[number].collapsed == has_files
+
+
 def test_the_day_to_return_by_is_on_the_cover(estate: Made) -> None:
     """`review: due` is shown."""
     estate.configure(lambda text: text + "review: {due: 2026-12-24}\n")
     stages(estate, "review export")
     page = openpyxl.load_workbook(estate.workbook("Finance.xlsx"))[COVER]
-    assert "2026-12-24" in [row[1].value for row in page.iter_rows()]
+    assert "24 December 2026" in [row[1].value for row in page.iter_rows()]
 
 
 def test_a_path_opens_its_folder(made: Made) -> None:
@@ -398,8 +461,9 @@ def test_splits_when_too_long(estate: Made, made: Made, tmp_path: Path) -> None:
     found = [row for path in parts for row in listed(path)]
     assert sorted(row[KEY] for row in found) == sorted(row[KEY] for row in whole)
     assert all(sheet(path, FOLDERS)[0]["Line"] == "Folder" for path in parts[:-1] if listed(path))
-    assert "Part 2: folders from dept/Odd to dept/Odd." in [
-        row[0].value
+    words = "Part 2: folder dept/Odd; more parts follow. The figures below are of all parts."
+    assert words in [
+        row[1].value
         for row in openpyxl.load_workbook(estate.workbook("Unassigned-2.xlsx"))[COVER].iter_rows()
     ]
     second = fill(estate.workbook("Unassigned-2.xlsx"), tmp_path / "2.xlsx", all_listed("leave"))
@@ -464,3 +528,11 @@ def test_two_exports_say_the_same(estate: Made, made: Made) -> None:
             assert one.namelist() == two.namelist()
             for member in set(one.namelist()) - {"docProps/core.xml"}:
                 assert one.read(member) == two.read(member)
+
+
+def test_the_benchmark_writes_what_is_read_back(tmp_path: Path) -> None:
+    """What `make bench` times are rows as the export makes them, in a workbook that is read."""
+    script = Path(__file__).parent / "bench" / "workbooks.py"
+    for what in ("ours", "openpyxl", "read-ours", "read-openpyxl"):
+        subprocess.run([sys.executable, script, what, "100", tmp_path], check=True)
+    assert len(sheet(tmp_path / "ours 0.xlsx", FOLDERS)) == 100

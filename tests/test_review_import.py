@@ -826,6 +826,190 @@ def test_no_workbook_of_ours(
     assert table(estate, "decisions") == []
 
 
+def every_row(page: str, row: dict[str, Any]) -> dict[str, Any] | None:
+    """A decision on every row of every sheet."""
+    if row.get("Not decided here because"):
+        return None
+    return {DECISION: "keep" if page == COPIES else "migrate"}
+
+
+def copied(book: Any) -> None:
+    """A sheet copied beside the first, as people do before they try something."""
+    book.copy_worksheet(book[FOLDERS]).title = f"{FOLDERS} (2)"
+    for row in book[FOLDERS].iter_rows(min_row=2):
+        row[0].value = None
+
+
+def test_decisions_on_a_copied_sheet_count(estate: Made, tmp_path: Path) -> None:
+    """A copy of a sheet is known by its columns: what is decided there is taken, with the copy's
+    name in the record and in what is refused; two sheets that differ contradict each other."""
+    source, path = estate.workbook("Finance.xlsx"), "dept/Finance/run.bat"
+    book = fill(source, tmp_path / "f.xlsx", only(path, decision="leave"), copied)
+    assert estate.imports(book, options=["--dry-run"])["decided_rows"] == 1
+    assert estate.imports(book)["decided_on"] == {"file": 1}
+    assert {row["sheet"] for row in table(estate, "decisions")} == {
+        "Folders and files, as “Folders and files (2)”"
+    }
+    stages(estate, "review export")
+    shown = {row["Path"]: row for row in listed(estate.workbook("Finance.xlsx"))}
+    assert shown[path][DECISION] == "leave"
+
+    def differ(book: Any) -> None:
+        other = book.copy_worksheet(book[FOLDERS])
+        other.title = "Sheet1"
+        for row in other.iter_rows(min_row=2):
+            row[0].value = "shred" if row[0].value else None
+
+    book = fill(estate.workbook("Finance.xlsx"), tmp_path / "g.xlsx", change=differ)
+    (refused,) = estate.imports(book)["refused"]
+    assert (refused["sheet"], refused["decision"]) == ("Sheet1", "shred")
+
+
+def test_renamed_sheets_are_known(estate: Made, tmp_path: Path) -> None:
+    """Whatever the sheets are called, each is read as what it is."""
+
+    def renamed(book: Any) -> None:
+        for number, name in enumerate((COVER, FOLDERS, COPIES, RULES)):
+            book[name].title = f"S{number}"
+
+    source = estate.workbook("Finance.xlsx")
+    book = fill(source, tmp_path / "f.xlsx", every_row, renamed)
+    plain = fill(source, tmp_path / "g.xlsx", every_row)
+    found, expected = (estate.imports(one, options=["--dry-run"]) for one in (book, plain))
+    assert found["decided_on"] == expected["decided_on"]
+    assert (found["refused"], found["reviewer"]) == ([], "Finance manager")
+
+
+def test_two_first_sheets_leave_open_who_decided(estate: Made, tmp_path: Path) -> None:
+    """A workbook merged from two people's is refused, unless both first sheets say the same."""
+
+    def merged(name: str) -> Callable[[Any], None]:
+        def change(book: Any) -> None:
+            other = book.copy_worksheet(book[COVER])
+            for row in other.iter_rows():
+                if row[0].value == REVIEWER_LABEL:
+                    row[1].value = name or row[1].value
+
+        return change
+
+    source = estate.workbook("Finance.xlsx")
+    estate.imports(fill(source, tmp_path / "f.xlsx", change=merged("")))
+    with pytest.raises(UsageError, match=r"g\.xlsx: it has 2 first sheets"):
+        estate.imports(fill(source, tmp_path / "g.xlsx", change=merged("Somebody else")))
+
+
+def test_a_label_that_was_moved_is_found(estate: Made, tmp_path: Path) -> None:
+    """A column or a row put before the first sheet's words changes nothing."""
+
+    def moved(book: Any) -> None:
+        book[COVER].insert_cols(1)
+        book[COVER].insert_rows(1, 3)
+
+    book = fill(estate.workbook("Finance.xlsx"), tmp_path / "f.xlsx", change=moved)
+    assert estate.imports(book)["reviewer"] == "Finance manager"
+
+
+def as_google_sheets(source: Path, to: Path) -> Path:
+    """What is left of a workbook that Google Sheets opened and downloaded as .xlsx: values in
+    shared strings, every number a float, a thousand rows at least; no protection, outline, links,
+    filter, defined names or styles but for dates."""
+    old, new = openpyxl.load_workbook(source), openpyxl.Workbook()
+    new.remove(new.active)
+    for page in old:
+        made = new.create_sheet(page.title)
+        for row in page.iter_rows():
+            for cell in row:
+                value = float(cell.value) if isinstance(cell.value, int) else cell.value
+                target = made.cell(cell.row, cell.column, value)
+                if isinstance(value, str):
+                    target.data_type = "s"
+                if cell.is_date:
+                    target.number_format = "yyyy\\-mm\\-dd"
+        made.cell(max(1000, page.max_row), 1).number_format = "General"
+    new.save(to)
+    return to
+
+
+def test_through_google_sheets_and_back(estate: Made, tmp_path: Path) -> None:
+    """Nothing that Google Sheets leaves out is needed."""
+    for path in books(estate).values():
+        filled = fill(path, tmp_path / path.name, every_row)
+        back = as_google_sheets(filled, tmp_path / f"google {path.name}")
+        options = ["--reviewer", "me", "--dry-run"]
+        found, expected = (estate.imports(one, options=options) for one in (back, filled))
+        assert found["refused"] == []
+        assert found["decided_on"] == expected["decided_on"] != {}
+        assert found["undecided_rows"] == expected["undecided_rows"]
+
+
+OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 2000
+
+
+def with_member(name: str, content: bytes) -> Callable[[Path, Path], Path]:
+    def write(source: Path, to: Path) -> Path:
+        shutil.copy(source, to)
+        with zipfile.ZipFile(to, "a") as archive:
+            archive.writestr(name, content)
+        return to
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (with_bytes(lambda data: OLE2), "Excel 97 to 2003 "),
+        (with_bytes(lambda data: OLE2 + "EncryptedPackage".encode("utf-16-le")), "with a password"),
+        (with_bytes(lambda data: b"Decision,Comment\nleave,\n"), "perhaps a .csv"),
+        (with_member("mimetype", b"application/vnd.oasis.opendocument.spreadsheet"), r"\.ods"),
+        (with_member("xl/workbook.bin", b""), r"\.xlsb"),
+    ],
+)
+def test_other_files_are_called_what_they_are(
+    spoil: Callable[[Path, Path], Path], words: str, estate: Made, tmp_path: Path
+) -> None:
+    """Who saved it in another form is told which, and what to do."""
+    with pytest.raises(UsageError, match=words) as caught:
+        estate.imports(spoil(estate.workbook("Finance.xlsx"), tmp_path / "f.xlsx"))
+    assert "save it as an Excel workbook (.xlsx)" in caught.value.todo
+
+
+def test_the_list_of_refused_rows_is_no_workbook(estate: Made, tmp_path: Path) -> None:
+    """Who corrects the list of refused rows and sends that is told where to correct them; so is
+    who only reads the list."""
+    book = fill(estate.workbook("Unassigned.xlsx"), tmp_path / "f.xlsx", all_listed("shred"))
+    refused = Path(estate.imports(book, options=["--reviewer", "me"])["refused_in"])
+    with pytest.raises(UsageError) as caught:
+        estate.imports(refused)
+    assert "correct the rows in the workbook that was sent" in caught.value.todo
+    words = [row[0].value for row in openpyxl.load_workbook(refused)["What to do"].iter_rows()]
+    assert any("correct it in the workbook you sent" in line for line in words)
+
+
+def test_every_refusal_of_a_workbook_names_it(estate: Made, tmp_path: Path) -> None:
+    """Of several workbooks, the one that cannot be read is named."""
+
+    def lost(book: Any) -> None:
+        book[RULES].delete_cols(1)
+
+    good = estate.workbook("Unassigned.xlsx")
+    book = fill(estate.workbook("Finance.xlsx"), tmp_path / "bad.xlsx", change=lost)
+    with pytest.raises(UsageError, match=r"bad\.xlsx: the sheet “Rules” has lost"):
+        estate.imports(good, book, options=["--reviewer", "me"])
+
+
+def test_the_old_value_is_recorded(estate: Made, tmp_path: Path) -> None:
+    """A decision says what stood before it, in the same scope."""
+    for word in ("leave", "migrate", "withdraw"):
+        source, path = estate.workbook("Finance.xlsx"), "dept/Finance/run.bat"
+        book = fill(source, tmp_path / f"{word}.xlsx", only(path, decision=word))
+        estate.imports(book)
+    rows = sorted(table(estate, "decisions"), key=lambda row: row["decision_seq"])
+    assert [(row["was"], row["decision"]) for row in rows] == [
+        (None, "leave"), ("leave", "migrate"), ("migrate", "withdraw"),
+    ]  # fmt: skip
+
+
 def test_xml_entities_are_refused(estate: Made, tmp_path: Path) -> None:
     """A workbook that declares entities of its own is no spreadsheet program's."""
 

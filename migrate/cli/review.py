@@ -116,6 +116,13 @@ def _render_imported(results: list[Imported], dry_run: bool) -> None:
         "workbook", "reviewer", "rows decided", "new for files", "rows left open", "rows refused",
     ]  # fmt: skip
     table("Would be imported (dry run)" if dry_run else "Decisions imported", columns, rows)
+    for r in results:
+        if r.decided_on:
+            kinds = [
+                count_text(number, kind, "copies" if kind == "copy" else "")
+                for kind, number in sorted(r.decided_on.items())
+            ]
+            say(f"Decided in {r.workbook}: {', '.join(kinds)}")
     covered = [
         [e.decision, e.what, f"{e.files:,}", f"{e.overruled:,}"]
         for result in results for e in result.covered

@@ -195,12 +195,13 @@ class Query:
             return f"FROM {path.stem}"
         return self.parquet([path], path.stem)
 
-    def stored_in_slices(self, expression: Any) -> Any:
-        """As `stored`, for what joins many wide tables by entry_id: a range of entries at a time,
-        so that what has to be in memory at once does not grow with the estate."""
+    def stored_in_slices(self, expression: Any, by: str = "entry_id") -> Any:
+        """As `stored`, for what joins many wide tables by entry_id (or another number that says
+        nothing): a range of entries at a time, so that what has to be in memory at once does not
+        grow with the estate."""
         name = self._new_name("stored")
         files: list[Path] = []
-        for sql in self._slices_of(expression):
+        for sql in self._slices_of(expression, by):
             files.append(self.scratch(f"{name}-{len(files)}.parquet"))
             self._copy(sql, files[-1], more_mb=WIDE_MB)
         return self.parquet(files, name)

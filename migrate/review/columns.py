@@ -39,6 +39,13 @@ PROPOSALS = {
 }  # fmt: skip
 CONTESTED = "Migrate?"  # a stronger rule would move it, a weaker one dispose of it
 
+CATEGORIES = {
+    "hold": "Hold that has ended", "record": "Record", "sensitive": "Sensitive",
+    "redundant": "Redundant", "obsolete": "Obsolete", "trivial": "Trivial",
+}  # fmt: skip
+NO_RULE = "No rule matched"
+SURENESS = {"high": "High", "medium": "Medium", "low": "Low"}
+
 BLUE, PALE, INPUT = "#1D4F7C", "#E8EEF4", "#FFF4CC"
 FILLS = {
     PROPOSALS["dispose"]: "#F9D9D3", PROPOSALS["review"]: "#FCE8B8",
@@ -63,18 +70,18 @@ def _text(title: str, width: int, hidden: bool = False) -> Column:
     return Column(title, width, wrap=True, hidden=hidden, words=True)
 
 
-_DECIDE = [Column(DECISION, 11), Column(COMMENT, 24, wrap=True)]
+_DECIDE = [Column(DECISION, 11), Column(COMMENT, 18, wrap=True)]
 _KEYS = [Column(KEY, 24, hidden=True), Column(CHECK, 20, hidden=True)]
 
 FOLDER_COLUMNS = [
     *_DECIDE,
     Column("Line", 8, words=True),
     Column("Proposal", 14, words=True),
-    _text("Path", 46),
-    _text("Why", 56),
+    _text("Path", 40),
+    _text("Why", 52),
     Column("Files", 8),
-    Column(SIZE, 12),
-    Column(MODIFIED, 12),
+    Column(SIZE, 10),
+    Column(MODIFIED, 11),
     Column(STANDS, 26, wrap=True),
     Column("How sure", 10, words=True),
     _text("Authority", 32),
@@ -88,15 +95,15 @@ FOLDER_COLUMNS = [
 ]
 COPY_COLUMNS = [
     *_DECIDE,
-    _text("Group", 30),
-    Column("Line", 9, words=True),
-    _text("Path", 56),
+    _text("Group", 26),
+    Column("Line", 8, words=True),
+    _text("Path", 50),
     Column("Proposal", 14, words=True),
+    Column(SIZE, 10),
+    Column(MODIFIED, 11),
+    Column("Owner", 14, wrap=True),
     _text("Not decided here because", 30),
     _text("Permissions", 16),
-    Column(SIZE, 12),
-    Column(MODIFIED, 12),
-    Column("Owner", 16, wrap=True),
     Column(STANDS, 26, wrap=True),
     Column("Group key", 24, hidden=True, words=True),
     Column(DIGEST, 36, hidden=True),
@@ -105,25 +112,25 @@ COPY_COLUMNS = [
 RULE_COLUMNS = [
     *_DECIDE,
     Column("Proposal", 14, words=True),
-    _text("Rule", 34),
+    _text("Rule", 30),
     Column("Category", 12, words=True),
-    Column("How sure", 10, words=True),
-    _text("Why, for example", 60),
-    _text("Authority", 36),
-    Column("Files", 9),
-    Column(SIZE, 13),
-    Column("Oldest", 12),
-    Column("Newest", 12),
+    Column("How sure", 9, words=True),
+    _text("Why, for example", 52),
+    _text("Authority", 30),
+    Column("Files", 8),
+    Column(SIZE, 10),
+    Column("Oldest", 11),
+    Column("Newest", 11),
     Column(STANDS, 26, wrap=True),
     *_KEYS,
 ]
 INFO_COLUMNS = [
-    Column("State", 16),
-    Column("Why", 60, wrap=True),
-    Column("Path", 60, wrap=True),
-    Column(SIZE, 12),
-    Column(MODIFIED, 12),
-    Column("Owner", 16),
+    Column("State", 15),
+    Column("Why", 56, wrap=True),
+    Column("Path", 56, wrap=True),
+    Column(SIZE, 10),
+    Column(MODIFIED, 11),
+    Column("Owner", 16, wrap=True),
 ]
 SHEETS = {
     FOLDERS: FOLDER_COLUMNS, COPIES: COPY_COLUMNS, RULES: RULE_COLUMNS, INFO: INFO_COLUMNS,

@@ -28,7 +28,17 @@ from migrate.review.columns import (
 )
 from migrate.review.desk import Desk, Relation
 from migrate.review.returned import Returned
-from migrate.review.rows import Record, copy_row, file_row, folder_row, proposal_words, rule_row
+from migrate.review.rows import (
+    COPY_NEEDS,
+    FILE_NEEDS,
+    INFO_NEEDS,
+    Record,
+    copy_row,
+    file_row,
+    folder_row,
+    proposal_words,
+    rule_row,
+)
 
 
 @dataclass(frozen=True)
@@ -50,13 +60,15 @@ def current_rows(query: Query, desk: Desk, rows: Sequence[Returned]) -> Known:
     """What there is now for each of the files among some rows."""
     known: Known = {}
     wanted = _entries(query, {row.key for row in rows})
-    for record in query.rows(desk.info.semi_join(wanted, "entry_id")):
+    for record in query.rows(desk.info.semi_join(wanted, "entry_id").select(INFO_NEEDS)):
         held = f"on hold: {record['hold']}" if record["hold"] else _BARRED[record["proposal"]]
         for sheet in (FOLDERS, COPIES):
             known[sheet, f"F{record['entry_id']}"] = Current(None, "file", record, held)
-    for record in query.rows(desk.items.semi_join(wanted, "entry_id")):
+    items = desk.items.semi_join(wanted, "entry_id").select(*FILE_NEEDS, "unit")
+    for record in query.rows(items):
         known[FOLDERS, f"F{record['entry_id']}"] = Current(file_row(record), "file", record)
-    for record in query.rows(desk.copies.filter(desk.copies.here).semi_join(wanted, "entry_id")):
+    copies = desk.copies.filter(desk.copies.here).semi_join(wanted, "entry_id").select(COPY_NEEDS)
+    for record in query.rows(copies):
         known[COPIES, f"F{record['entry_id']}"] = Current(copy_row(record), "file", record)
     return known
 

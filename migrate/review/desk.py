@@ -33,6 +33,11 @@ SHOWN = [
     "read_error", "hold", "proposal", "contested", "rule_id", "title", "category", "confidence",
     "reason", "authority", "also", "permissions_differ", "folder_copy", "top_path", *TREE,
 ]  # fmt: skip
+OF_A_COPY = [
+    "entry_id", "unit", "name", "full_path", "lower_path", "folder", "proposal", "contested",
+    "hold", "read_error", "size_bytes", "mtime_ns", "owner", "digest", "group_id", "role",
+    "permissions_differ",
+]  # fmt: skip
 LINE = ["unit", "line_folder", "proposal", "contested"]
 RULE = ["unit", "rule_id", "proposal", "contested"]
 
@@ -65,8 +70,9 @@ def lay_out(query: Query, proposals: Relation) -> Desk:
         same = [items[column].identical_to(table[column]) for column in name]
         items = items.inner_join(table.select(number, *name), same)
         items = items.drop(*(column for column in items.columns if column.endswith("_right")))
+    items = query.stored_in_slices(items)  # asked again and again
     info = everything.filter(~everything.proposal.isin(DECIDABLE))
-    copies = query.stored(_copies(everything, items))
+    copies = query.stored_in_slices(_copies(everything, items), by="group_id")
     return Desk(items, lines, rules, copies, info, standing)
 
 
@@ -164,6 +170,8 @@ def _lines(items: Relation) -> Relation:
         sure_high=items.confidence.max(),
         **{name: items[name].max() for name in TREE},
         differ=items.permissions_differ.sum().fill_null(0),
+        reason_low=items.reason.min(),
+        reason_high=items.reason.max(),
         owner_low=items.owner.min(),
         owner_high=items.owner.max(),
     )
@@ -225,6 +233,7 @@ def _copies(everything: Relation, items: Relation) -> Relation:
     """For each unit with a copy to decide on in a group of identical files: its own members, and
     the keeper wherever it is. `here` says whether it can be decided on in that unit's workbook."""
     grouped = everything.filter(everything.group_id.notnull(), everything.role != "hard_link")
+    grouped = grouped.select(OF_A_COPY)
     size = grouped.group_by("group_id").aggregate(group_files=grouped.count())
     grouped = grouped.inner_join(size, "group_id")
     here = grouped.filter(grouped.proposal.isin(DECIDABLE), grouped.role == "copy")

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import date
 from itertools import chain, groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,21 @@ from migrate.review.columns import COPIES, FOLDERS, INFO, RULES, Row
 from migrate.review.cover import write_cover
 from migrate.review.desk import Desk, Relation, lay_out, units
 from migrate.review.links import Links
-from migrate.review.rows import copy_row, file_row, folder_row, info_row, rule_row
+from migrate.review.rows import (
+    COPY_NEEDS,
+    FILE_NEEDS,
+    INFO_NEEDS,
+    copy_row,
+    file_row,
+    folder_row,
+    info_row,
+    rule_row,
+)
 from migrate.review.totals import cover_of
 from migrate.review.workbook import ReviewWorkbook
 
 Record = dict[str, Any]
+ROWS_AT_A_TIME = 2_048
 
 
 @dataclass(frozen=True)
@@ -112,6 +123,16 @@ def _listed(desk: Desk, config: Config) -> Relation:
     return items.filter((items.proposal != "migrate") | items.contested)
 
 
+def _ordered(
+    query: Query, relation: Relation, order: list[str], needs: list[str] | None
+) -> Iterator[Record]:
+    """Rows in an order, with the columns that are needed (or all)."""
+    if needs:
+        relation = relation.select(list(dict.fromkeys([*needs, *order])))
+    for batch in query.batches(relation.order_by(order), ROWS_AT_A_TIME):
+        yield from batch.to_pylist()
+
+
 class _UnitBooks:
     """The workbooks of one unit: a new one is begun when the limit is reached."""
 
@@ -135,23 +156,26 @@ class _UnitBooks:
         for line, beneath in self._lines(query, desk):
             self._add_line(line, beneath, links)
         copies = desk.copies.filter(desk.copies.for_unit == self.unit)
-        order = ["keeper_lower", "group_id", copies.role != "keeper", "lower_path", "entry_id"]
-        rows = query.rows(copies.order_by(order))
-        for _, group in groupby(rows, lambda row: row["group_id"]):
+        copies = copies.mutate(after_keeper=copies.role != "keeper")
+        order = ["keeper_lower", "group_id", "after_keeper", "lower_path", "entry_id"]
+        for _, group in groupby(_ordered(query, copies, order, COPY_NEEDS), itemgetter("group_id")):
             self._add_group(list(group), links)
-        for row in self._rows(query, desk.info, ["proposal", "lower_path", "entry_id"]):
+        order = ["proposal", "lower_path", "entry_id"]
+        for row in self._rows(query, desk.info, order, INFO_NEEDS):
             self._add(INFO, info_row(row), "info", links.to(row["folder"]))
             self.progress.advance()
-        self._close()
+        self._close(last=True)
 
-    def _rows(self, query: Query, relation: Relation, order: list[str]) -> Iterator[Record]:
-        return query.rows(relation.filter(relation.unit == self.unit).order_by(order))
+    def _rows(
+        self, query: Query, relation: Relation, order: list[str], needs: list[str] | None = None
+    ) -> Iterator[Record]:
+        return _ordered(query, relation.filter(relation.unit == self.unit), order, needs)
 
     def _lines(self, query: Query, desk: Desk) -> Iterator[tuple[Record, Iterator[Record]]]:
         """Lines, each with the records to be listed beneath it."""
         order = ["line_no", "lower_path", "entry_id"]
-        listed = self._rows(query, _listed(desk, self.config), order)
-        groups = groupby(listed, lambda row: row["line_no"])
+        listed = self._rows(query, _listed(desk, self.config), order, FILE_NEEDS)
+        groups = groupby(listed, itemgetter("line_no"))
         number, beneath = next(groups, (None, iter(())))
         for line in self._rows(query, desk.lines, ["line_no"]):
             if line["line_no"] == number:
@@ -167,14 +191,14 @@ class _UnitBooks:
         first = next(beneath, None)
         if first and self._room(FOLDERS) <= min(line["files"], self.limit - 1):
             self._close()
-        self._add(FOLDERS, row, "lines", link)
+        self._add(FOLDERS, row, "lines", link, folds=first is not None)
         self._note(line["line_folder"])
         self.counts["items"] += line["files"]
         self.progress.advance(line["files"], now_at=line["line_folder"])
         for record in chain([first] if first else [], beneath):
             if self._room(FOLDERS) < 1:
                 self._close()
-                self._add(FOLDERS, row, "lines", link)
+                self._add(FOLDERS, row, "lines", link, folds=True)
                 self._note(line["line_folder"])
             self._add(FOLDERS, file_row(record), "files", links.to(record["folder"]), beneath=True)
 
@@ -187,12 +211,16 @@ class _UnitBooks:
             self._close()
         for record in members:
             beneath = record["role"] != "keeper"
-            self._add(COPIES, copy_row(record), "copies", links.to(record["folder"]), beneath)
+            self._add(
+                COPIES, copy_row(record), "copies", links.to(record["folder"]), beneath=beneath
+            )
 
     def _room(self, sheet: str) -> int:
         return self.limit - (self.book.sheets[sheet].rows if self.book else 0)
 
-    def _add(self, sheet: str, row: Row, kind: str, link: str = "", beneath: bool = False) -> None:
+    def _add(self, sheet: str, row: Row, kind: str, link: str = "", **placed: bool) -> None:
+        """A row, in the next workbook if this one is full; `placed` as `ReviewWorkbook.add` has
+        it."""
         if self._room(sheet) < 1:
             self._close()
         if self.book is None:
@@ -200,14 +228,14 @@ class _UnitBooks:
             name = file_name(self.unit, self.part, [book.file for book in self.written])
             self.book = ReviewWorkbook(self.folder / name, self.title)
         self.counts[kind] += 1
-        self.book.add(sheet, row, link=link, beneath=beneath)
+        self.book.add(sheet, row, link=link, **placed)
 
-    def _close(self) -> None:
-        """Write the workbook under way."""
+    def _close(self, last: bool = False) -> None:
+        """Write the workbook under way; `last` of its unit."""
         if self.book is None:
             return
-        ends = [self.folders[0], self.folders[-1]] if self.folders else []
-        write_cover(self.book, self.cover(_part_words(self.part, ends)))
+        words = "" if last and self.part == 1 else _part_words(self.part, self.folders, last)
+        write_cover(self.book, self.cover(words))
         self.book.close()
         digest = file_sha256(self.book.path)
         self.written.append(
@@ -217,11 +245,14 @@ class _UnitBooks:
         self.counts = dict.fromkeys(self.counts, 0)
 
 
-def _part_words(part: int, folders: list[str]) -> str:
-    if not folders:
-        return f"Part {part}." if part > 1 else ""
-    first, last = folders
-    return f"Part {part}: folders from {first} to {last}." if part > 1 or first != last else ""
+def _part_words(part: int, folders: list[str], last: bool) -> str:
+    """Which of a unit's workbooks this is."""
+    what = "only duplicates, and what is for information"
+    if folders:
+        ends = f"folders from {folders[0]} to {folders[-1]}"
+        what = ends if folders[0] != folders[-1] else f"folder {folders[0]}"
+    more = "the last part" if last else "more parts follow"
+    return f"Part {part}: {what}; {more}. The figures below are of all parts."
 
 
 def file_name(unit: str, part: int, taken: list[str]) -> str:

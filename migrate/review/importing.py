@@ -7,6 +7,7 @@ else than the estate does, or against a hold; one of two decisions that contradi
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -44,6 +45,7 @@ class Imported:
     workbook: str
     reviewer: str
     decided_rows: int = 0
+    decided_on: dict[str, int] = field(default_factory=dict)  # rows by what they decide on
     decided_files: int = 0
     unchanged_files: int = 0
     undecided_rows: int = 0
@@ -82,7 +84,9 @@ def import_workbooks(
         holding = _refuse(holding, recorder.conflicts(holding), results)
         recorder.decide(holding)
         for number, result in enumerate(results):
-            result.decided_rows = sum(one.row.book == number for one in holding)
+            mine = [one for one in holding if one.row.book == number]
+            result.decided_rows = len(mine)
+            result.decided_on = dict(Counter(_kind(one) for one in mine))
             result.decided_files, result.unchanged_files = recorder.counts(number)
             result.covered = recorder.effects(number)
             result.refused.sort(key=lambda one: (one.sheet, one.row))
@@ -119,7 +123,7 @@ def _record(writer: Writer, recorder: Recorder, number: int, result: Imported) -
 def _refusal(row: Returned, reason: str) -> Refusal:
     """A row and what is wrong with it."""
     written = canonical(row.cells.get(DECISION))
-    return Refusal(row.sheet, row.number, row.place, written, reason)
+    return Refusal(row.tab, row.number, row.place, written, reason)
 
 
 def _look_at(query: Query, desk: Desk, book: Workbook, result: Imported) -> list[Accepted]:
@@ -160,7 +164,7 @@ def _without_contradictions(holding: list[Accepted], results: list[Imported]) ->
             other = next((row for word, row in said.items() if word != _meant(one.row)), None)
             if other:
                 where = "" if other.book == one.row.book else "another workbook, "
-                where += f"“{other.sheet}” row {other.number} says {other.decision}"
+                where += f"“{other.tab}” row {other.number} says {other.decision}"
                 yield one.row, f"decided more than once, and differently: {where}"
 
     left = _refuse(holding, contradicted(), results)
@@ -179,6 +183,13 @@ def _refuse(
         gone.add(id(row))
         results[row.book].refused.append(_refusal(row, reason))
     return [one for one in holding if id(one.row) not in gone]
+
+
+def _kind(one: Accepted) -> str:
+    """What a row decides on, in words that take an s."""
+    if one.scope == "file":
+        return "copy" if one.row.sheet == COPIES else "file"
+    return f"{one.scope} line"
 
 
 def _meant(row: Returned) -> str:

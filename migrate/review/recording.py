@@ -19,7 +19,7 @@ from migrate.estate import Part, Run
 from migrate.log import timestamp
 from migrate.model import WITHDRAWN
 from migrate.plan import SCOPES
-from migrate.review.columns import COMMENT, COPIES, FOLDERS, KEEP, RULES, canonical
+from migrate.review.columns import COMMENT, COPIES, KEEP, canonical
 from migrate.review.current import Current
 from migrate.review.desk import Desk, Relation
 from migrate.review.returned import Returned, Workbook
@@ -152,7 +152,7 @@ class Recorder:
             "who": self.reviewers[row.book], "entry_id": one.entry_id, "number_in": one.line,
             "scope": one.scope, "decision": "migrate" if row.decision == KEEP else row.decision,
             "comment": canonical(row.cells.get(COMMENT)).strip() or None,
-            "sheet": row.sheet, "row": row.number, "group_id": one.group_id, "unit": one.unit,
+            "sheet": row.noted_sheet, "row": row.number, "group_id": one.group_id, "unit": one.unit,
         }  # fmt: skip
 
     def _other_copies(self, table: Relation, items: Relation) -> Relation:
@@ -193,7 +193,7 @@ class Recorder:
             row = self.accepted[record["nth"]].row
             what = row.place if row.sheet != COPIES else f"the other copies of {row.place}"
             found.append(
-                Effect(row.sheet, row.number, what, record["decision"], record["files"],
+                Effect(row.tab, row.number, what, record["decision"], record["files"],
                        record["overruled"])
             )  # fmt: skip
         return found
@@ -201,7 +201,7 @@ class Recorder:
     def parts(self, run: Run, book: int) -> list[Part]:
         """The new decisions of one workbook, written."""
         mine = self.new.filter(self.new.book == book)
-        order = [mine.sheet != FOLDERS, mine.sheet == RULES, mine.row, mine.scope, mine.entry_id]
+        order = [mine.sheet, mine.row, mine.scope, mine.entry_id]
         numbered = mine.mutate(
             decided_by=ibis.literal(self.reviewers[book]),
             decided_at=ibis.literal(timestamp()),

@@ -2,7 +2,8 @@
 
 In: an .xlsx. Out: its decided rows by column title, who signed, and what it was made from. Nothing
 in it is believed here. Never: a file that unpacks, or a sheet that spreads, to more than memory
-can hold; a row whose decision is read as something it does not say.
+can hold; a row whose decision is read as something it does not say; a decision passed over in
+silence because its sheet has another name.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 
 from python_calamine import CalamineWorkbook
 
-from migrate.errors import LimitReached, MigrateError, UsageError
+from migrate.errors import LimitReached, UsageError
 from migrate.review.columns import (
     CHECK,
     COMMENT,
@@ -25,19 +26,24 @@ from migrate.review.columns import (
     COVER,
     DECISION,
     FOLDERS,
+    INFO,
     KEY,
     REVIEWER_LABEL,
     RULES,
+    SHEETS,
     STATE_LABEL,
     canonical,
 )
 from migrate.spreadsheets import Refused, TooLarge, open_workbook
 
-DECIDED_SHEETS = [FOLDERS, COPIES, RULES]
+DECIDED_SHEETS = (FOLDERS, COPIES, RULES)
 MOST_UNPACKED_BYTES = 4 << 30
 MOST_CELLS = 60_000_000
 COVER_ROWS = 60
 MOST_ROWS_ABOVE = 50  # the titles
+SAVE_AS = (
+    "Open it in a spreadsheet program and save it as an Excel workbook (.xlsx), without a password."
+)
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,8 @@ class Returned:
     """One decided row as it came back."""
 
     book: int  # which of the workbooks given
-    sheet: str
+    sheet: str  # what is decided on it
+    tab: str  # what it is called: a sheet may have been renamed, or copied
     number: int
     cells: dict[str, Any]
     decision: str
@@ -57,6 +64,11 @@ class Returned:
     @property
     def place(self) -> str:
         return canonical(self.cells.get("Path") or self.cells.get("Rule"))
+
+    @property
+    def noted_sheet(self) -> str:
+        """The sheet as the record of decisions names it."""
+        return self.sheet if self.tab == self.sheet else f"{self.sheet}, as “{self.tab}”"
 
     def lighter(self) -> Returned:
         """The same without what is not needed any more once the row has been looked at."""
@@ -84,16 +96,12 @@ def read_workbook(path: Path, book: int) -> Workbook:
     try:
         content = path.read_bytes()
         found = open_workbook(content, MOST_UNPACKED_BYTES, MOST_CELLS)
-        if COVER not in found.sheet_names or FOLDERS not in found.sheet_names:
-            raise UsageError(
-                f"{path} is no review workbook: it has no sheets “{COVER}” and “{FOLDERS}”",
-                "Import a workbook that `migrate review export` wrote.",
-            )
+        sheets = _sheets(found)
         cover = _cover(found)
         rows: list[Returned] = []
         undecided = 0
-        for sheet in DECIDED_SHEETS:
-            for row in _rows(found, sheet, book):
+        for tab, sheet in sheets:
+            for row in _rows(found, tab, sheet, book):
                 if row.decision:
                     rows.append(row)
                 else:
@@ -103,50 +111,101 @@ def read_workbook(path: Path, book: int) -> Workbook:
         reviewer = cover.get(REVIEWER_LABEL, "")
         seen_run = int(seen[1]) if seen else 0
         return Workbook(path.name, reviewer, seen_run, rows, undecided, digest)
-    except MigrateError:
-        raise
+    except UsageError as problem:
+        raise UsageError(f"{path.name}: {problem.what}", problem.todo) from None
     except TooLarge as problem:
         todo = "Copy the decisions into a workbook as it was exported."
         raise LimitReached(f"{path} {problem}: no review workbook does", todo) from None
     except Refused as problem:
-        raise UsageError(f"{path} {problem}") from None
+        raise UsageError(f"{path} {problem}", SAVE_AS) from None
     except Exception as error:
+        raise UsageError(f"{path} cannot be read as an .xlsx workbook: {error}", SAVE_AS) from None
+
+
+def _sheets(found: CalamineWorkbook) -> list[tuple[str, str]]:
+    """The sheets with rows to decide on, by what they are called and what they are: a renamed or
+    copied one is known by its columns.
+
+    Errors: UsageError if there is none."""
+    sheets = []
+    for tab in found.sheet_names:
+        if tab in DECIDED_SHEETS:
+            sheets.append((tab, tab))
+        elif tab not in (COVER, INFO):
+            _, titles = _titles(found.get_sheet_by_name(tab).iter_rows())
+            if {DECISION, KEY} <= set(titles):
+                sheets.append((tab, max(DECIDED_SHEETS, key=lambda name: _alike(name, titles))))
+    if not sheets:
         raise UsageError(
-            f"{path} cannot be read as an .xlsx workbook: {error}",
-            "Open it in a spreadsheet program and save it as .xlsx.",
-        ) from None
+            f"it is no review workbook: it has no sheets “{COVER}” and “{FOLDERS}”",
+            "Import a workbook that `migrate review export` wrote. A list of refused rows cannot "
+            "be imported: correct the rows in the workbook that was sent, and import that again.",
+        )
+    return sheets
+
+
+def _alike(name: str, titles: list[str]) -> int:
+    return len({column.title for column in SHEETS[name]} & set(titles))
 
 
 def _cover(found: CalamineWorkbook) -> dict[str, str]:
-    """The labels of the first sheet and what stands beside them."""
-    rows = found.get_sheet_by_name(COVER).to_python(nrows=COVER_ROWS)
-    pairs = ([*map(canonical, row), "", ""][:2] for row in rows)
-    return {label.strip(): value.strip() for label, value in pairs}
+    """The labels of the first sheet and what stands beside them.
+
+    Errors: UsageError if there is no such sheet, or two (of two people) that differ."""
+    covers = []
+    others = {*DECIDED_SHEETS, INFO}
+    for tab in found.sheet_names:
+        if tab not in others:
+            rows = found.get_sheet_by_name(tab).to_python(nrows=COVER_ROWS)
+            if (labels := _labels(rows)) and labels not in covers:
+                covers.append(labels)
+    if not covers:
+        raise UsageError(
+            f"it has lost its sheet “{COVER}”, which says who decided and on what state",
+            "Copy the decisions into the workbook as it was sent out, and import that.",
+        )
+    if len(covers) > 1:
+        raise UsageError(
+            f"it has {len(covers)} first sheets that differ in who decided, or on what state",
+            "Give each person’s workbook by itself: several can be imported together.",
+        )
+    return covers[0]
 
 
-def _rows(found: CalamineWorkbook, sheet: str, book: int) -> Iterator[Returned]:
+def _labels(rows: list[list[Any]]) -> dict[str, str]:
+    """What stands beside the labels of a first sheet, wherever they are now; {} if it is none."""
+    found: dict[str, str] = {}
+    for row in rows:
+        words = [canonical(value).strip() for value in row]
+        for label, value in zip(words, [*words[1:], ""], strict=True):
+            if label in (REVIEWER_LABEL, STATE_LABEL):
+                found.setdefault(label, value)
+    return found if STATE_LABEL in found else {}
+
+
+def _rows(found: CalamineWorkbook, tab: str, sheet: str, book: int) -> Iterator[Returned]:
     """The rows of a sheet by column title, wherever the columns are now. Blank ones are none."""
-    if sheet not in found.sheet_names:
-        return
-    rows = found.get_sheet_by_name(sheet).iter_rows()
+    rows = found.get_sheet_by_name(tab).iter_rows()
     first, titles = _titles(rows)
     wanted = (DECISION, KEY, CHECK)
     missing = [title for title in wanted if title not in titles]
     if missing:
         raise UsageError(
-            f"the sheet “{sheet}” has lost its column {' and '.join(missing)}",
+            f"the sheet “{tab}” has lost its column {' and '.join(missing)}",
             "Export the workbook again and copy the decisions into it.",
         )
     if twice := [title for title in wanted if titles.count(title) > 1]:
         raise UsageError(
-            f"the sheet “{sheet}” has more than one column {' and '.join(twice)}",
+            f"the sheet “{tab}” has more than one column {' and '.join(twice)}",
             "Rename the one that was added.",
         )
     at = titles.index(DECISION)
     for number, values in enumerate(rows, first + 1):
         if any(value not in ("", None) for value in values):
             decision = as_decision(values[at])
-            yield Returned(book, sheet, number, dict(zip(titles, values, strict=False)), decision)
+            yield Returned(
+                book, sheet, tab, number, dict(zip(titles, values, strict=False)), decision
+            )
 
 
 def _titles(rows: Iterator[list[Any]]) -> tuple[int, list[str]]:

@@ -12,6 +12,7 @@ import xxhash
 
 from migrate.plan import SCOPES
 from migrate.review.columns import (
+    CATEGORIES,
     CHECK,
     COMMENT,
     CONTESTED,
@@ -21,9 +22,11 @@ from migrate.review.columns import (
     KEEP,
     KEY,
     MODIFIED,
+    NO_RULE,
     PROPOSALS,
     SIZE,
     STANDS,
+    SURENESS,
     Row,
     Value,
     check,
@@ -31,10 +34,21 @@ from migrate.review.columns import (
     kilobytes,
     text,
 )
-from migrate.wording import count_text, size_text
+from migrate.wording import count_text, date_text, size_text
 
 Record = dict[str, Any]
 FOLDER, FILE, KEPT, COPY = "Folder", "File", "Kept", "Copy"
+
+# What each kind of row is made of: a table's other columns need not be read and sorted.
+_STANDS = ["own_decision", "own_sheet", "own_comment", "stands", "stands_by", "stands_scope",
+           "stands_fits"]  # fmt: skip
+_SHOWN = ["entry_id", "full_path", "folder", "proposal", "contested", "size_bytes", "mtime_ns",
+          "owner", "digest"]  # fmt: skip
+FILE_NEEDS = [*_SHOWN, "reason", "confidence", "authority", "dup_keeper_path", "also", "rule_id",
+              "title", *_STANDS]  # fmt: skip
+COPY_NEEDS = [*_SHOWN, "unit", "hold", "here", "read_error", "keeper_name", "group_files",
+              "group_id", "role", "permissions_differ", *_STANDS]  # fmt: skip
+INFO_NEEDS = [*_SHOWN, "kind", "hold", "read_error"]
 
 
 def file_key(record: Record) -> str:
@@ -61,16 +75,16 @@ def folder_row(record: Record) -> Row:
         "Proposal": proposal_words(record),
         "Path": text(record["line_folder"]),
         "Why": text(
-            f"{_how_much(record)} {record['why']}."
+            f"{_how_much(record)} {record['why']}.{_in_particular(record)}"
             f"{_tree(record) or _all_copies(record)}{_other_readers(record)}"
         ),
         "Files": record["files"],
         SIZE: kilobytes(record["size_bytes"]),
         MODIFIED: day(record["newest_ns"]),
-        "How sure": _one_of(record["sure_low"], record["sure_high"]),
+        "How sure": _sure(_one_of(record["sure_low"], record["sure_high"])),
         "Authority": text(record["authorities"]),
         "Owner": text(_one_of(record["owner_low"], record["owner_high"])),
-        "Duplicate of": text(record["of_path"]),
+        "Duplicate of": text(record["of_path"] or _kept_in(record)),
         "Hold": _held(record),
         "Also found": None,
         "Rule": count_text(record["rule_count"], "rule"),
@@ -88,13 +102,29 @@ def _how_much(record: Record) -> str:
     return f"{count:,} of the {of:,} items here:"
 
 
+def _in_particular(record: Record) -> str:
+    """The rule's reason with the value that triggered it, if it is the same for all; else from when
+    to when they were last changed."""
+    if record["reason_low"] and record["reason_low"] == record["reason_high"]:
+        return f" {record['reason_low']}"
+    oldest, newest = date_text(record["oldest_ns"]), date_text(record["newest_ns"])
+    return f" Last changed between {oldest} and {newest}." if oldest != newest else ""
+
+
 def _all_copies(record: Record) -> str:
     """Whether the line is a replica of what is kept elsewhere."""
     if record["copies"] != record["files"]:
         return ""
-    kept = record["kept_low"]
-    where = kept if kept == record["kept_high"] else "several folders"
+    where = _kept_in(record) or "several folders"
+    if record["files"] == 1:
+        return ""  # its reason says so
     return f" Every one is an identical copy of a file that is kept in {where}."
+
+
+def _kept_in(record: Record) -> str | None:
+    """The folder that keeps a copy of every item of a line, if one does."""
+    kept = record["kept_low"]
+    return kept if record["copies"] == record["files"] and kept == record["kept_high"] else None
 
 
 def _tree(record: Record) -> str:
@@ -138,6 +168,10 @@ def _held(record: Record) -> str | None:
     return f"{record['folder_held']:,} here {verb} on hold and not covered"
 
 
+def _sure(confidence: str | None) -> str | None:
+    return SURENESS.get(confidence or "", confidence)
+
+
 def _one_of(low: str | None, high: str | None) -> str | None:
     """What all have in common."""
     return low if low == high else "various"
@@ -171,7 +205,7 @@ def file_row(record: Record) -> Row:
         "Files": None,
         SIZE: kilobytes(record["size_bytes"]),
         MODIFIED: day(record["mtime_ns"]),
-        "How sure": record["confidence"],
+        "How sure": _sure(record["confidence"]),
         "Authority": text(record["authority"]),
         "Owner": text(record["owner"]),
         "Duplicate of": text(record["dup_keeper_path"]),
@@ -181,9 +215,14 @@ def file_row(record: Record) -> Row:
         DIGEST: _digest(record),
         KEY: file_key(record),
     }
-    mine = record["own_decision"] is not None and record["own_sheet"] != COPIES
+    mine = record["own_decision"] is not None and not _on_copies(record)
     said = _own(record, record["own_decision"] if mine else None)
     return {**said, **row, CHECK: check(row, _state(record))}
+
+
+def _on_copies(record: Record) -> bool:
+    """Whether a file's decision was taken among the copies."""
+    return str(record["own_sheet"]).startswith(COPIES)
 
 
 def _own(record: Record, decision: str | None) -> Row:
@@ -231,18 +270,18 @@ def copy_row(record: Record) -> Row:
         DIGEST: _digest(record),
         KEY: file_key(record),
     }
-    kept = record["own_decision"] is not None and record["own_sheet"] == COPIES
+    kept = record["own_decision"] is not None and _on_copies(record)
     return {**_own(record, KEEP if kept else None), **row, CHECK: check(row, _state(record))}
 
 
 def rule_row(record: Record) -> Row:
     """The line of all items that one rule decides, with one proposal."""
-    rule = f"{record['rule_id']} {record['title']}" if record["rule_id"] else "No rule matched"
+    rule = f"{record['rule_id']} {record['title']}" if record["rule_id"] else NO_RULE
     row: Row = {
         "Proposal": proposal_words(record),
         "Rule": text(rule),
-        "Category": record["category"],
-        "How sure": record["confidence"],
+        "Category": CATEGORIES.get(record["category"]),
+        "How sure": _sure(record["confidence"]),
         "Why, for example": text(record["example"] or "Nothing speaks against moving these."),
         "Authority": text(record["authority"]),
         "Files": record["files"],

@@ -23,12 +23,16 @@ _column = cache(xl_col_to_name)
 class StreamedSheet(Worksheet):  # type: ignore[misc]
     """A sheet whose first row is written with xlsxwriter's calls and all others with `row`."""
 
-    def row(self, number: int, cells: list[str], height: float, level: int, hidden: bool) -> None:
-        """A whole row (from 0), of cells that `cell` made; `level` 0 or 1 of the outline."""
+    def row(
+        self, number: int, cells: list[str], height: float, level: int, hidden: bool, folds: bool
+    ) -> None:
+        """A whole row (from 0), of cells that `cell` made; `level` 0 or 1 of the outline; `folds`:
+        what follows is folded away beneath it."""
         if number == 1:
             self._write_single_row(1)  # what was written by calls before
         folded = f' outlineLevel="{level}"' if level else ""
         folded += ' hidden="1"' if hidden else ""
+        folded += ' collapsed="1"' if folds else ""
         if level:
             self.outline_row_level = level
         self.dim_rowmax = number

@@ -5,7 +5,7 @@ In: the desk. Out: `Cover`. Never: an item that is counted twice in one table.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -15,13 +15,13 @@ import ibis
 from migrate.ages import BANDS, ODD, age_band
 from migrate.config import Config
 from migrate.engine.query import Query
-from migrate.flag.rules import LADDER
-from migrate.review.columns import CONTESTED, PROPOSALS
-from migrate.review.cover import CATEGORIES, MEANINGS, SURENESS, Cover, Sum
+from migrate.review.columns import CATEGORIES, CONTESTED, NO_RULE, PROPOSALS, SURENESS
+from migrate.review.cover import CATEGORY_MEANINGS, MEANINGS, SURE_MEANINGS, Cover, Sum
 from migrate.review.desk import Desk, Relation
 from migrate.wording import count_text
 
 MOST_FOLDERS = 12
+BANDS_TOLD = [*BANDS, *ODD]
 
 
 def cover_of(
@@ -39,36 +39,30 @@ def cover_of(
     items, info = (table.select(columns) for table in both)
     everything = query.stored(items.union(info))
     decidable = query.stored(items)
-    shown = ibis.cases(
-        (everything.contested, CONTESTED),
-        *((everything.proposal == name, words) for name, words in PROPOSALS.items()),
-        else_="",
-    )
-    category = ibis.coalesce(decidable.category, "none")
+    proposal = _worded(everything.proposal, PROPOSALS)
     cover = Cover(
         title=config.title,
         unit=unit,
         reviewer=next((u.reviewer for u in config.business_units if u.name == unit), ""),
         state=state_words(query),
         part="",
-        due=config.review.due.isoformat() if config.review.due else "",
+        due=f"{config.review.due:%d %B %Y}" if config.review.due else "",
         as_of=as_of.isoformat(),
-        proposals=_in_order(_sums(query, everything, shown), MEANINGS),
-        categories=_in_order(
-            _sums(query, decidable, category), {name: CATEGORIES[name] for name in _categories()}
+        proposals=_meaning(
+            _sums(query, everything, ibis.ifelse(everything.contested, CONTESTED, proposal)),
+            MEANINGS,
         ),
-        sureness=_in_order(_sums(query, decidable, decidable.confidence), SURENESS),
-        ages=_in_order(
-            _sums(query, everything, age_band(everything.mtime_ns, as_of)),
-            dict.fromkeys([*BANDS, *ODD], ""),
+        categories=_meaning(
+            _sums(query, decidable, _worded(decidable.category, CATEGORIES, NO_RULE)),
+            CATEGORY_MEANINGS,
         ),
-        folders=_folders(query, everything),
+        sureness=_meaning(
+            _sums(query, decidable, _worded(decidable.confidence, SURENESS)), SURE_MEANINGS
+        ),
+        ages=_in_order(_sums(query, everything, age_band(everything.mtime_ns, as_of)), BANDS_TOLD),
+        folders=list(_sums(query, everything, everything.group_folder, MOST_FOLDERS).values()),
     )
     return lambda part: replace(cover, part=part)
-
-
-def _categories() -> list[str]:
-    return [*LADDER, "none"]
 
 
 def state_words(query: Query) -> str:
@@ -79,31 +73,36 @@ def state_words(query: Query) -> str:
     return f"proposals of run {flag}, decisions up to run {max(runs, default=0)}"
 
 
-def _sums(query: Query, table: Relation, by: Any) -> dict[str, tuple[int, int]]:
-    summed = table.group_by(by=by).aggregate(
-        items=table.count(), size_bytes=table.size_bytes.sum().fill_null(0)
+def _worded(column: Relation, words: dict[str, str], otherwise: str = "") -> Relation:
+    """A column's values as people read them."""
+    return ibis.cases(*((column == name, said) for name, said in words.items()), else_=otherwise)
+
+
+def _sums(query: Query, table: Relation, by: Any, most: int | None = None) -> dict[str, Sum]:
+    """Sums by a value, the largest first, each with what of it people have to look at."""
+    table = table.mutate(by=by)
+    summed = table.group_by("by").aggregate(
+        items=table.count(),
+        size_bytes=table.size_bytes.sum().fill_null(0),
+        dispose=(table.proposal == "dispose").sum(),
+        review=(table.proposal == "review").sum(),
     )
-    return {row["by"]: (row["items"], row["size_bytes"]) for row in query.rows(summed)}
+    largest = summed.order_by(ibis.desc("items"), "by").limit(most)
+    return {
+        row["by"]: (row["by"], row["items"], row["size_bytes"], _to_look_at(row))
+        for row in query.rows(largest)
+    }
 
 
-def _in_order(found: dict[str, tuple[int, int]], meanings: dict[str, str]) -> list[Sum]:
-    return [(name, *found[name], words) for name, words in meanings.items() if name in found]
+def _to_look_at(row: dict[str, Any]) -> str:
+    disposals = count_text(row["dispose"], "item")
+    return f"{disposals} proposed for disposal, {row['review']:,} to look at"
 
 
-def _folders(query: Query, everything: Relation) -> list[Sum]:
-    """The unit's largest folders, two names deep, with what of them is proposed for disposal."""
-    summed = everything.group_by("group_folder").aggregate(
-        items=everything.count(),
-        size_bytes=everything.size_bytes.sum().fill_null(0),
-        dispose=(everything.proposal == "dispose").sum(),
-        review=(everything.proposal == "review").sum(),
-    )
-    order = [ibis.desc("items"), "group_folder"]
-    return [
-        (
-            row["group_folder"], row["items"], row["size_bytes"],
-            f"{count_text(row['dispose'], 'item')} proposed for disposal, "
-            f"{row['review']:,} to look at",
-        )
-        for row in query.rows(summed.order_by(order).limit(MOST_FOLDERS))
-    ]  # fmt: skip
+def _in_order(found: dict[str, Sum], names: Iterable[str]) -> list[Sum]:
+    return [found[name] for name in names if name in found]
+
+
+def _meaning(found: dict[str, Sum], meanings: dict[str, str]) -> list[Sum]:
+    """The sums that there are, in the order of the meanings, which say what each is."""
+    return [(*one[:3], meanings[one[0]]) for one in _in_order(found, meanings)]

@@ -20,6 +20,7 @@ from migrate.model import WITHDRAWN
 from migrate.plan import DECISIONS
 from migrate.review.columns import (
     BLUE,
+    COMMENT,
     COPIES,
     COVER,
     DECISION,
@@ -27,18 +28,22 @@ from migrate.review.columns import (
     FOLDERS,
     INPUT,
     KEEP,
+    MODIFIED,
     PALE,
     SHEETS,
-    STANDS,
+    SIZE,
     Column,
     Row,
     Value,
 )
+from migrate.review.heights import POINTS_PER_LINE, lines_of, roomy
 from migrate.review.streamed import StreamedSheet, cell
 
 CHOICES = {COPIES: [KEEP, WITHDRAWN]}
-INPUT_TITLES = (DECISION, "Comment")
-POINTS_PER_LINE, MOST_LINES = 15.0, 25  # Excel: at most 409 points
+INPUT_TITLES = (DECISION, COMMENT)
+BANDED = (FOLDERS, COPIES)
+NUMBERS = (SIZE, MODIFIED, "Files", "Oldest", "Newest")
+MOST_LINES = 25  # Excel: at most 409 points
 MOST_LINKS = 65_000  # Excel: 65,530 on a sheet
 PRINTED_COLUMNS = 9  # the rest stays readable on the screen
 
@@ -55,6 +60,7 @@ class Sheet:
     columns: list[Column]
     path: int  # the column whose cells are links
     widths: list[tuple[str, int]]  # of wrapped columns
+    banded: tuple[str, ...]  # columns whose cells have a colour in the line of a folder or a group
     rows: int = 0
     links: int = 0
     files: int = 0  # rows beneath others
@@ -74,10 +80,14 @@ class ReviewWorkbook:
         self.book.set_properties(
             {"title": title, "author": "migrate", "created": datetime(2000, 1, 1)}
         )
+        self.title = title
         self.formats: dict[Any, Any] = {}
         self.styles: dict[Any, int] = {}
         self.last_link, self.last_url = "", None
         self.cover = self.book.add_worksheet(COVER)
+        self.cover.set_paper(9)
+        self.cover.set_header(f"&L{_for_header(title)}")
+        self.cover.set_footer("&RPage &P of &N")
         self.sheets = {name: self._sheet(name, columns) for name, columns in SHEETS.items()}
 
     def format(self, **settings: Any) -> Any:
@@ -97,28 +107,40 @@ class ReviewWorkbook:
         page.set_paper(9)  # A4
         page.fit_to_pages(1, 0)
         page.repeat_rows(0)
+        page.set_header(f"&L{_for_header(self.title)}&R{name}")
+        page.set_footer("&RPage &P of &N")
         page.set_row(0, 2 * POINTS_PER_LINE)
         for number, column in enumerate(columns):
-            page.write_string(0, number, column.title, self.format(**_HEADER))
-        wrapped = [(c.title, c.width) for c in columns if c.wrap and not c.hidden]
+            aligned = {"align": "right"} if column.title in NUMBERS else {}
+            page.write_string(0, number, column.title, self.format(**_HEADER, **aligned))
+        wrapped = [
+            (column.title, column.width if column.title == "Path" else roomy(column.width))
+            for column in columns
+            if column.wrap and not column.hidden
+        ]  # a path may be in capitals, and is bold
         titles = [column.title for column in columns]
-        return Sheet(page, columns, titles.index("Path") if "Path" in titles else 0, wrapped)
+        path = titles.index("Path") if "Path" in titles else 0
+        banded = tuple(titles) if name in BANDED else INPUT_TITLES
+        return Sheet(page, columns, path, wrapped, banded)
 
-    def add(self, name: str, row: Row, *, link: str = "", beneath: bool = False) -> None:
-        """Append a row. `link` opens its folder; `beneath`: it belongs to the line above, and can
-        be folded away. Texts are as `columns.text` makes them."""
+    def add(
+        self, name: str, row: Row, *, link: str = "", beneath: bool = False, folds: bool = False
+    ) -> None:
+        """Append a row. `link` opens its folder; `beneath`: it belongs to the line above, and is
+        folded away; `folds`: such rows follow. Texts are as `columns.text` makes them."""
         sheet = self.sheets[name]
         sheet.rows += 1
         sheet.files += beneath
         number = sheet.rows
         barred = bool(row.get("Not decided here because"))
+        always = sheet.banded if not beneath else INPUT_TITLES  # cells that are there when empty
         cells = [
             cell(number, place, value, self._style(name, column, value, beneath, barred))
             for place, column in enumerate(sheet.columns)
-            if (value := row.get(column.title)) is not None or column.title in INPUT_TITLES
+            if (value := row.get(column.title)) is not None or column.title in always
         ]
         folded = beneath and name == FOLDERS
-        sheet.page.row(number, cells, _height(sheet, row), int(beneath), folded)
+        sheet.page.row(number, cells, _height(sheet, row), int(beneath), folded, folds)
         if link and sheet.links < MOST_LINKS:
             sheet.links += 1
             sheet.page.link(number, sheet.path, self._url(link))
@@ -173,6 +195,12 @@ class ReviewWorkbook:
             )  # fmt: skip
 
 
+def _for_header(title: str) -> str:
+    """A title as a printed page's header has it: & begins a command there, and 255 characters are
+    all that Excel allows."""
+    return title[:100].replace("&", "&&")
+
+
 def _look(name: str, column: Column, value: Value, beneath: bool, barred: bool) -> dict[str, Any]:
     look: dict[str, Any] = {"text_wrap": column.wrap} if column.wrap else {}
     if isinstance(value, str) and value.startswith(_RISKY_STARTS):
@@ -183,7 +211,7 @@ def _look(name: str, column: Column, value: Value, beneath: bool, barred: bool) 
         look["num_format"] = "#,##0" if isinstance(value, int) else "#,##0.0"
     if column.title in INPUT_TITLES and not barred:
         return {**look, "bg_color": INPUT, "locked": False, "border": 1, "border_color": "#D8C98A"}
-    if name in (FOLDERS, COPIES) and not beneath:
+    if name in BANDED and not beneath:
         look |= {"bg_color": PALE, "top": 1, "top_color": "#9FB3C6"}
         look |= {"bold": True} if column.title in ("Line", "Path", "Proposal") else {}
     if column.title == "Proposal" and value in FILLS:
@@ -194,10 +222,10 @@ def _look(name: str, column: Column, value: Value, beneath: bool, barred: bool) 
 
 
 def _height(sheet: Sheet, row: Row) -> float:
-    """High enough for its longest wrapped text: not every program works that out by itself."""
-    lines = 1.0
+    """High enough for its longest wrapped text."""
+    lines = 1
     for title, width in sheet.widths:
         value = row.get(title)
-        if value and title != STANDS:
-            lines = max(lines, -(-len(str(value)) * 1.15 // width))
+        if isinstance(value, str) and len(value) > width:
+            lines = max(lines, lines_of(value, width))
     return POINTS_PER_LINE * min(lines, MOST_LINES)

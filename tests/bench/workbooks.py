@@ -26,6 +26,7 @@ def rows(count: int) -> Iterator[tuple[dict[str, object], bool]]:
         "line_by": None, "whole": True, "folder_items": LINE_EVERY, "folder_held": 0, "copies": 0,
         "kept_low": None, "kept_high": None, "sure_low": "low", "sure_high": "medium",
         "owner_low": "a.smith", "owner_high": "b.jones", "rule_count": 2, "authorities": None,
+        "reason_low": "a", "reason_high": "b", "differ": 0, "tree_kind": None, "of_path": None,
         "why": "38 × Unchanged for seven years (OBS-012); 2 × Log file (TRI-019)",
     }  # fmt: skip
     file = {
@@ -47,7 +48,7 @@ def rows(count: int) -> Iterator[tuple[dict[str, object], bool]]:
 
 
 def ours(count: int, folder: Path) -> None:
-    from migrate.review.columns import FOLDERS
+    from migrate.review.columns import FOLDERS, REVIEWER_LABEL, STATE_LABEL
     from migrate.review.workbook import ReviewWorkbook
 
     book = None
@@ -58,8 +59,9 @@ def ours(count: int, folder: Path) -> None:
             part = number // ROWS_PER_WORKBOOK
             book = ReviewWorkbook(folder / f"ours {part}.xlsx", "bench")
             # A workbook without its first sheet's words is not read back.
-            book.cover.write_string(0, 0, "Your name")
-            book.cover.write_string(0, 1, "A tester")
+            for place, words in enumerate((REVIEWER_LABEL, STATE_LABEL)):
+                book.cover.write_string(place, 0, words)
+                book.cover.write_string(place, 1, "A tester")
         assert book
         link = "File:///mnt/dept/" + str(row["Path"]).replace(" ", "%20")
         book.add(FOLDERS, row, link=link, beneath=beneath)
