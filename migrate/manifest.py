@@ -102,13 +102,13 @@ def _made(
     query.doing("manifest: lines, and whether they account for everything")
     accounts = _accounts(query, all_outcomes)
     also_at = query.stored(_also_at(all_outcomes))
-    lines = query.stored(_lines(query, all_outcomes, also_at, config))
+    lines = query.stored_in_slices(_lines(query, all_outcomes, also_at, config))
     renamed = query.count(lines.filter(lines.rename_reason.notnull()))
     _refuse_imbalance(query, all_outcomes, lines, accounts)
     writer.commit(
         run,
-        query.write("manifest", lines.order_by("target_path"))
-        + query.write("also_at", also_at.order_by("line_id", "entry_id"))
+        query.write_in_slices("manifest", lines)
+        + query.write_in_slices("also_at", also_at)
         + query.write_in_slices("outcomes", all_outcomes),
     )
     writer.finish(run, {"accounts": [account.__dict__ for account in accounts], "renamed": renamed})
@@ -192,6 +192,7 @@ def _write_files(
     folder = writer.estate.out / "manifests"
     folder.mkdir(parents=True, exist_ok=True)
     query.doing("manifest: writing the files")
+    query.one_thread()
     files = [*PROFILES[profile](query, folder), _write_not_moved(query, all_outcomes, folder)]
     digests = {path.name: file_sha256(path) for path in files}
     writer.estate.log.append("wrote", run=run.run_id, files=digests)

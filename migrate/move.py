@@ -182,7 +182,7 @@ def move(
     def to_do(query: Query) -> Any:
         on_hold = held(query, facts(query, config), holds, as_of)
         left = undone(query).left_join(on_hold, "entry_id").drop("entry_id_right")
-        return left.mutate(manifest_run=ibis.literal(manifest.run_id)).order_by("target_path")
+        return left.mutate(manifest_run=ibis.literal(manifest.run_id))
 
     with Query(writer.estate) as query:
         lines, left = query.count(query.table("manifest")), query.count(undone(query))
@@ -191,7 +191,7 @@ def move(
     run = writer.begin("move", {"target": target.name}, [manifest.run_id])
     count = workers_for(every, workers)
     make = partial(Mover, where, to, count)
-    map_rows(writer, run, "receipts", make, to_do, count, "move", every)
+    map_rows(writer, run, "receipts", make, to_do, count, "move", every, ["target_path"])
     result = _result(writer.estate, run, lines, lines - left)
     writer.finish(run, {"by_status": result.by_status})
     return result

@@ -24,6 +24,8 @@ from migrate.paths import NAME_RULES, NameRules, collision_key, shorten, target_
 
 SHORTEST_NAME = 40  # UTF-16 units a long path may cut a name down to, before folders give way
 
+NAMED_AT_ONCE = 8_192  # files whose names are in memory as Python has them
+
 _SCHEMA = pa.schema(
     [
         ("entry_id", pa.int64()),  # null: a folder that files go into
@@ -43,7 +45,7 @@ class Namer:
         self.rules: NameRules = NAME_RULES[config.target.name_rules]
         lines = sorted(config.file_plan, key=lambda line: -len(line.folder))
         self.plan = [(collision_key(line.folder).split("/"), line.container) for line in lines]
-        self.folder = lru_cache(maxsize=65_536)(self._folder)
+        self.folder = lru_cache(maxsize=4_096)(self._folder)
 
     def target(self, full_path: str) -> tuple[str, list[str]]:
         """Where a file goes, and what had to be changed for it."""
@@ -87,7 +89,8 @@ def target_paths(query: Query, to_move: Any, config: Config) -> Any:
     """entry_id, target_path, renamed_from and rename_reason for every row of `to_move` (which has
     entry_id, full_path and name)."""
     path = query.scratch("targets.parquet")
-    rows = query.batches(to_move.select("entry_id", "full_path").order_by("full_path", "entry_id"))
+    in_order = to_move.select("entry_id", "full_path").order_by("full_path", "entry_id")
+    rows = query.batches(in_order, NAMED_AT_ONCE)
     namer = Namer(config)
     _write(path, _name_all(rows, namer))
     named = query.parquet([path], "targets")
@@ -151,7 +154,7 @@ def _resolve(query: Query, named: Any, max_path: int) -> pa.Table:
     same_key = ibis.window(group_by="key", order_by=order)
     files = named.mutate(nth=ibis.row_number().over(same_key))
     clashing = files.filter((files.nth > 0) & files.entry_id.notnull())
-    clashing = query.stored(clashing.order_by("full_path", "entry_id"))
+    clashing = query.stored(clashing)
     crowded = named.semi_join(clashing, "folder_key")
     taken = {row["key"] for row in query.rows(crowded.select("key").distinct())}
     result = []

@@ -141,7 +141,8 @@ def outcomes(query: Query, config: Config, holds: list[Rule], as_of: date) -> An
         "entry_id", "decision", "decided_by", "decided_at", "comment", "fits",
         decided_on="proposal", decided_scope="scope",
     )  # fmt: skip
-    table = _proposed(_with_fates(query, config, holds, as_of, None, query.stored(decisions)))
+    fates = _with_fates(query, config, holds, as_of, None, query.stored_in_slices(decisions))
+    table = _proposed(fates)
     changed = table.decision.notnull() & ~table.fits
     by = "decided by " + table.decided_by + " on " + table.decided_at
     outcome = ibis.cases(

@@ -16,6 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+import xxhash
 from click.testing import CliRunner
 from conftest import make_tree, rows
 from hypothesis import HealthCheck, Phase, given, settings
@@ -192,6 +193,47 @@ def test_what_changed_is_read_and_told(tmp_path: Path, opened: Path) -> None:
         changes.find_changes(query, scan_pairs(Estate(root)))
         moved = changes.moved_folders(query, 5)
     assert moved == [{"was_path": "s/was", "path": "s/now", "files": 5}]
+
+
+def test_what_changes_between_a_look_and_its_reading(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that a rescan has looked at, and that is another or gone when it is read, has the
+    digest and the size of one moment, or an error."""
+    share = tmp_path / "share"
+    share.mkdir()
+    for name in ("kept", "edited", "grows", "goes"):
+        (share / name).write_text(name)
+    settle()
+    root = new_estate(tmp_path / "estate", share)
+    crawl(root)
+    for name in ("edited", "grows", "goes"):
+        (share / name).write_text(f"{name}, and more")
+    open_file = local.LocalSource.open
+
+    def late(source: local.LocalSource, path: bytes) -> Any:
+        if path == b"goes":
+            (share / "goes").unlink(missing_ok=True)
+        elif path == b"grows":
+            (share / "grows").write_text("longer than when it was looked at")
+        return open_file(source, path)
+
+    monkeypatch.setattr(local.LocalSource, "open", late)
+    crawl(root)
+    with Query(Estate(root)) as query:
+        query.named("entries", "digests")
+        found = {
+            row["name"]: row
+            for row in query.rows(
+                "SELECT name, size_bytes, e.error, xxh3_128 FROM entries e "
+                "LEFT JOIN digests USING (entry_id) WHERE kind = 'file'"
+            )
+        }
+    assert (found["goes"]["error"], found["goes"]["xxh3_128"]) == ("vanished", None)
+    for name in ("kept", "edited", "grows"):
+        content = (share / name).read_bytes()
+        assert found[name]["size_bytes"] == len(content)
+        assert found[name]["xxh3_128"] == xxhash.xxh3_128_digest(content)
 
 
 def test_a_list_of_hostile_names(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from migrate.model import TABLES
 
 # What DuckDB may hold: little for a small estate, a gigabyte from ten million entries on. The
 # process has 200 MB beside it, half of which is code.
-LEAST_MB, MOST_MB = 128, 1000
+LEAST_MB, MOST_MB = 120, 1000
 ENTRIES_PER_MB = 10_000
 SLICE_PER_MB = 400  # rows of a wide join that fit beside each other
 SMALL_ENTRIES = 300_000  # what is kept of so few need not leave memory
@@ -218,7 +218,13 @@ class Query:
     def _limit(self, limit_mb: int) -> None:
         """Set DuckDB's limit, which also makes its allocator give back to the system what no query
         uses any more (200 MB of a million entries): also if it is set to what it was."""
+        pa.default_memory_pool().release_unused()
         self.sql.execute(f"SET memory_limit = '{limit_mb}MB'")
+
+    def one_thread(self) -> None:
+        """From here on one thread: to sort wide rows each thread holds blocks of all sorted runs,
+        and whoever writes the rows as text is slower than one thread reads them."""
+        self.sql.execute("SET threads = 1")
 
     def beside(self, table: Any, *others: Any) -> Any:
         """A table with the columns of others beside it, by entry_id. In a large estate one after

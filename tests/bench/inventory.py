@@ -1,4 +1,5 @@
 """Make an estate with an inventory and no files: python tests/bench/inventory.py FOLDER COUNT
+and decide on what is in it, once it is deduped: python tests/bench/inventory.py FOLDER decide
 
 Rows as a crawl, an identification and a dedupe would leave them: a folder for about fourteen files,
 names and extensions of an office, a third of the files copies. The same every time.
@@ -12,7 +13,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from migrate.estate import Run, Writer, create, write_part, writing
+from migrate.estate import Estate, Run, Writer, create, write_part, writing
 from migrate.model import TABLES
 
 ROWS_PER_PART = 500_000
@@ -85,22 +86,44 @@ select 1::int as scan_id, (hash(i) // 2)::bigint as entry_id, (hash(i - i % 3) /
 from range($from, $to) r(i) where i % 9 < 3
 """
 
+# What people would answer: identical copies go, one file in ten waits, everything else moves.
+DECISIONS = """
+select e.scan_id, e.entry_id, 'folder' as scope, 'Reviewer' as decided_by,
+  '2026-10-02T09:00:00Z' as decided_at, '' as comment, 'review' as proposal,
+  case when g.role = 'copy' then 'dispose' else 'migrate' end as decision,
+  e.size_bytes, e.mtime_ns, d.sample_xxh3, d.xxh3_128 as digest, e.entry_id as decision_seq
+from read_parquet($entries) e left join read_parquet($groups) g using (entry_id)
+left join read_parquet($digests) d using (entry_id)
+where e.kind = 'file' and e.entry_id % 10 > 0 and e.entry_id % $parts = $part
+"""
+# SHA-256 of the copies and their keepers, as `manifest` has it taken before copies go.
+PROVED = """
+select g.scan_id, g.entry_id, unhex(sha256(hex(d.xxh3_128))) as sha256
+from read_parquet($groups) g join read_parquet($digests) d using (entry_id)
+where g.entry_id % $parts = $part
+"""
+
 
 def fill(writer: Writer, run: Run, table: str, sql: str, starts: range, **values: object) -> None:
-    """The rows of a query as parts of a table; what it does not give is NULL."""
-    schema = TABLES[table].schema
+    """The rows of a query as parts of a table, a range of numbers for each."""
     for start in starts:
         end = min(start + ROWS_PER_PART, starts.stop)
         given = {**values, "from": start, "to": end}
         asked = {name: value for name, value in given.items() if f"${name}" in sql}
-        found = duckdb.connect().execute(sql, asked).to_arrow_table()
-        columns = [
-            found[name].combine_chunks().cast(kind) if name in found.column_names
-            else pa.nulls(found.num_rows, kind)
-            for name, kind in zip(schema.names, schema.types, strict=True)
-        ]  # fmt: skip
-        rows = pa.Table.from_arrays(columns, schema=schema)
-        writer.commit(run, [write_part(writer.estate.root, table, rows)])
+        commit(writer, run, table, sql, asked)
+
+
+def commit(writer: Writer, run: Run, table: str, sql: str, values: dict[str, object]) -> None:
+    """The rows of a query as a part of a table; what it does not give is NULL."""
+    schema = TABLES[table].schema
+    found = duckdb.connect().execute(sql, values).to_arrow_table()
+    columns = [
+        found[name].combine_chunks().cast(kind) if name in found.column_names
+        else pa.nulls(found.num_rows, kind)
+        for name, kind in zip(schema.names, schema.types, strict=True)
+    ]  # fmt: skip
+    rows = pa.Table.from_arrays(columns, schema=schema)
+    writer.commit(run, [write_part(writer.estate.root, table, rows)])
 
 
 def make(root: Path, count: int) -> None:
@@ -138,5 +161,27 @@ def make(root: Path, count: int) -> None:
                                "copies_size_bytes": 0, "hard_links": 0})  # fmt: skip
 
 
+def decide(root: Path) -> None:
+    """Decisions on most of an estate that has been made so and deduped."""
+    estate = Estate(root)
+    tables = {name: [str(part) for part in estate.parts(name)] for name in ("entries", "digests")}
+    tables["groups"] = [str(part) for part in estate.parts("groups")]
+    parts = 1 + estate.rows("entries") // ROWS_PER_PART
+    with writing(estate, ["inventory.py"]) as writer:
+        for stage, table, sql in (
+            ("digest", "whole_digests", PROVED),
+            ("review", "decisions", DECISIONS),
+        ):
+            run = writer.begin(stage, {})
+            for part in range(parts):
+                values = {**tables, "parts": parts, "part": part}
+                asked = {name: value for name, value in values.items() if f"${name}" in sql}
+                commit(writer, run, table, sql, asked)
+            writer.finish(run, {})
+
+
 if __name__ == "__main__":
-    make(Path(sys.argv[1]), int(sys.argv[2]))
+    if sys.argv[2] == "decide":
+        decide(Path(sys.argv[1]))
+    else:
+        make(Path(sys.argv[1]), int(sys.argv[2]))
