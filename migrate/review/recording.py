@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import ibis
@@ -25,7 +26,7 @@ from migrate.review.desk import Desk, Relation
 from migrate.review.returned import Returned, Workbook
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Accepted:
     """A row that holds, and what it decides on: an entry, or a line by its number on the desk."""
 
@@ -47,6 +48,7 @@ def accepted(row: Returned, now: Current) -> Accepted:
     )
 
 
+ROWS_AT_A_TIME = 10_000
 STATE = ["size_bytes", "mtime_ns", "sample_xxh3", "digest"]  # what is decided on
 _SAID = pa.schema(
     [
@@ -131,8 +133,7 @@ class Recorder:
 
     def _expanded(self, accepted: list[Accepted]) -> Relation:
         """A row for every entry that an accepted row decides on, with its state."""
-        rows = [self._said(nth, one) for nth, one in enumerate(accepted)]
-        table = self.query.given(rows, _SAID)
+        table = self.query.given(self._all_said(accepted))
         items = self.desk.items.select(
             "scan_id", "entry_id", "rule_id", "proposal", *STATE, "unit",
             "line_no", "rule_no", "group_id",
@@ -144,6 +145,14 @@ class Recorder:
             parts.append(_decided(items.inner_join(lines, items[number] == lines.number_in), scope))
         parts.append(self._other_copies(table, items))
         return self.query.stored(ibis.union(*parts))
+
+    def _all_said(self, accepted: list[Accepted]) -> pa.Table:
+        """Accepted rows as a table, made some at a time: there may be a million."""
+        numbered = enumerate(accepted)
+        batches = []
+        while rows := [self._said(nth, one) for nth, one in islice(numbered, ROWS_AT_A_TIME)]:
+            batches.append(pa.RecordBatch.from_pylist(rows, _SAID))
+        return pa.Table.from_batches(batches, _SAID)
 
     def _said(self, nth: int, one: Accepted) -> dict[str, Any]:
         row = one.row

@@ -46,9 +46,9 @@ SAVE_AS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Returned:
-    """One decided row as it came back."""
+    """One decided row as it came back; there may be a million."""
 
     book: int  # which of the workbooks given
     sheet: str  # what is decided on it
@@ -72,7 +72,8 @@ class Returned:
 
     def lighter(self) -> Returned:
         """The same without what is not needed any more once the row has been looked at."""
-        kept = {name: self.cells.get(name) for name in (DECISION, COMMENT, KEY, "Path", "Rule")}
+        names = (DECISION, COMMENT, KEY, "Path", "Rule")
+        kept = {name: self.cells[name] for name in names if self.cells.get(name)}
         return replace(self, cells=kept)
 
 
