@@ -88,3 +88,19 @@ def test_a_full_disk_is_told_as_everywhere(tmp_path: Path, monkeypatch) -> None:
             with pytest.raises(OSError, match="No space left") as error:
                 query._copy(sql, tmp_path / "x.parquet")
         assert error.value.errno == errno.ENOSPC
+
+
+def test_what_does_not_fit_gets_more_memory(estate: Estate) -> None:
+    """A query that needs more than the limit ends all the same, stored and streamed, and the limit
+    is then what it was."""
+    wide = "SELECT entry_id, list(path ORDER BY path) OVER () AS every FROM entries"
+    with Query(estate) as query:
+        query.named("entries")
+        query._limit_mb = 8
+        query._give_back()
+        sql = f"SELECT entry_id, len(every) AS n FROM ({wide})"
+        kept = query.stored(sql)
+        assert query.count(kept) == 3215
+        assert {row["n"] for row in query.rows(sql)} == {3215}
+        limit = query.sql.execute("SELECT current_setting('memory_limit')").fetchone()
+        assert limit == ("7.6 MiB",)
