@@ -89,3 +89,20 @@ def test_a_full_disk_is_told_as_everywhere(tmp_path: Path, monkeypatch) -> None:
             with pytest.raises(OSError, match="No space left") as error:
                 query._copy(sql, tmp_path / "x.parquet")
         assert error.value.errno == errno.ENOSPC
+
+
+def test_what_does_not_fit_gets_more_memory(estate: Estate, monkeypatch) -> None:
+    """A query that needs more than the limit ends all the same, stored and streamed, and the limit
+    is then what it was; without that it fails."""
+    sql = "SELECT length(list(path || repeat('x', 10000))[7]) > 10000 AS long FROM entries"
+    with Query(estate) as query:
+        query.named("entries")
+        query._limit_mb = 8
+        query._give_back()
+        assert list(query.rows(query.stored(sql))) == [{"long": True}]
+        assert list(query.rows(sql)) == [{"long": True}]
+        limit = query.sql.execute("SELECT current_setting('memory_limit')").fetchone()
+        assert limit == ("7.6 MiB",)
+        monkeypatch.setattr("migrate.engine.query.MOST_MB", 0)
+        with pytest.raises(duckdb.OutOfMemoryException):
+            query.stored(sql)

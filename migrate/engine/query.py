@@ -13,11 +13,12 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cached_property
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -35,6 +36,8 @@ SMALL_ENTRIES = 300_000  # what is kept of so few need not leave memory
 WIDE_MB = 96  # more for a query over wide rows: what it reserves for their columns and hardly uses
 ROWS_PER_GROUP = 10_240  # of a Parquet file: as many rows are held by each thread that writes one
 BATCH_ROWS = 65_536
+
+Made = TypeVar("Made")
 
 
 class Query:
@@ -162,18 +165,21 @@ class Query:
         """The result (of SQL with bound values), streamed in batches, from a cursor of its own: a
         second query on the same connection would end the first one's stream without a word. Sums,
         which DuckDB gives as 128-bit numbers, are int64."""
+        sql = self.compiled(expression)
         cursor = self.sql.cursor()
+
+        def begun() -> Iterator[pa.RecordBatch]:
+            reader = cursor.execute(sql, values or None).to_arrow_reader(rows)
+            return chain(list(islice(reader, 1)), reader)
+
         try:
             with _disk_errors():
-                with self._step.answering():
-                    found = cursor.execute(self.compiled(expression), values or None)
-                    reader = found.to_arrow_reader(rows)
-                for batch in reader:
+                for batch in self._fitting(begun):
                     self._step.tell()
                     yield _narrowed(batch)
         finally:
             cursor.close()
-            self._limit(self._limit_mb)
+            self._give_back()
 
     def compiled(self, expression: Any) -> str:
         """The SQL of an Ibis expression; SQL is what it is."""
@@ -212,14 +218,34 @@ class Query:
         return self.parquet(files, self._new_name("stored"))
 
     def _run(self, sql: str, values: dict[str, Any] | None = None) -> None:
-        with _disk_errors(), self._step.answering():
-            self.sql.execute(sql, values or None)
+        with _disk_errors():
+            self._fitting(lambda: self.sql.execute(sql, values or None))
+
+    def _fitting(self, work: Callable[[], Made], more_mb: int = 0) -> Made:
+        """What `work` makes within the limit. What does not fit is begun again with twice as much:
+        a stage that takes more memory than it should is better than one that fails."""
+        limit_mb = self._limit_mb + more_mb
+        while True:
+            try:
+                if limit_mb > self._limit_mb:
+                    self._limit(limit_mb)
+                with self._step.answering():
+                    return work()
+            except duckdb.OutOfMemoryException:
+                if limit_mb > MOST_MB:
+                    raise
+                limit_mb *= 2
 
     def _limit(self, limit_mb: int) -> None:
-        """Set DuckDB's limit, which also makes its allocator give back to the system what no query
-        uses any more (200 MB of a million entries): also if it is set to what it was."""
-        pa.default_memory_pool().release_unused()
         self.sql.execute(f"SET memory_limit = '{limit_mb}MB'")
+
+    def _give_back(self) -> None:
+        """What no query uses any more, to the system: DuckDB's allocator keeps it (200 MB of a
+        million entries) until its limit is set, even to what it was. Where a query that is open
+        still has more than that, or all is closed, it stays as it is."""
+        pa.default_memory_pool().release_unused()
+        with suppress(duckdb.Error):
+            self._limit(self._limit_mb)
 
     def one_thread(self) -> None:
         """From here on one thread: to sort wide rows each thread holds blocks of all sorted runs,
@@ -252,17 +278,20 @@ class Query:
     ) -> None:  # fmt: skip
         """The result of a query as a Parquet file."""
         cursor = self.sql.cursor()
+
+        def copied() -> None:
+            described = cursor.execute(f"DESCRIBE {sql}", values or None).fetchall()
+            columns = ", ".join(_narrow(name, kind) for name, kind, *_ in described)
+            to = {"path": str(path), "zip": zip_with, "group": ROWS_PER_GROUP}
+            cursor.execute(_COPY.format(columns, sql), {**(values or {}), **to})
+
         try:
-            self._limit(self._limit_mb + more_mb)
-            with _disk_errors(), self._step.answering():
-                described = cursor.execute(f"DESCRIBE {sql}", values or None).fetchall()
-                columns = ", ".join(_narrow(name, kind) for name, kind, *_ in described)
-                to = {"path": str(path), "zip": zip_with, "group": ROWS_PER_GROUP}
-                cursor.execute(_COPY.format(columns, sql), {**(values or {}), **to})
+            with _disk_errors():
+                self._fitting(copied, more_mb)
             self._step.done += 1
         finally:
             cursor.close()
-            self._limit(self._limit_mb)
+            self._give_back()
 
     def given(self, rows: list[dict[str, Any]] | pa.Table, schema: pa.Schema | None = None) -> Any:
         """Rows that are no table's, as a relation."""
