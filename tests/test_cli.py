@@ -159,7 +159,7 @@ def test_twice_is_once(estate) -> None:
         (["move", "-e", "{estate}", "--to", "ftp://x/y"], 2, "no target"),
         (["manifest", "-e", "{estate}", "--profile", "none"], 2, "expected one of standard"),
         (["flag", "-e", "{estate}", "--as-of", "yesterday"], 2, "as-of"),
-        (["review", "import", "-e", "{estate}", "{estate}/estate.yaml"], 2, "cannot be read"),
+        (["review", "import", "-e", "{estate}", "{estate}/estate.yaml"], 2, "no Excel workbook"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )

@@ -48,7 +48,7 @@ def names_in(source: SmbSource, folder: bytes = b"") -> dict[bytes, str]:
     todo, found = [folder], {}
     for page in source.walk(lambda: todo.pop() if todo else None):
         assert page.error is None
-        found |= {child.name: child.kind for child in page.children}
+        found |= {child.name: child.kind for child in page.every_child()}
     return found
 
 
@@ -486,7 +486,7 @@ def test_dfs_links_inside_a_share_are_recorded(dfs, env):
     }  # fmt: skip
     todo = [b""]
     (page,) = source.walk(lambda: todo.pop() if todo else None)
-    links = [child for child in page.children if child.kind == "symlink"]
+    links = [child for child in page.every_child() if child.kind == "symlink"]
     assert {child.link_target for child in links} == {"DFS link"}
     assert names_in(source, b"folder") == {b"d.txt": "file"}
     file = source.open(b"folder/d.txt")

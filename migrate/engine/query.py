@@ -134,7 +134,7 @@ class Query:
         """The result of a query in SQL, with bound values, kept under a name: of a small estate in
         memory, else in a file; of a large one, a range of the column `by` after the other."""
         if self._small:
-            self._run(f"CREATE TABLE {name} AS {sql}", values)
+            self._run(f"CREATE OR REPLACE TABLE {name} AS {sql}", values)
             return
         files: list[Path] = []
         for part in self._slices_of(sql, by) if by else [sql]:
