@@ -138,6 +138,10 @@ class Engine:
         """Whether one more job would be under way at once, or only queue."""
         return len(self._flying) + len(self._ready) < int(self.pace.width)
 
+    def is_hungry(self) -> bool:
+        """Whether there is room for several more: sent together they cost both sides less."""
+        return (len(self._flying) + len(self._ready)) * 4 <= int(self.pace.width) * 3
+
     def send_ready(self) -> None:
         """Send what may be sent, and wait for nothing."""
         self._dispatch()

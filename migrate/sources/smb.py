@@ -104,7 +104,8 @@ class SmbSource:
                 pages.append(Page(folder, [], True, job.error))
 
         while True:
-            while not listing or self.engine.has_room():
+            hungry = self.engine.is_hungry()
+            while not listing or (hungry and self.engine.has_room()):
                 folder = next_folder()
                 if folder is None:
                     break
