@@ -35,6 +35,7 @@ class _Line:
 
     def __init__(self) -> None:
         self._live: Live | None = None
+        self.in_progress = 0  # who counts what is done has the line; steps say nothing then
 
     def due(self, seconds: float) -> bool:
         """Whether a line that was shown so long ago may be followed by another."""
@@ -85,6 +86,7 @@ class Progress:
 
     def __enter__(self) -> Progress:
         _line.close()
+        _line.in_progress += 1
         return self
 
     def __exit__(
@@ -93,6 +95,7 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        _line.in_progress -= 1
         was_shown = self._shown > self._began
         _line.close(self._summary(time.monotonic(), kind is not None) if was_shown else "")
 
@@ -163,7 +166,7 @@ class Step:
     def __init__(self, words: str, parts: int = 0) -> None:
         self.words, self.parts = words, parts
         self.done = 0  # of the parts
-        self._began = self._shown = time.monotonic()
+        self._began = self._shown = self._last = time.monotonic()
 
     @contextmanager
     def answering(self) -> Iterator[None]:
@@ -176,6 +179,8 @@ class Step:
         finally:
             answered.set()
             watch.join()
+            if not _line.in_progress:
+                self._last = time.monotonic()
 
     def _watch(self, answered: threading.Event) -> None:
         while not answered.wait(STEP_SECONDS / 4):
@@ -185,7 +190,10 @@ class Step:
         """Show the step, unless it was shown only just now."""
         now = time.monotonic()
         since = now - self._shown
-        if self.words and since >= STEP_SECONDS and _line.due(since):
+        if _line.in_progress or not self.words:
+            return
+        self._last = now
+        if since >= STEP_SECONDS and _line.due(since):
             self._shown = now
             took = duration_text(now - self._began)
             _line.show(", ".join([f"{self.words}: {took} so far", *self._left(now)]))
@@ -199,6 +207,6 @@ class Step:
     def end(self, cut_off: bool = False) -> None:
         """A step that was shown and took long leaves a line."""
         if self._shown > self._began:
-            seconds = time.monotonic() - self._began
+            seconds = self._last - self._began
             took = f"{'stopped after ' if cut_off else ''}{duration_text(seconds)}"
             _line.close(f"{self.words}: {took}" if seconds >= SLOW_SECONDS else "")

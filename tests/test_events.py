@@ -120,6 +120,25 @@ def test_a_short_step_says_nothing(clock: Clock, capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().err.endswith("report: adding up: stopped after 13 s\n")
 
 
+def test_a_step_is_silent_while_something_is_counted(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Tables are read on while a stage counts what it has done: one line says so, not two; and the
+    step did not take as long as that."""
+    step = Step("export: laying out")
+    clock.now += 12
+    step.tell()
+    with Progress("export", total=10) as progress:
+        clock.now += 20
+        step.tell()
+        progress.advance(10)
+    step.end()
+    told = capsys.readouterr().err.splitlines()
+    assert told[0] == "export: laying out: 12 s so far"
+    assert told[-1] == "export: laying out: 12 s"
+    assert all(line.startswith("export: 10") for line in told[1:-1])
+
+
 def test_while_the_tables_answer_the_step_is_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

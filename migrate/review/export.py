@@ -70,6 +70,7 @@ def export(
     with Query(writer.estate) as query:
         query.doing("review export: laying out what is to be decided")
         desk = lay_out(query, proposals(query, config, holds, as_of))
+        query.one_thread()
         total = query.count(desk.items) + query.count(desk.info)
         kept = _set_aside(writer, folder)
         written: list[Exported] = []
