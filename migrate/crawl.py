@@ -20,7 +20,7 @@ from typing import Any
 from migrate.config import Config, Place, share_place
 from migrate.engine.hours import in_hours, wait_for_hours, workers_for
 from migrate.engine.suspects import past_crashes
-from migrate.engine.workers import Workers
+from migrate.engine.workers import Workers, default_workers
 from migrate.estate import Estate, Run, Writer, write_part
 from migrate.events import Progress
 from migrate.gathered import table_of
@@ -49,7 +49,7 @@ WHERE sid <> '' ORDER BY sid
 
 @dataclass(frozen=True)
 class CrawlOptions:
-    workers: int
+    workers: int | None  # as many as suit the share, if none are given
     reading: Reading = field(default_factory=Reading)
 
     def like(self, run: Run) -> CrawlOptions:
@@ -150,7 +150,8 @@ def _visit_share(
     device_id = source.stat(b"").device_id
     source.close()  # workers are forks: what is open here would be open in them
     note_clock(writer, run, trust)
-    count = workers_for([place], options.workers)
+    wanted = options.workers or suiting_workers(place, options.reading)
+    count = workers_for([place], wanted)
     with known_files(estate, run, options.reading, trust, device_id, proof_percent) as known:
         make = partial(
             Visitor, place, count, estate.root, share, run.run_id, options.reading,
@@ -160,6 +161,13 @@ def _visit_share(
             _visit_all(workers, pending, writer, run, _expected(estate, share), share, place)
     note_clock(writer, run, trust)
     return run
+
+
+def suiting_workers(place: Place, reading: Reading) -> int:
+    """One worker to list a server: it keeps many requests on their way, and a second one only takes
+    processors from whoever answers. Where files are opened, as many as there are processors."""
+    is_opened = reading.content or reading.security
+    return default_workers() if is_opened or not is_address(place.root) else 1
 
 
 def _name_accounts(estate: Estate, writer: Writer, run: Run, share: str, source: Source) -> None:

@@ -17,8 +17,12 @@ from samba import Samba, give_to_server, hostile_tree, served_folder
 from smbprotocol.security_descriptor import AccessAllowedAce, AccessDeniedAce
 from test_samba import Client, keep_xattrs, set_dacl
 
+from migrate.config import Place
+from migrate.crawl import suiting_workers
 from migrate.engine.query import Query
+from migrate.engine.workers import default_workers
 from migrate.estate import Estate
+from migrate.visit import Reading
 
 Row = dict[str, Any]
 FOLDER, HIDDEN, NORMAL = 0x10, 0x02, 0x80
@@ -191,6 +195,19 @@ def test_a_listing_alone_says_the_same_of_every_entry(
     assert {row["kind"] for row in found.values()} >= {"file", "folder"}
     assert differing(found, expected, NOT_COMPARED) == []
     assert found.keys() == expected.keys()
+
+
+@pytest.mark.parametrize(
+    ("root", "reading", "workers"),
+    [
+        ("smb://fs1.example/Finance", Reading(content=False), 1),
+        ("smb://fs1.example/Finance", Reading(content=False, security=True), default_workers()),
+        ("smb://fs1.example/Finance", Reading(), default_workers()),
+        ("/mnt/finance", Reading(content=False), default_workers()),
+    ],
+)
+def test_one_worker_lists_a_server(root: str, reading: Reading, workers: int) -> None:
+    assert suiting_workers(Place(root), reading) == workers
 
 
 def check_entries(disk: OnDisk, estate: Path) -> None:

@@ -18,7 +18,6 @@ from migrate.cli.common import (
     table,
     verb,
     workers_option,
-    workers_or_default,
 )  # fmt: skip
 from migrate.errors import DIFFERENCES_FOUND, ITEMS_FAILED, UsageError
 from migrate.wording import count_text, size_text
@@ -105,7 +104,7 @@ def crawl(
         not listing_only, not no_mime, fixity == "sha256", security, strict_types, reread
     )
     with open_for_writing(estate_path) as (opened, writer):
-        options = CrawlOptions(workers_or_default(workers), reading)
+        options = CrawlOptions(workers, reading)
         crawl_shares(opened, writer, options, rescan or reread)
         found = crawled_words(opened)
         show(as_json, *found)
