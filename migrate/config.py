@@ -73,6 +73,8 @@ class Share(Strict):
     link: str | None = None  # how reviewers' machines reach it (\\\\server\\share), if otherwise
     known_as: list[Annotated[str, AfterValidator(_windows_root)]] = []  # S:, \\\\old\\share
     disk: Literal["solid", "rotating"] = "solid"  # rotating: one reader at a time, in its order
+    # What tells a rescan that a file is unchanged where a server has no time of change of its own
+    rescan_by: Literal["change_time", "write_time"] = "change_time"
 
 
 class Server(Strict):

@@ -24,7 +24,7 @@ from migrate.engine.workers import Workers, default_workers
 from migrate.estate import Estate, Run, Writer, write_part
 from migrate.events import Progress
 from migrate.gathered import table_of
-from migrate.known import known_files, note_clock
+from migrate.known import judged, known_files, note_clock
 from migrate.model import entry_id
 from migrate.paths import to_raw
 from migrate.smb.address import is_address
@@ -122,7 +122,8 @@ def crawl_share(
     with Progress(f"crawl {share}") as progress:
         wait_for_hours([place], progress)
     source = open_source(place)
-    words, trust = source.check(), source.trust()
+    words = source.check()
+    trust = judged(estate, share, source.trust(), config.share(share).rescan_by)
     proof_percent = config.rescan.proof_percent
     visit_share = partial(
         _visit_share, estate, writer, share, options, place, source, trust, proof_percent

@@ -14,6 +14,9 @@ have been past a time if, when the scan began, it said more than that: our own o
 one that an SMB server tells on connecting. A mounted server tells nothing; there the newest change
 seen on the share was made before the scan ended, so that the scan began after it, less the time the
 scan took. Clocks are taken to move on, never back; what else may be wrong is for the proof to find.
+Samba tells the mtime as ctime (get_change_timespec, up to 4.17 at least), so that a change under
+the old date shows nowhere. A share on an SMB server is known to have a ctime of its own by one file
+on which the two differ; without one nothing is taken over, unless the share is set to `write_time`.
 In memory: a few columns in files, sorted by file number, shared by all workers. A look-up halves
 its way to the number: about 20 steps for a million files, 27 for a hundred million.
 """
@@ -39,7 +42,7 @@ import pyarrow.compute as pc
 from migrate.estate import SPILL, Estate, Run, Writer
 from migrate.mimetypes import TEXT_NAMES, is_text_name
 from migrate.model import TABLES
-from migrate.scans import is_disproved, scan_before
+from migrate.scans import is_disproved, newest_scan
 from migrate.sources import RECALLS, Stat, Trust
 from migrate.visit import Content, Reading
 
@@ -57,6 +60,15 @@ VALUES = {
     "sample_xxh3": pa.binary(16), "xxh3_128": pa.binary(16), "sha256": pa.binary(32),
     "mime_no": pa.int32(), "read_in": pa.int32(),
 }  # fmt: skip
+NO_CHANGE_TIME = (
+    "its server tells the date of writing as time of change (Samba does), so that a file changed "
+    "under its old date would look the same; `rescan_by: write_time` for the share in estate.yaml "
+    "goes by size and date all the same"
+)
+BY_WRITE_TIME = (
+    "By size and date of writing alone (rescan_by), for its server tells no time of change: a file "
+    "changed under its old date is not seen unless the proof happens on it."
+)
 HAS_XXH3, HAS_SHA256, IS_OPEN, IS_ENCRYPTED, TEXT_NAME, ONLY_LISTED = 1, 2, 4, 8, 16, 32
 
 
@@ -197,9 +209,27 @@ def note_clock(writer: Writer, run: Run, trust: Trust) -> None:
     writer.estate.log.append("clock", run=run.run_id, share_ns=trust.now_ns, our_ns=now_ns)
 
 
-def basis_of(estate: Estate, run: Run) -> Basis | None:
-    """What a new scan may rest on, from the log alone."""
-    before = scan_before(estate, run)
+def judged(estate: Estate, share: str, trust: Trust, rescan_by: str) -> Trust:
+    """What to rely on after a look at the times that a server told in the earlier scan."""
+    basis = basis_of(estate, share)
+    if not trust.may_tell_mtime or basis is None or _has_own_ctimes(estate, basis):
+        return trust
+    if rescan_by == "write_time":
+        return trust._replace(why_not=BY_WRITE_TIME)
+    return trust._replace(lasting=False, why_not=NO_CHANGE_TIME)
+
+
+def _has_own_ctimes(estate: Estate, basis: Basis) -> bool:
+    from migrate.engine.query import Query
+
+    with Query(estate) as query:
+        query.view("entries", estate.parts_of("entries", [basis.run]), "before")
+        return query.count(OWN_CTIMES) > 0
+
+
+def basis_of(estate: Estate, share: str) -> Basis | None:
+    """What a new scan of a share may rest on, from the log alone."""
+    before = newest_scan(estate, share)
     if before is None or not before.settings["content"] or is_disproved(before):
         return None
     clocks = [
@@ -220,7 +250,7 @@ def known_files(
     """What may be taken over into a run; None if there is nothing. Ends with the `with` block.
 
     Errors: OSError if the estate has no room for it."""
-    basis = basis_of(estate, run)
+    basis = basis_of(estate, run.settings["share"])
     if basis is None or not trust.lasting or not reading.content or reading.reread:
         yield None
         return
@@ -264,6 +294,7 @@ WHERE kind = 'file' AND error IS NULL AND ctime_ns > 0 AND mtime_ns IS NOT NULL
   AND file_id > 0 AND file_id < {NO_NUMBER}
   AND device_id = (SELECT device_id FROM before WHERE depth = 0)
 """  # noqa: S608 - of our own words and numbers
+OWN_CTIMES = f"SELECT 1 FROM ({_FILES}) WHERE ctime_ns <> mtime_ns LIMIT 1"  # noqa: S608
 NEWEST = f"SELECT max(ctime_ns) AS newest FROM ({_FILES}) WHERE ctime_ns <= $began_ns"  # noqa: S608
 TYPES = "SELECT DISTINCT mime FROM digests WHERE scan_id = $scan AND mime IS NOT NULL ORDER BY mime"
 _IS_TEXT_NAME = " OR ".join(f"ends_with(lower(name), '{end.decode()}')" for end in TEXT_NAMES)

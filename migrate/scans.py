@@ -29,14 +29,10 @@ def _finished(estate: Estate) -> dict[str, list[Run]]:
     return found
 
 
-def scan_before(estate: Estate, run: Run) -> Run | None:
-    """The newest finished scan of the same share before this one."""
-    earlier = [
-        other
-        for other in _finished(estate).get(run.settings["share"], [])
-        if other.run_id < run.run_id
-    ]
-    return earlier[-1] if earlier else None
+def newest_scan(estate: Estate, share: str) -> Run | None:
+    """The newest finished scan of a share."""
+    scans = _finished(estate).get(share)
+    return scans[-1] if scans else None
 
 
 def scan_pairs(estate: Estate) -> list[Pair]:

@@ -26,6 +26,7 @@ from test_crash import killed
 from migrate import changes, known
 from migrate.bulk import Bulk
 from migrate.cli import cli
+from migrate.cli.changes import about_reuse
 from migrate.config import load
 from migrate.crawl import CrawlOptions, crawl_share
 from migrate.engine.query import Query
@@ -577,7 +578,8 @@ def test_killed_in_the_middle_of_a_rescan(tmp_path: Path) -> None:
 
 
 def test_a_share_on_a_server(tmp_path: Path, samba: Any, samba_folder: Path) -> None:
-    """Over SMB too: the server tells the time, an unchanged file is not opened."""
+    """Over SMB too: the server tells the time, an unchanged file is not opened. Samba has no time
+    of change of its own: its files are read again, unless size and date are to do."""
     for number in range(12):
         (samba_folder / f"{number}.txt").write_text(f"{number:3}")
         os.utime(samba_folder / f"{number}.txt", (10**9, 10**9))  # or Samba knows no time of birth
@@ -588,16 +590,46 @@ def test_a_share_on_a_server(tmp_path: Path, samba: Any, samba_folder: Path) -> 
             patch.setenv(name, value)
         crawl(root)
         first = tables(root)
+        edit_unseen(samba_folder / "3.txt", "abc")
+        run = crawl(root)
+        assert count_of(run, "taken over") == 0
+        assert "rescan_by" in run.summary["not_lasting"]
+        assert tables(root)["digests"] != first["digests"]
+
+        settings = (root / "estate.yaml").read_text()
+        (root / "estate.yaml").write_text(settings.replace("}", ", rescan_by: write_time}", 1))
+        first = tables(root)
         run = crawl(root)
         clocks = [record for record in Estate(root).log.records if record["kind"] == "clock"]
         assert abs(clocks[0]["share_ns"] - clocks[0]["our_ns"]) < 60e9
         proven = count_of(run, "proof same")
         assert count_of(run, "taken over") == 12 - proven > 6 and proven
         assert tables(root) == first
-        edit_unseen(samba_folder / "3.txt", "abc")
+        (samba_folder / "4.txt").write_text("new")
         run = crawl(root)
         assert count_of(run, "taken over") + count_of(run, "proof same") == 11
         assert tables(root)["digests"] != first["digests"]
+        (told,) = rescans(Estate(root))
+        assert "size and date of writing alone" in about_reuse(told)[0]
+
+
+def test_a_server_with_times_of_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One file whose time of change is not that of its writing shows that a server has both."""
+    share = tmp_path / "share"
+    share.mkdir()
+    for number in range(6):
+        (share / f"{number}.txt").write_text(str(number))
+    assert mounts.trust_of(str(share)).may_tell_mtime is False
+    told = Trust(True, time.time_ns() + 10**9, may_tell_mtime=True)
+    monkeypatch.setattr(local.LocalSource, "trust", lambda source: told)
+    root = new_estate(tmp_path / "estate", share)
+    crawl(root)
+    run = crawl(root)
+    assert count_of(run, "taken over") == 0 and "date of writing" in run.summary["not_lasting"]
+    os.utime(share / "0.txt", (10**9, 10**9))
+    crawl(root)
+    run = crawl(root)
+    assert count_of(run, "taken over") and "not_lasting" not in run.summary
 
 
 def test_what_later_stages_found_lasts(tmp_path: Path, tree: Path) -> None:

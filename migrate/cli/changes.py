@@ -180,7 +180,8 @@ def about_reuse(share: dict[str, Any]) -> list[str]:
     if not share["not_opened"] and not proven:
         return [f"{name}: every file was read again: {_why_all(share)}."] if share["files"] else []
     proof = f" {count_text(proven, 'file')} read again as a proof: all true." if proven else ""
-    return [f"{name}: {share['not_opened']:,} of {share['files']:,} files not opened.{proof}"]
+    how = f" {share['not_lasting']}" if share["not_lasting"] else ""
+    return [f"{name}: {share['not_opened']:,} of {share['files']:,} files not opened.{proof}{how}"]
 
 
 def _why_all(share: dict[str, Any]) -> str:

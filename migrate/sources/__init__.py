@@ -126,11 +126,13 @@ class Found(NamedTuple):
 class Trust(NamedTuple):
     """What a later scan may rely on, see known.py. `lasting`: a file keeps its number, and every
     change of it changes its ctime; if not, `why_not` in words. `now_ns`: what the clock that sets
-    those times says, or said a moment ago; None where nobody tells."""
+    those times says, or said a moment ago; None where nobody tells. `may_tell_mtime`: the ctime is
+    the word of an SMB server, which may tell the mtime instead."""
 
     lasting: bool
     now_ns: int | None = None
     why_not: str = ""
+    may_tell_mtime: bool = False
 
 
 Token = TypeVar("Token")

@@ -20,7 +20,7 @@ _OURS = {
     "nilfs2", "reiserfs", "ntfs3",
 }  # fmt: skip
 # The same, set by a server, which tells us no time.
-_SERVERS = {"nfs", "nfs4", "cifs", "smb3"}
+_NFS, _SMB = {"nfs", "nfs4"}, {"cifs", "smb3"}
 _MOUNTS = Path("/proc/self/mountinfo")  # man 5 proc_pid_mountinfo
 
 
@@ -33,8 +33,8 @@ def trust_of(root: str) -> Trust:
         return Trust(True, time.time_ns())
     if "noserverino" in options:
         return Trust(False, None, "it is mounted with noserverino: its file numbers do not last")
-    if kind in _SERVERS:
-        return Trust(True)
+    if kind in _NFS | _SMB:
+        return Trust(True, may_tell_mtime=kind in _SMB)
     return Trust(False, None, f"a {kind} file system is not known to keep its file numbers")
 
 

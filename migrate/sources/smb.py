@@ -74,7 +74,7 @@ class SmbSource:
 
     def trust(self) -> Trust:
         """Numbers that a server makes up for a volume without them are 0, see known.py."""
-        return Trust(True, self.engine.link().server_ns)
+        return Trust(True, self.engine.link().server_ns, may_tell_mtime=True)
 
     def account_names(self, sids: Iterable[str]) -> dict[str, str]:
         """As the server calls them; where it does not say, those that are the same everywhere."""
