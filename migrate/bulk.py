@@ -20,7 +20,7 @@ import xxhash
 
 from migrate.engine.workers import note
 from migrate.known import Known
-from migrate.listed import Folder, in_table, places_of
+from migrate.listed import Folder, counted, in_table, places_of
 from migrate.model import naming, number_of
 from migrate.sources import Page, Source, linux
 from migrate.sources.local import PAGE_NAMES, LocalFile, LocalSource, open_in, owner_name
@@ -213,9 +213,7 @@ class Bulk:
         """Rows of `entries`, and of `digests` for what was read."""
         self._rows += len(entries)
         self._tables["entries"].append(entries)
-        for kind in pc.value_counts(entries["kind"]).to_pylist():
-            self._counts[kind["values"]] += kind["counts"]
-        self._counts["size_bytes"] += pc.sum(entries["size_bytes"]).as_py() or 0
+        self._counts.update(counted(entries))
         if self._contents:
             names = ["entry_id", *Content._fields]
             columns = dict(zip(names, zip(*self._contents, strict=True), strict=True))

@@ -17,6 +17,7 @@ from typing import Any
 from migrate.engine.query import Query
 from migrate.estate import Estate, Run, Writer
 from migrate.model import WITHDRAWN
+from migrate.patterns import FULL_PATH
 from migrate.scans import Pair, is_disproved, scan_pairs
 
 Counts = dict[str, Any]
@@ -140,7 +141,7 @@ sorted_out AS (
 SELECT change, known_by, c.entry_id, was_entry_id, parent_id, c.size_bytes, c.mtime_ns,
   was_size_bytes, was_mtime_ns, path_raw, was_path_raw,
   coalesce(share, was_share) AS share, coalesce(kind, was_kind) AS kind,
-  CASE WHEN path = '' THEN share ELSE share || '/' || path END AS path,
+  {FULL_PATH} AS path,
   CASE WHEN was_path = '' THEN was_share ELSE was_share || '/' || was_path END AS was_path,
   d.entry_id IS NOT NULL AS decided
 FROM sorted_out c LEFT JOIN decided d ON was_entry_id = d.entry_id
@@ -162,10 +163,10 @@ FROM (FROM folders ANTI JOIN (SELECT entry_id AS parent_id FROM folders) USING (
 LEFT JOIN files f ON f.path > t.path || '/' AND f.path < t.path || '0'
 GROUP BY t.was_path, t.path ORDER BY files DESC, t.path LIMIT $most
 """
-DISPROVED = """
-SELECT CASE WHEN path = '' THEN share ELSE share || '/' || path END AS path
+DISPROVED = f"""
+SELECT {FULL_PATH} AS path
 FROM entries SEMI JOIN (FROM proofs WHERE NOT same) USING (entry_id) ORDER BY path LIMIT $most
-"""
+"""  # noqa: S608
 
 
 def note_changes(writer: Writer) -> None:

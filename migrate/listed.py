@@ -10,6 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from migrate.model import TABLES, naming, number_of
 
@@ -39,7 +40,6 @@ class ListedFiles:
         self._names: list[str] = []
         self._folders: list[Folder] = []
         self._device_id = 0
-        self._counts: Counter[str] = Counter()
 
     @property
     def rows(self) -> int:
@@ -58,8 +58,6 @@ class ListedFiles:
         self._records += listed.records
         self._folders.append(Folder(len(listed.names), parent_id, depth, prefix))
         self._device_id = listed.device_id
-        self._counts["file"] += len(listed.names)
-        self._counts["size_bytes"] += listed.size_bytes()
         return True
 
     def take(self) -> tuple[dict[str, list[pa.Table]], Counter[str]]:
@@ -75,9 +73,9 @@ class ListedFiles:
             "kind": pa.repeat("file", len(self._names)),
             "device_id": pa.repeat(pa.scalar(self._device_id, pa.uint64()), len(self._names)),
         }
-        taken = {"entries": [in_table(self.scan_id, "entries", found)]}, self._counts
+        entries = in_table(self.scan_id, "entries", found)
         self._clear()
-        return taken
+        return {"entries": [entries]}, counted(entries)
 
 
 def in_table(scan_id: int, table: str, columns: dict[str, Any]) -> pa.Table:
@@ -90,6 +88,14 @@ def in_table(scan_id: int, table: str, columns: dict[str, Any]) -> pa.Table:
         for field in schema
     ]  # fmt: skip
     return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def counted(entries: pa.Table) -> Counter[str]:
+    """How many rows of `entries` there are of each kind, and the bytes of the files."""
+    kinds = pc.value_counts(entries["kind"]).to_pylist()
+    counts = Counter({kind["values"]: kind["counts"] for kind in kinds})
+    counts["size_bytes"] = pc.sum(entries["size_bytes"]).as_py() or 0
+    return counts
 
 
 def _array(values: Any, kind: pa.DataType) -> pa.Array:

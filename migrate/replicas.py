@@ -24,6 +24,7 @@ from migrate.trees import (
     DIRECT,
     HELD,
     JUNK_FILES,
+    NO_TREES,
     NOT_KNOWN,
     UNREAD,
     inside,
@@ -54,7 +55,6 @@ _SAME_TREES = """
 SELECT entry_id, tree FROM trees SEMI JOIN alike_folders USING (entry_id)
 QUALIFY count(*) OVER (PARTITION BY tree) > 1
 """
-_NO_TREES = "SELECT NULL::BIGINT AS entry_id, '' AS tree WHERE false"
 # How many copies directly in one folder have their keeper directly in another, where one of the two
 # may be part of a copy.
 _PAIRS = """
@@ -246,7 +246,7 @@ def _keep_same_trees(query: Query) -> None:
     some = query.count("FROM alike_folders")
     if some:
         keep_tree_digests(query)
-    query.keep("same_trees", _SAME_TREES if some else _NO_TREES)
+    query.keep("same_trees", _SAME_TREES if some else NO_TREES)
 
 
 def _keep_going(query: Query, config: Config, least: float) -> int:

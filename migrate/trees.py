@@ -71,6 +71,7 @@ FROM entries e SEMI JOIN inside_alike i ON e.parent_id = i.entry_id
   ANTI JOIN junk_files j ON e.entry_id = j.entry_id LEFT JOIN found g USING (entry_id)
 WHERE e.parent_id <> e.entry_id
 """
+NO_TREES = "SELECT NULL::BIGINT AS entry_id, '' AS tree WHERE false"
 # The folders of one level, by what is in them.
 _LEVEL = """
 SELECT l.entry_id, md5(coalesce(s.said, '')) AS tree FROM levels l LEFT JOIN
@@ -109,7 +110,7 @@ def keep_tree_digests(query: Query) -> None:
     )
     levels = query.rows("SELECT DISTINCT depth FROM levels ORDER BY depth DESC")
     depths = [row["depth"] for row in levels]
-    below = "(SELECT NULL::BIGINT AS entry_id, '' AS tree WHERE false)"
+    below = f"({NO_TREES})"
     parts = [below]
     for depth in depths if len(depths) <= MOST_LEVELS else []:
         query.keep(f"trees_{depth}", _LEVEL.format(below=below), depth=depth)

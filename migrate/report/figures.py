@@ -172,11 +172,7 @@ class Figures:
         if self.cost is None:
             return ""
         amount = size_bytes / (1 << 30) * self.cost["per_gb_year"]
-        return (
-            f"{self.cost['currency']}{amount:,.0f}"
-            if amount >= 10
-            else (f"{self.cost['currency']}{amount:,.2f}")
-        )
+        return f"{self.cost['currency']}{amount:,.{0 if amount >= 10 else 2}f}"
 
     def headlines(self) -> list[Headline]:
         """The summary, for the console and the top of the page."""

@@ -17,11 +17,9 @@ from migrate.smb.messages import ENTRY_BYTES, Entry, Lines
 from migrate.sources import Child, Stat
 from migrate.strided import every
 
-_SIZE = 40
 _TIMES = {"birthtime_ns": 8, "atime_ns": 16, "mtime_ns": 24, "ctime_ns": 32}
 _NUMBERS = {
-    "size_bytes": (_SIZE, pa.int64()), "attributes": (56, pa.uint32()),
-    "file_id": (72, pa.uint64()),
+    "size_bytes": (40, pa.int64()), "attributes": (56, pa.uint32()), "file_id": (72, pa.uint64()),
 }  # fmt: skip
 _BETWEEN_NAMES = "\0".encode("utf-16-le")
 _DOTS = {".".encode("utf-16-le"), "..".encode("utf-16-le")}
@@ -36,9 +34,6 @@ class Listed(NamedTuple):
     raw_names: list[bytes]
     records: list[bytes]
     device_id: int
-
-    def size_bytes(self) -> int:
-        return sum(memoryview(b"".join(self.records)).cast("q")[_SIZE // 8 :: ENTRY_BYTES // 8])
 
     def children(self) -> list[Child]:
         """The same, one by one."""
