@@ -21,7 +21,7 @@ import xxhash
 from migrate.engine.workers import note
 from migrate.known import Known
 from migrate.listed import Folder, counted, in_table, places_of
-from migrate.model import naming, number_of
+from migrate.model import entry_id
 from migrate.sources import Page, Source, linux
 from migrate.sources.local import PAGE_NAMES, LocalFile, LocalSource, open_in, owner_name
 from migrate.sources.records import Records
@@ -29,6 +29,7 @@ from migrate.sources.records import columns as stat_columns
 from migrate.visit import WHOLE_BYTES, Content, Reading, examine
 
 BATCH_ROWS = 8 * PAGE_NAMES
+_MODES = {"folder": S_IFDIR, "file": S_IFREG}
 
 
 def is_local_linux(source: Source) -> TypeGuard[LocalSource]:
@@ -53,7 +54,7 @@ class Bulk:
     ) -> None:  # fmt: skip
         self.source, self.share, self.scan_id, self.reading = source, share, scan_id, reading
         self.suspects, self.known = suspects, known
-        self.bare = not (reading.mime or reading.sha256)
+        self.bare = not (reading.mime or reading.sha256)  # nothing but a digest is wanted
         self.reads_at_once = reading.content and known is None
         self.left: list[Left] = []
         self._read_bytes = 0
@@ -71,9 +72,9 @@ class Bulk:
         """Nothing waits to be put into columns."""
         self._records.clear()
         self._names: list[str] = []
-        self._numbers: list[int] = []
         self._pages: list[Folder] = []
-        self._contents: list[tuple[Any, ...]] = []  # of those that were read, by their numbers
+        self._were_read: list[int] = []  # the places of files that were read, and what they said
+        self._contents: list[tuple[Any, ...]] = []
 
     @property
     def rows(self) -> int:
@@ -91,79 +92,78 @@ class Bulk:
             self._leave(page, page.folders, parent_id, depth, "folder")
             return
         before = len(self._names)
-        gone = self._look(page, page.folders, prefix, S_IFDIR)
-        self._leave(page, gone, parent_id, depth, "folder")
-        if self.reads_at_once:
-            gone = self._read_all(page, prefix)
-        else:
-            gone = self._look(page, page.names, prefix, S_IFREG)
-        self._leave(page, gone, parent_id, depth, "file")
+        for names, kind in ((page.folders, "folder"), (page.names, "file")):
+            if not names:
+                continue
+            plain, left = _plain(names)
+            if kind == "file" and self.reads_at_once:
+                left += self._read_all(page, plain, prefix)
+            else:
+                left += self._look(page, plain, _MODES[kind])
+            if left:
+                self._leave(page, left, parent_id, depth, kind)
         self._pages.append(Folder(len(self._names) - before, parent_id, depth, prefix))
 
     def _leave(self, page: Page, names: list[str], parent_id: int, depth: int, kind: str) -> None:
         above = page.folder + b"/" if page.folder else b""
         self.left += [Left(above + os.fsencode(name), parent_id, depth, kind) for name in names]
 
-    def _look(self, page: Page, names: list[str], prefix: str, kind: int) -> list[str]:
+    def _look(self, page: Page, names: list[str], kind: int) -> list[str]:
         """Note what entries are now, opening none; returns those that are left."""
-        plain = _plain(names)
-        raws = [name.encode() for name in plain]
-        named = naming(self.share, prefix.encode())
-        seen = self._records.look_in(page.descriptor, raws, kind)
-        self._names += [plain[place] for place in seen]
-        self._numbers += [number_of(named + raws[place]) for place in seen]
-        if len(seen) == len(names):
-            return []
-        there = {plain[place] for place in seen}
-        return [name for name in names if name not in there]
+        seen = self._records.look_in(page.descriptor, [name.encode() for name in names], kind)
+        there = [names[place] for place in seen]
+        self._names += there
+        return [] if len(there) == len(names) else sorted({*names}.difference(there))
 
-    def _read_all(self, page: Page, prefix: str) -> list[str]:
+    def _read_all(self, page: Page, names: list[str], prefix: str) -> list[str]:
         """Take the digests of files; returns those that gave any trouble."""
-        left = []
-        named = naming(self.share, prefix.encode())
-        for name in page.names:  # what stands in this loop runs for every file
+        left, place = [], len(self._names)
+        for name in names:  # what stands in this loop runs for every file
             try:
-                number = number_of(named + name.encode())
                 file = open_in(page.descriptor, name)
-                self._read(file, len(self._names), number, prefix + name)
-            except (OSError, UnicodeEncodeError):
+                self._read(file, place, prefix, name)
+            except OSError:
                 left.append(name)
                 continue
-            self._records.keep()
-            self._numbers.append(number)
             self._names.append(name)
+            place += 1
+        self._records.count = place
         return left
 
-    def _read(self, file: int, place: int, number: int, path: str) -> None:
+    def _read(self, file: int, place: int, prefix: str, name: str) -> None:
         """Take the digests of an open file, and note what it is; close it."""
         try:
             size = self._records.look(file, place)
-            content = self._content(file, size, number, path)
-            if self._records.has_changed(file, place):
-                raise OSError
+            if self.bare and size <= WHOLE_BYTES:
+                content = os.pread(file, size + 1, 0)  # which a pipe refuses
+                if len(content) != size:
+                    raise OSError
+                digest = xxhash.xxh3_128_digest(content)
+                self._contents.append((digest, digest, None, None, None, None))
+            else:
+                self._contents.append(self._examine(file, size, place, prefix + name))
         finally:
             os.close(file)
+        self._were_read.append(place)
         self._read_bytes += size
-        self._contents.append((number, *content))
 
-    def _content(self, file: int, size: int, number: int, path: str) -> tuple[Any, ...]:
-        if self.bare and size <= WHOLE_BYTES:
-            content = os.pread(file, size + 1, 0)  # which a pipe refuses
-            if len(content) != size:
-                raise OSError
-            digest = xxhash.xxh3_128_digest(content)
-            return digest, digest, None, None, None, None
+    def _examine(self, file: int, size: int, place: int, path: str) -> Content:
+        """What takes more than one look at a file."""
+        raw = path.encode()
+        number = entry_id(self.share, raw)
         if number in self.suspects:
             raise OSError
         note([number])
-        return examine(LocalFile(file), size, path.encode(), self.reading)
+        content = examine(LocalFile(file), size, raw, self.reading)
+        if self._records.has_changed(file, place):
+            raise OSError
+        return content
 
     def settle(self) -> None:
         """Put into columns what waits, reading what is not as an earlier scan has read it."""
         if not self._names:
             return
         columns = places_of(self.share, self._pages, self._names)
-        columns["entry_id"] = self._numbers
         found = stat_columns(self._records.kept())
         left: set[int] = set()
         if self.known:
@@ -175,7 +175,7 @@ class Bulk:
         if left:
             stay = [place for place in range(len(entries)) if place not in left]
             entries = entries.take(pa.array(stay, pa.int64()))
-        self._put(entries)
+        self._put(entries, columns["entry_id"])
         self._begin()
 
     def _compare(
@@ -191,7 +191,7 @@ class Bulk:
         for place in left:
             path, parent_id = columns["path"][place], columns["parent_id"][place]
             self.left.append(Left(path.encode(), parent_id, columns["depth"][place], "file"))
-        numbers = pa.array(self._numbers, pa.int64()).filter(is_taken)
+        numbers = columns["entry_id"].filter(is_taken)
         if len(numbers):
             digests = known.digests(self.scan_id, numbers, places.filter(is_taken))
             self._tables["digests"].append(digests)
@@ -204,19 +204,19 @@ class Bulk:
         for place in places:
             try:
                 file = self.source.open(paths[place].encode())
-                self._read(file.descriptor, place, self._numbers[place], paths[place])
+                self._read(file.descriptor, place, "", paths[place])
             except OSError:
                 left.add(place)
         return left
 
-    def _put(self, entries: pa.Table) -> None:
-        """Rows of `entries`, and of `digests` for what was read."""
+    def _put(self, entries: pa.Table, numbers: pa.Array) -> None:
+        """Rows of `entries`, and of `digests` for what was read; `numbers` of all that waited."""
         self._rows += len(entries)
         self._tables["entries"].append(entries)
         self._counts.update(counted(entries))
         if self._contents:
-            names = ["entry_id", *Content._fields]
-            columns = dict(zip(names, zip(*self._contents, strict=True), strict=True))
+            columns = dict(zip(Content._fields, zip(*self._contents, strict=True), strict=True))
+            columns["entry_id"] = numbers.take(pa.array(self._were_read, pa.int64()))
             self._tables["digests"].append(in_table(self.scan_id, "digests", columns))
 
     def take_read_bytes(self) -> int:
@@ -231,13 +231,14 @@ class Bulk:
         return taken
 
 
-def _plain(names: list[str]) -> list[str]:
-    """Names that are text: nothing in them stands for a byte that is none."""
+def _plain(names: list[str]) -> tuple[list[str], list[str]]:
+    """Names that are text, and those in which something stands for a byte that is none."""
     try:
         "".join(names).encode()
     except UnicodeEncodeError:
-        return [name for name in names if not any("\ud800" <= char <= "\udfff" for char in name)]
-    return names
+        odd = {name for name in names if any("\ud800" <= char <= "\udfff" for char in name)}
+        return [name for name in names if name not in odd], [*odd]
+    return names, []
 
 
 def _owners(uids: pa.Array) -> pa.Array:

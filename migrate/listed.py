@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from migrate.model import TABLES, naming, number_of
+from migrate.model import TABLES, entry_ids
 
 if TYPE_CHECKING:
     from migrate.smb.listing import Listed
@@ -36,7 +36,6 @@ class ListedFiles:
 
     def _clear(self) -> None:
         self._records: list[bytes] = []
-        self._numbers: list[int] = []
         self._names: list[str] = []
         self._folders: list[Folder] = []
         self._device_id = 0
@@ -52,8 +51,6 @@ class ListedFiles:
             prefix = f"{path.decode()}/" if path else ""
         except UnicodeDecodeError:
             return False
-        named = naming(self.share, prefix.encode())
-        self._numbers += [number_of(named + name) for name in listed.raw_names]
         self._names += listed.names
         self._records += listed.records
         self._folders.append(Folder(len(listed.names), parent_id, depth, prefix))
@@ -69,7 +66,6 @@ class ListedFiles:
         found = {
             **places_of(self.share, self._folders, self._names),
             **columns(b"".join(self._records)),
-            "entry_id": self._numbers,
             "kind": pa.repeat("file", len(self._names)),
             "device_id": pa.repeat(pa.scalar(self._device_id, pa.uint64()), len(self._names)),
         }
@@ -116,6 +112,7 @@ def places_of(share: str, folders: list[Folder], names: list[str]) -> dict[str, 
         "depth": _repeated(depths, counts),
         "share": pa.repeat(share, len(names)),
         "path": paths,
+        "entry_id": pa.array(entry_ids(share, paths), pa.int64()),
         "name": pa.array(names, pa.string()),
     }
 

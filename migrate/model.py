@@ -34,16 +34,13 @@ class Table:
 
 def entry_id(share: str, path_raw: bytes) -> int:
     """The number of a path: 63 bits, so that it is never negative in an int64."""
-    return number_of(naming(share, path_raw))
+    return xxhash.xxh3_64_intdigest(share.encode() + b"\0" + path_raw) >> 1
 
 
-def naming(share: str, path_raw: bytes) -> bytes:
-    """What a path is numbered by; that of what lies in a folder begins as the folder's does."""
-    return share.encode() + b"\0" + path_raw
-
-
-def number_of(named: bytes) -> int:
-    return xxhash.xxh3_64_intdigest(named) >> 1
+def entry_ids(share: str, paths: list[str]) -> list[int]:
+    """The numbers of many paths that are plain text."""
+    number, above = xxhash.xxh3_64_intdigest, share.encode() + b"\0"
+    return [number(above + path.encode()) >> 1 for path in paths]
 
 
 _KEY = [("scan_id", pa.int32()), ("entry_id", pa.int64())]

@@ -103,9 +103,9 @@ def opened(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         tell(path)
         return open_file(source, path)
 
-    def read_and_tell(bulk: Bulk, file: int, place: int, number: int, path: str) -> None:
-        tell(os.fsencode(path))
-        read_file(bulk, file, place, number, path)
+    def read_and_tell(bulk: Bulk, file: int, place: int, prefix: str, name: str) -> None:
+        tell(os.fsencode(prefix + name))
+        read_file(bulk, file, place, prefix, name)
 
     monkeypatch.setattr(local.LocalSource, "open", open_and_tell)
     monkeypatch.setattr(Bulk, "_read", read_and_tell)

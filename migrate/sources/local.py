@@ -211,19 +211,24 @@ class LocalSource:
 def _paged(folder: bytes, children: Iterator[Any], descriptor: int) -> Iterator[Page]:
     """The children as pages; plain files and folders by their names only, where their folder is
     open."""
-    is_last = False
+    is_open, is_last = descriptor >= 0, False
     while not is_last:
-        found: dict[str, list[str]] = {kind: [] for kind in ("file", "folder", "symlink", "other")}
+        names: list[str] = []
+        folders: list[str] = []
+        others: list[Child] = []
         error = None
         try:
             for child in islice(children, PAGE_NAMES):
-                found[_kind(child)].append(child.name)
+                kind = _kind(child)
+                if is_open and kind == "file":
+                    names.append(child.name)
+                elif is_open and kind == "folder":
+                    folders.append(child.name)
+                else:
+                    others.append(Child(os.fsencode(child.name), kind))
         except OSError as problem:
             error = problem
-        is_last = error is not None or sum(map(len, found.values())) < PAGE_NAMES
-        names = found.pop("file") if descriptor >= 0 else []
-        folders = found.pop("folder") if descriptor >= 0 else []
-        others = [Child(os.fsencode(name), kind) for kind in found for name in found[kind]]
+        is_last = error is not None or len(names) + len(folders) + len(others) < PAGE_NAMES
         yield Page(folder, others, is_last, error, names, folders, descriptor)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import struct
 from stat import S_IFDIR, S_IFMT, S_ISREG
 
 import pyarrow as pa
@@ -25,17 +24,16 @@ from migrate.strided import every
 from migrate.wording import NANOSECOND
 
 _RECORD_BYTES = 256
-_MODE, _KIND_BITS = 28, 0o170000
+_MODE, _SIZE, _KIND_BITS = 28, 40, 0o170000
 _WRITTEN, _WRITTEN_END = 96, 128  # where the changed and modified times stand
 _NUMBERS = {  # where numbers stand, and what they are
     "mask": (0, pa.uint32()), "link_count": (16, pa.uint32()), "uid": (20, pa.uint32()),
-    "mode": (_MODE, pa.uint16()), "file_id": (32, pa.uint64()), "size_bytes": (40, pa.int64()),
+    "mode": (_MODE, pa.uint16()), "file_id": (32, pa.uint64()), "size_bytes": (_SIZE, pa.int64()),
     "major": (136, pa.uint32()), "minor": (140, pa.uint32()),
 }  # fmt: skip
 _TIMES = {"atime_ns": 64, "birthtime_ns": 80, "ctime_ns": 96, "mtime_ns": 112}
 _NANOSECONDS = 8  # behind the seconds of a time
 _MOST_SECONDS = (1 << 63) // NANOSECOND - 1  # that the tables can hold, see `storable`
-_mode_and_size = struct.Struct("=28xH10xq")
 
 
 class Records:
@@ -46,7 +44,7 @@ class Records:
         self.room, self.count = room, 0
         self._buffer = bytearray((room + 1) * _RECORD_BYTES)  # the last is for a second look
         self._view = memoryview(self._buffer)
-        self._modes = self._view.cast("H")
+        self._modes, self._sizes = self._view.cast("H"), self._view.cast("q")
         start = ctypes.addressof(ctypes.c_char.from_buffer(self._buffer))
         places = range(start, start + len(self._buffer), _RECORD_BYTES)
         self._places = [ctypes.c_void_p(place) for place in places]
@@ -73,19 +71,14 @@ class Records:
 
         Errors: OSError, also for what is no plain file."""
         self._statx(descriptor, place)
-        mode, size = _mode_and_size.unpack_from(self._buffer, place * _RECORD_BYTES)
-        if not S_ISREG(mode):
+        if not S_ISREG(self._modes[place * _RECORD_BYTES // 2 + _MODE // 2]):
             raise OSError
-        return int(size)
+        return self._sizes[place * _RECORD_BYTES // 8 + _SIZE // 8]
 
     def has_changed(self, descriptor: int, place: int) -> bool:
         """Whether a file looked at has been written to since."""
         self._statx(descriptor, self.room)
         return self._written(place) != self._written(self.room)
-
-    def keep(self) -> None:
-        """The record at the next place counts."""
-        self.count += 1
 
     def kept(self) -> memoryview:
         """The records, for `columns`."""
