@@ -1,7 +1,7 @@
 """Corpora to find duplicates in: python tests/bench/corpus.py WHICH FOLDER SIZE
 
 WHICH and what SIZE counts:
-  small   files; a third are copies, some of the copies differ in one byte, some are hard links
+  small   files; a third are copies, some of the copies differ in one byte, a few are hard links
   large   megabytes, in files of 1 to 64 MB; twins, some differ in the last byte or in the middle
   odd     files; a deep tree, sparse files, and files of one size that differ in the last byte
   wide    files, all in one folder
@@ -15,32 +15,46 @@ import random
 import sys
 from pathlib import Path
 
-FILES_PER_FOLDER = 50
+LONGEST_SMALL = 3_000_000
 EXTENSIONS = ("txt", "doc", "csv", "htm", "log")
 DEEPEST = 120
 
 
-def small(root: Path, count: int, mean_bytes: int = 2000) -> None:
-    """COUNT files below a new folder."""
+def small(root: Path, count: int) -> None:
+    """COUNT files in folders of four or five, most of them short and a few long, as people's
+    folders are: half below 3 KB, 12 KB on average."""
     chance = random.Random(7)
-    before = root
-    for start in range(0, count, FILES_PER_FOLDER):
-        number = start // FILES_PER_FOLDER
-        folder = root / f"unit {number % 40}" / f"year {number // 40 % 30}" / f"case {number}"
-        folder.mkdir(parents=True, exist_ok=True)
-        for file in range(start, min(start + FILES_PER_FOLDER, count)):
-            path = folder / f"paper {file}.{EXTENSIONS[file % 5]}"
-            if file % 200 == 199:
-                os.link(before, path)
-                continue
-            original = file if chance.random() > 0.33 else chance.randrange(0, file + 1)
-            size = 1 + original * 7919 % (2 * mean_bytes)
-            content = bytearray((f"{original:09}\n".encode() * (size // 10 + 1))[:size])
-            content += b"%d" % original
-            if original != file and chance.random() < 0.08:
+    source = chance.randbytes(LONGEST_SMALL)
+    root.mkdir()
+    folders = _folders(root, chance, max(1, count * 10 // 46))
+    made: list[Path] = []
+    for number in range(count):
+        path = chance.choice(folders) / f"paper {number}.{EXTENSIONS[number % 5]}"
+        luck = chance.random() if made else 1.0
+        if luck < 0.005:
+            os.link(chance.choice(made), path)
+            continue
+        if luck < 0.345:
+            content = bytearray(chance.choice(made).read_bytes())
+            if chance.random() < 0.07:
                 content[chance.randrange(len(content))] ^= 1
-            path.write_bytes(content)
-            before = path
+        else:
+            size = 10 + min(int(chance.lognormvariate(7.9, 1.75)), LONGEST_SMALL)
+            content = bytearray(b"%09d\n" % number + source)[:size]
+        path.write_bytes(content)
+        made.append(path)
+
+
+def _folders(root: Path, chance: random.Random, count: int) -> list[Path]:
+    """New folders, most of them inside one that was made not long before."""
+    made = [root]
+    for number in range(count):
+        above = chance.choice(made[-400:])
+        if len(above.relative_to(root).parts) > 12:
+            above = made[chance.randrange(min(50, len(made)))]
+        made.append(above / f"folder {number}")
+        made[-1].mkdir()
+    return made
 
 
 def large(root: Path, megabytes: int) -> None:
