@@ -22,6 +22,7 @@ from migrate.estate import Part
 from migrate.gathered import Gathered
 from migrate.known import Known
 from migrate.listed import ListedFiles
+from migrate.loops import Loops, Numbers
 from migrate.model import entry_id
 from migrate.paths import needs_raw, to_text
 from migrate.smb.security import DescriptorMalformed, parse, security_id
@@ -54,7 +55,7 @@ class FolderTask(NamedTuple):
 
     path: bytes
     depth: int
-    above: tuple[int, ...] | None = None
+    above: Numbers | None = None
 
 
 @dataclass
@@ -63,7 +64,7 @@ class Listing:
 
     task: FolderTask
     entry_id: int
-    above: tuple[int, ...] | None
+    above: Numbers | None
     children: int = 0
 
 
@@ -126,7 +127,7 @@ class Visitor:
         self.began = time.monotonic()
         self.folders = folders
         self.listings: dict[bytes, Listing] = {}
-        self.numbers: dict[bytes, int] = {}
+        self.loops = Loops(self.source)
         self._visit(self._children())
         self.step.at = f"{self.share}/{to_text(self.at)}"
         self.step.left, self.files_per_task = folders, FILES_PER_TASK
@@ -230,8 +231,8 @@ class Visitor:
         above, stat = None, seen.child.stat
         if stat:  # a listing of more than names: the server may have followed a link
             if listing.above is None:
-                listing.above = self._numbers_above(listing.task.path)
-            target = self._link_back(listing, stat)
+                listing.above = self.loops.numbers_to(listing.task.path)
+            target = self.loops.target(listing.task.path, listing.above, stat)
             if target is not None:
                 link = seen.child._replace(kind="symlink", link_target=to_text(target))
                 return seen._replace(child=link)
@@ -242,30 +243,6 @@ class Visitor:
     def _to_list(self, task: FolderTask) -> None:
         if not self.listed or entry_id(self.share, task.path) not in self.listed:
             self.folders.append(task)
-
-    def _link_back(self, listing: Listing, stat: Stat) -> bytes | None:
-        """The folder above that this one is. A number alone is no proof: where a share spans
-        several disks, each may have a folder of that number."""
-        if listing.above is None or stat.file_id not in listing.above:
-            return None
-        names = listing.task.path.split(b"/")
-        target = b"/".join(names[: listing.above.index(stat.file_id)])
-        try:
-            real = self.source.stat(target)
-        except OSError:
-            return None
-        same = [(one.mtime_ns, one.ctime_ns, one.birthtime_ns) for one in (real, stat)]
-        return target if same[0] == same[1] else None
-
-    def _numbers_above(self, path: bytes) -> tuple[int, ...]:
-        """The numbers of the folders from the share itself to this one."""
-        names = path.split(b"/") if path else []
-        return tuple(self._number(b"/".join(names[:depth])) for depth in range(len(names) + 1))
-
-    def _number(self, path: bytes) -> int:
-        if path not in self.numbers:
-            self.numbers[path] = self.source.stat(path).file_id
-        return self.numbers[path]
 
     def _recognised(self, seen: Seen, known: Known) -> Seen:
         """With its place in the earlier scan, if a file is as it was then."""
