@@ -31,7 +31,6 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from functools import reduce
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
@@ -40,7 +39,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from migrate.estate import SPILL, Estate, Run, Writer
-from migrate.mimetypes import TEXT_NAMES, is_text_name
+from migrate.mimetypes import TEXT_ENDINGS, kind_of_text
 from migrate.model import TABLES
 from migrate.scans import is_disproved, newest_scan
 from migrate.sources import RECALLS, Stat, Trust
@@ -54,7 +53,7 @@ LEAST_PROOFS = 10
 NO_NUMBER = (1 << 64) - 1  # as good as 0: the volume has none ([MS-FSCC] 2.1.9)
 KEYS: dict[str, tuple[Literal["Q", "q", "B"], pa.DataType]] = {
     "file_id": ("Q", pa.uint64()), "size_bytes": ("q", pa.int64()), "mtime_ns": ("q", pa.int64()),
-    "ctime_ns": ("q", pa.int64()), "flags": ("B", pa.uint8()),
+    "ctime_ns": ("q", pa.int64()), "flags": ("B", pa.uint8()), "text_kind": ("B", pa.uint8()),
 }  # fmt: skip
 VALUES = {
     "sample_xxh3": pa.binary(16), "xxh3_128": pa.binary(16), "sha256": pa.binary(32),
@@ -69,7 +68,7 @@ BY_WRITE_TIME = (
     "By size and date of writing alone (rescan_by), for its server tells no time of change: a file "
     "changed under its old date is not seen unless the proof happens on it."
 )
-HAS_XXH3, HAS_SHA256, IS_OPEN, IS_ENCRYPTED, TEXT_NAME, ONLY_LISTED = 1, 2, 4, 8, 16, 32
+HAS_XXH3, HAS_SHA256, IS_OPEN, IS_ENCRYPTED, ONLY_LISTED = 1, 2, 4, 8, 16
 
 
 @dataclass
@@ -104,7 +103,7 @@ class Known:
             return None
         if not self._keys:
             self.open()
-        numbers, sizes, mtimes, ctimes, flags = self._keys
+        numbers, sizes, mtimes, ctimes, _, text_kinds = self._keys
         at = bisect_left(numbers, stat.file_id)
         if (
             at == self.count
@@ -112,7 +111,7 @@ class Known:
             or ctimes[at] != stat.ctime_ns
             or mtimes[at] != stat.mtime_ns
             or sizes[at] != stat.size_bytes
-            or bool(flags[at] & TEXT_NAME) != is_text_name(path)
+            or text_kinds[at] != kind_of_text(path)
         ):
             return None
         return at
@@ -127,8 +126,8 @@ class Known:
         same = pc.equal(files["device_id"], pa.scalar(self.device_id, pa.uint64()))
         for name in ("file_id", "size_bytes", "mtime_ns", "ctime_ns"):
             same = pc.and_(same, pc.equal(self._columns[name].take(at), files[name]))
-        had_text_name = _bit(self._columns["flags"].take(at), TEXT_NAME)
-        same = pc.and_(same, pc.equal(had_text_name, _are_text_names(names)))
+        kinds = pa.array([kind_of_text(name.encode()) for name in names.to_pylist()], pa.uint8())
+        same = pc.and_(same, pc.equal(self._columns["text_kind"].take(at), kinds))
         return pc.if_else(same, at, None)
 
     def are_proofs(self, places: pa.Array) -> pa.Array:
@@ -176,13 +175,6 @@ class Known:
     def _mapped(self, name: str) -> mmap.mmap:
         with (self.folder / name).open("rb") as file:
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-
-
-def _are_text_names(names: pa.Array) -> pa.Array:
-    """As `is_text_name`, of many at once."""
-    lower = pc.ascii_lower(names)
-    first, *rest = (pc.ends_with(lower, end.decode()) for end in TEXT_NAMES)
-    return reduce(pc.or_, rest, first)
 
 
 def _bit(flags: pa.Array, bit: int) -> pa.Array:
@@ -297,11 +289,11 @@ WHERE kind = 'file' AND error IS NULL AND ctime_ns > 0 AND mtime_ns IS NOT NULL
 OWN_CTIMES = f"SELECT 1 FROM ({_FILES}) WHERE ctime_ns <> mtime_ns LIMIT 1"  # noqa: S608
 NEWEST = f"SELECT max(ctime_ns) AS newest FROM ({_FILES}) WHERE ctime_ns <= $began_ns"  # noqa: S608
 TYPES = "SELECT DISTINCT mime FROM digests WHERE scan_id = $scan AND mime IS NOT NULL ORDER BY mime"
-_IS_TEXT_NAME = " OR ".join(f"ends_with(lower(name), '{end.decode()}')" for end in TEXT_NAMES)
+_ENDING = "lower(regexp_extract(name, '[.]([^.]*)$', 1))"
+_TEXT_KIND = f"coalesce(map_extract_value(MAP {TEXT_ENDINGS}, {_ENDING}), 0)::UTINYINT"
 _TESTS = {
     "xxh3_128 IS NOT NULL": HAS_XXH3, "sha256 IS NOT NULL": HAS_SHA256,
-    "encrypted = false": IS_OPEN, "encrypted": IS_ENCRYPTED, _IS_TEXT_NAME: TEXT_NAME,
-    "link_count IS NULL": ONLY_LISTED,
+    "encrypted = false": IS_OPEN, "encrypted": IS_ENCRYPTED, "link_count IS NULL": ONLY_LISTED,
 }  # fmt: skip
 _FLAGS = " + ".join(f"CASE WHEN {test} THEN {bit} ELSE 0 END" for test, bit in _TESTS.items())
 # What the scan has read of them, by itself or by later stages, or taken over (then it was proven
@@ -319,7 +311,7 @@ types AS (
   SELECT unnest($mimes::VARCHAR[]) AS mime, generate_subscripts($mimes::VARCHAR[], 1) - 1 AS number)
 SELECT file_id, size_bytes, mtime_ns, ctime_ns, sample_xxh3, xxh3_128, sha256, read_in,
   coalesce(number, len($mimes::VARCHAR[]))::INTEGER AS mime_no,
-  ({_FLAGS})::UTINYINT AS flags
+  ({_FLAGS})::UTINYINT AS flags, {_TEXT_KIND} AS text_kind
 FROM found LEFT JOIN types USING (mime)
 WHERE list_contains($enough::INTEGER[], read_in) AND (sha256 IS NOT NULL OR NOT $sha256)
 ORDER BY file_id

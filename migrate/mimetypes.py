@@ -1,7 +1,8 @@
 """Room: MIME types, off bytes that were read already: by what settles it at once, else by libmagic.
 
-libmagic takes 15 to 100 µs for most formats, and a millisecond for plain text, where it tries every
-language there is. `--strict-types` asks it always.
+libmagic takes 15 to 200 µs for most formats, and a millisecond for text, where it tries every
+language there is; what it then says of a language is often a guess. So where the bytes are text and
+the name says what kind of text, that is taken. `--strict-types` asks libmagic always.
 """
 
 from __future__ import annotations
@@ -26,20 +27,41 @@ _SIGNATURES = (
     (b"\xff\xd8\xff\xdb", "image/jpeg"),
     (b"GIF87a", "image/gif"),
     (b"GIF89a", "image/gif"),
+    (b"\x1f\x8b\x08", "application/gzip"),  # RFC 1952 2.3.1
+    (b"\xde\x12\x04\x95", "application/x-gettext-translation"),  # GNU gettext, MO files
 )
 _STARTS = tuple(signature for signature, _ in _SIGNATURES)
-TEXT_NAMES = (b".txt", b".log", b".md")
 # Bytes that no plain text has: controls other than tab, line feed, form feed, return, escape.
 _NO_TEXT = bytes(set(range(32)) - {7, 8, 9, 10, 12, 13, 27}) + b"\x7f"
 # How text begins that is more than text to libmagic: markup, scripts, letters, code, PostScript.
-_MORE_THAN_TEXT = re.compile(
-    rb"\s*(?:[<#{\[%/.*;\x1b]|-----BEGIN|[\w-]+: |From |begin |import |package |diff |\\)"
+_PLAIN = re.compile(
+    rb"(?!\s*(?:[<#{\[%/.*;\x1b]|-----BEGIN|[\w-]+: |From |begin |import |package |diff |\\))"
 )
+_NO_MARKUP = re.compile(rb"(?!\s*(?:<|\{\\rtf|%!|%PDF|-----BEGIN|From ))")
+_HTML = re.compile(rb"\s*<(?:!doctype\s+html|html|head|title|body)\b", re.IGNORECASE)
+# Kinds of text: endings of names, how such a file begins, and what libmagic says of most of them.
+_KINDS_OF_TEXT = (
+    ("txt log conf cfg ini", _PLAIN, "text/plain"),
+    ("md rst sql css js yaml yml toml tsv bat vbs ps1 properties", _NO_MARKUP, "text/plain"),
+    ("py pyi", _NO_MARKUP, "text/x-script.python"),
+    ("c h", _NO_MARKUP, "text/x-c"),
+    ("cpp hpp", _NO_MARKUP, "text/x-c++"),
+    ("htm html", _HTML, "text/html"),
+    ("xml", re.compile(rb"\s*<\?xml\s"), "text/xml"),
+    ("json", re.compile(rb"\s*[\[{]"), "application/json"),
+)
+TEXT_ENDINGS = {
+    ending: number
+    for number, (endings, _, _) in enumerate(_KINDS_OF_TEXT, 1)
+    for ending in endings.split()
+}
+_ENDINGS = {ending.encode(): number for ending, number in TEXT_ENDINGS.items()}
 
 
-def is_text_name(name: bytes) -> bool:
-    """All that a name has to say about a type."""
-    return name.lower().endswith(TEXT_NAMES)
+def kind_of_text(name: bytes) -> int:
+    """All that a name or path has to say about a type: the number of a kind of text; 0 for none."""
+    _, dot, ending = name.rpartition(b".")
+    return _ENDINGS.get(ending.lower(), 0) if dot else 0
 
 
 def quick_type(head: bytes, name: bytes, is_whole: bool) -> str | None:
@@ -49,7 +71,11 @@ def quick_type(head: bytes, name: bytes, is_whole: bool) -> str | None:
     `head`: up to HEAD_BYTES of the file, `is_whole` if that is all of it."""
     if head.startswith(_STARTS):
         return next(mime for signature, mime in _SIGNATURES if head.startswith(signature))
-    if not head.strip() or not is_text_name(name) or _MORE_THAN_TEXT.match(head):
+    kind = kind_of_text(name)
+    if not kind or not head.strip():
+        return None
+    _, begins, mime = _KINDS_OF_TEXT[kind - 1]
+    if not begins.match(head):
         return None
     if len(head.translate(None, _NO_TEXT)) != len(head):
         return None
@@ -58,7 +84,7 @@ def quick_type(head: bytes, name: bytes, is_whole: bool) -> str | None:
     except UnicodeDecodeError as error:
         if is_whole or error.start < len(head) - 4:  # a character cut off at the end is none
             return None
-    return "text/plain"
+    return mime
 
 
 @cache

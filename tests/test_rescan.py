@@ -431,15 +431,16 @@ def test_one_of_two_contents_is_never_taken(tmp_path: Path) -> None:
         (8, 1, 1, 1, 1, one, one, None, 0, 1),
         (8, 1, 1, 2, 1, one, one, None, 0, 1),
         (9, 1, 1, 1, 0, one, None, None, 0, 1),
-        (10, 1, 1, 1, 33, one, one, None, 0, 1),  # two names that a server listed
-        (10, 1, 1, 1, 33, one, one, None, 0, 1),
-        (11, 1, 1, 1, 33, one, one, None, 0, 1),
+        (10, 1, 1, 1, 17, one, one, None, 0, 1),  # two names that a server listed
+        (10, 1, 1, 1, 17, one, one, None, 0, 1),
+        (11, 1, 1, 1, 17, one, one, None, 0, 1),
     ]
     kinds = [pa.uint64(), *[pa.int64()] * 3, pa.uint8(), *[pa.binary()] * 3, *[pa.int32()] * 2]
     arrays = [
         pa.array(column, kind) for column, kind in zip(zip(*rows, strict=True), kinds, strict=True)
     ]
     table = pa.table(arrays, names=columns)
+    table = table.append_column("text_kind", pa.repeat(pa.scalar(0, pa.uint8()), len(rows)))
     for cut in range(1, len(rows)):  # wherever a batch ends
         batches = [*table.slice(0, cut).to_batches(), *table.slice(cut).to_batches()]
         assert known._write(iter(batches), tmp_path) == 4
@@ -457,7 +458,7 @@ def test_one_of_two_contents_is_never_taken(tmp_path: Path) -> None:
 def test_many_are_known_as_one_by_one(tmp_path: Path) -> None:
     """Files looked up in columns are found where each is found by itself, and nowhere else."""
     columns = {"file_id": range(10, 40, 2), "size_bytes": range(15), "mtime_ns": [5] * 15,
-               "ctime_ns": [6] * 15, "flags": [known.TEXT_NAME * (n % 3 == 0) for n in range(15)],
+               "ctime_ns": [6] * 15, "flags": [0] * 15, "text_kind": [n % 3 for n in range(15)],
                "sample_xxh3": [b"1" * 16] * 15, "xxh3_128": [None] * 15, "sha256": [None] * 15,
                "mime_no": [0] * 15, "read_in": [1] * 15}  # fmt: skip
     kinds = {name: kind for name, (_, kind) in known.KEYS.items()}
@@ -473,7 +474,7 @@ def test_many_are_known_as_one_by_one(tmp_path: Path) -> None:
         for size in (max(0, number - 10) // 2 % 15, 3)
         for mtime_ns, ctime_ns in ((5, 6), (5, 7), (None, 6))
         for device_id in (7, 8)
-        for name in ("a.TXT", "a.doc", "ŵ.md", "txt")
+        for name in ("a.TXT", "a.doc", "ŵ.md", "txt", "a.htm")
     ]
     numbers, sizes, mtimes, ctimes, devices, names = zip(*files, strict=True)
     described = {
