@@ -10,13 +10,14 @@ The same every time.
 
 from __future__ import annotations
 
+import io
 import os
 import random
 import sys
+import zipfile
 from pathlib import Path
 
 LONGEST_SMALL = 3_000_000
-EXTENSIONS = ("txt", "doc", "csv", "htm", "log")
 DEEPEST = 120
 
 
@@ -24,25 +25,48 @@ def small(root: Path, count: int) -> None:
     """COUNT files in folders of four or five, most of them short and a few long, as people's
     folders are: half below 3 KB, 12 KB on average."""
     chance = random.Random(7)
-    source = chance.randbytes(LONGEST_SMALL)
+    kinds = _kinds(chance.randbytes(LONGEST_SMALL))
     root.mkdir()
     folders = _folders(root, chance, max(1, count * 10 // 46))
     made: list[Path] = []
     for number in range(count):
-        path = chance.choice(folders) / f"paper {number}.{EXTENSIONS[number % 5]}"
         luck = chance.random() if made else 1.0
-        if luck < 0.005:
-            os.link(chance.choice(made), path)
+        original = chance.choice(made) if luck < 0.345 else None
+        ending, begins, body = kinds[number * 7919 % len(kinds)]
+        path = chance.choice(folders) / f"paper {number}{original.suffix if original else ending}"
+        if original and luck < 0.005:
+            os.link(original, path)
             continue
-        if luck < 0.345:
-            content = bytearray(chance.choice(made).read_bytes())
+        if original:
+            content = bytearray(original.read_bytes())
             if chance.random() < 0.07:
-                content[chance.randrange(len(content))] ^= 1
+                content[-1 - chance.randrange(8)] ^= 1
         else:
-            size = 10 + min(int(chance.lognormvariate(7.9, 1.75)), LONGEST_SMALL)
-            content = bytearray(b"%09d\n" % number + source)[:size]
+            size = min(int(chance.lognormvariate(7.9, 1.75)), LONGEST_SMALL)
+            content = bytearray(begins + b"%09d\n" % number + body[:size])
         path.write_bytes(content)
         made.append(path)
+
+
+def _kinds(noise: bytes) -> list[tuple[str, bytes, bytes]]:
+    """What office drives hold, by number: ending, how such a file begins, and how it goes on."""
+    document = io.BytesIO()
+    with zipfile.ZipFile(document, "w") as archive:
+        for name in ("[Content_Types].xml", "_rels/.rels", "word/document.xml"):
+            archive.writestr(zipfile.ZipInfo(name), "<x/>")
+    prose = b"The minutes of the meeting were agreed.\n" * (LONGEST_SMALL // 40)
+    table = b"1,agreed,2009-03-03\n" * (LONGEST_SMALL // 20)
+    many = {
+        (".docx", document.getvalue().partition(b"PK\1\2")[0], noise): 30,
+        (".pdf", b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n", noise): 20,
+        (".jpg", b"\xff\xd8\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0", noise): 13,
+        (".txt", b"", prose): 8, (".log", b"", prose): 4, (".csv", b"0,is,", table): 4,
+        (".htm", b"<html><head><title>Minutes</title></head><body>\n", prose): 8,
+        (".xml", b"<?xml version='1.0'?>\n<minutes>\n", prose): 3,
+        (".png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1", noise): 6,
+        (".dat", b"", noise): 4,
+    }  # fmt: skip
+    return [kind for kind, count in many.items() for _ in range(count)]
 
 
 def _folders(root: Path, chance: random.Random, count: int) -> list[Path]:
