@@ -31,6 +31,19 @@ _SIGNATURES = (
     (b"\xde\x12\x04\x95", "application/x-gettext-translation"),  # GNU gettext, MO files
 )
 _STARTS = tuple(signature for signature, _ in _SIGNATURES)
+# Office Open XML (ECMA-376 part 2): a ZIP whose first part is one of these, and which of the
+# others' folders tells a text from a table. Layout of a part: PKWARE APPNOTE 4.3.7.
+_FIRST_PARTS = (b"[Content_Types].xml", b"_rels/.rels", b"docProps/")
+_PARTS_LOOKED_AT = 8
+_OFFICE = {
+    folder: f"application/vnd.openxmlformats-officedocument.{kind}"
+    for folder, kind in (
+        (b"word", "wordprocessingml.document"),
+        (b"xl", "spreadsheetml.sheet"),
+        (b"ppt", "presentationml.presentation"),
+    )
+}
+_ZIP_PART = b"PK\3\4"
 # Bytes that no plain text has: controls other than tab, line feed, form feed, return, escape.
 _NO_TEXT = bytes(set(range(32)) - {7, 8, 9, 10, 12, 13, 27}) + b"\x7f"
 # How text begins that is more than text to libmagic: markup, scripts, letters, code, PostScript.
@@ -71,6 +84,8 @@ def quick_type(head: bytes, name: bytes, is_whole: bool) -> str | None:
     `head`: up to HEAD_BYTES of the file, `is_whole` if that is all of it."""
     if head.startswith(_STARTS):
         return next(mime for signature, mime in _SIGNATURES if head.startswith(signature))
+    if head.startswith(_ZIP_PART):
+        return _office_type(head)
     kind = kind_of_text(name)
     if not kind or not head.strip():
         return None
@@ -85,6 +100,23 @@ def quick_type(head: bytes, name: bytes, is_whole: bool) -> str | None:
         if is_whole or error.start < len(head) - 4:  # a character cut off at the end is none
             return None
     return mime
+
+
+def _office_type(head: bytes) -> str | None:
+    """The type of an Office Open XML document that begins so."""
+    at = 0
+    for _ in range(_PARTS_LOOKED_AT):
+        length = int.from_bytes(head[at + 26 : at + 28], "little")
+        part = head[at + 30 : at + 30 + length]
+        if at == 0 and not part.startswith(_FIRST_PARTS):
+            return None
+        folder, is_inside, _ = part.partition(b"/")
+        if is_inside and folder in _OFFICE:
+            return _OFFICE[folder]
+        at = head.find(_ZIP_PART, at + 30 + length)
+        if at < 0:
+            return None
+    return None
 
 
 @cache

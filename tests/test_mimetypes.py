@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import io
 import struct
 import sysconfig
+import zipfile
 import zlib
 from collections import Counter
 from pathlib import Path
@@ -56,6 +58,42 @@ def test_names_say_what_kind_of_text_it_is(name):
     assert quick(content, name) == mime == mime_type(content)
     for other in (b"\xff\xfe" + content, content + b"\0", b"%PDF" + content, b"{\\rtf1" + content):
         assert quick(other, name) in (None, "application/pdf") or name == b"d.json"
+
+
+def office(*parts: str) -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        for part in parts:
+            archive.writestr(part, f"<part name='{part}'/>" * 9)
+    return made.getvalue()
+
+
+OFFICE = [
+    (("[Content_Types].xml", "_rels/.rels", "word/document.xml"), "wordprocessingml.document"),
+    (("_rels/.rels", "docProps/core.xml", "docProps/app.xml", "word/_rels/x.rels", "word/document.xml"),
+     "wordprocessingml.document"),
+    (("docProps/app.xml", "docProps/core.xml", "xl/theme/theme1.xml", "[Content_Types].xml"), "spreadsheetml.sheet"),
+    (("[Content_Types].xml", "_rels/.rels", "ppt/presentation.xml"), "presentationml.presentation"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("parts", "kind"), OFFICE, ids=range(len(OFFICE)))
+def test_office_documents(parts, kind):
+    """As Word, LibreOffice and openpyxl order their parts; however the document is called."""
+    mime = f"application/vnd.openxmlformats-officedocument.{kind}"
+    content = office(*parts)
+    assert quick(content, b"any name") == mime
+    assert mime_type(content) in (mime, "application/zip")  # it does not find every table
+    for cut in range(len(content)):
+        assert quick(content[:cut], b"a.docx") in (None, mime)
+
+
+@pytest.mark.parametrize("parts", [
+    ("word/document.xml", "[Content_Types].xml"), ("a.txt", "xl/x"), ("[Content_Types].xml", "words.xml"),
+    ("mimetype", "content.xml"), ("META-INF/MANIFEST.MF",), ("[Content_Types].xml", "visio/document.xml"),
+])  # fmt: skip
+def test_other_archives_are_asked_about(parts):
+    assert quick(office(*parts), b"a.docx") is None
 
 
 def test_other_compressed_and_translated():
