@@ -10,7 +10,6 @@ Ibis alone would take longer to load than they take to find.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,24 +19,33 @@ from migrate.digest import digest_wholly, visit_again
 from migrate.engine.query import Query
 from migrate.errors import MigrateError
 from migrate.estate import Run, Writer
-from migrate.patterns import FOLDED_PATH, FULL_PATH
+from migrate.patterns import FOLDED_PATH, FULL_PATH, JUNK
 
-TWICE = "SELECT entry_id FROM entries GROUP BY entry_id HAVING count(*) > 1 LIMIT 1"
-NAMES_OF_TWICE = "SELECT share, path FROM entries SEMI JOIN twice USING (entry_id)"
-# Files that are not empty, with what was read of them; `digest` is of the whole file, `sample_xxh3`
-# of head and tail where there is no digest.
-FILES = """
-SELECT e.entry_id, e.size_bytes, e.error, d.entry_id IS NOT NULL AS was_read,
-  coalesce(d.xxh3_128, w.xxh3_128) AS digest,
-  CASE WHEN d.xxh3_128 IS NULL THEN d.sample_xxh3 END AS sample_xxh3,
-  coalesce(e.error, d.error, w.error) IS NULL AS readable
-FROM entries e LEFT JOIN digests d USING (entry_id) LEFT JOIN
-  (SELECT entry_id, max(xxh3_128) AS xxh3_128, max(error) AS error
-   FROM whole_digests GROUP BY entry_id) w USING (entry_id)
+TWICE = """
+SELECT share, path FROM entries SEMI JOIN
+  (SELECT entry_id FROM entries GROUP BY entry_id HAVING count(*) > 1 LIMIT 1) USING (entry_id)
+"""
+# Files that are not empty, with what the visit read of them; `digest` is of the whole file,
+# `sample_xxh3` of head and tail where there is no digest.
+VISITED = """
+SELECT e.entry_id, e.parent_id, e.size_bytes, e.mtime_ns, e.error,
+  list_contains($junk::VARCHAR[], lower(e.name)) AS is_junk, d.entry_id IS NOT NULL AS was_read,
+  d.xxh3_128 AS digest, CASE WHEN d.xxh3_128 IS NULL THEN d.sample_xxh3 END AS sample_xxh3,
+  coalesce(e.error, d.error) IS NULL AS readable
+FROM entries e LEFT JOIN digests d USING (entry_id)
 WHERE e.kind = 'file' AND e.size_bytes > 0
 """
+READ_WHOLE = """
+SELECT entry_id, max(xxh3_128) AS digest, max(error) AS error
+FROM whole_digests GROUP BY entry_id
+"""
+FILES = """
+SELECT v.* REPLACE (coalesce(v.digest, w.digest) AS digest,
+  v.readable AND w.error IS NULL AS readable)
+FROM visited v LEFT JOIN read_whole w USING (entry_id)
+"""
 # What digest.py wants to know of the files it is to read.
-_TO_READ = """
+TO_READ = """
 SELECT scan_id, entry_id, share, path, path_raw, size_bytes, mtime_ns, file_id
 FROM entries SEMI JOIN wanted USING (entry_id)
 """
@@ -49,13 +57,13 @@ SELECT entry_id FROM files WHERE NOT was_read AND error IS NULL AND size_bytes I
 # Files read by head and tail whose size, head and tail another file has too.
 SAMPLED_ALIKE = """
 SELECT entry_id FROM files f SEMI JOIN
-  (SELECT size_bytes, sample_xxh3 FROM files WHERE readable GROUP BY ALL HAVING count(*) > 1) s
-  USING (size_bytes, sample_xxh3)
+  (SELECT size_bytes, sample_xxh3 FROM files WHERE readable AND sample_xxh3 IS NOT NULL
+   GROUP BY ALL HAVING count(*) > 1) s USING (size_bytes, sample_xxh3)
 WHERE f.readable AND f.digest IS NULL
 """
 # Files whose bytes another name has too, by the first of them.
 ALIKE = """
-SELECT f.entry_id, g.group_id FROM files f JOIN
+SELECT f.entry_id, f.is_junk, g.group_id FROM files f JOIN
   (SELECT size_bytes, digest, min(entry_id) AS group_id FROM files
    WHERE readable AND digest IS NOT NULL GROUP BY ALL HAVING count(*) > 1) g
   USING (size_bytes, digest)
@@ -64,12 +72,12 @@ WHERE f.readable
 # The same with what the keeper policy and the comparison of folders look at.
 MEMBERS = f"""
 SELECT {{tests}} * FROM
-  (SELECT e.scan_id, e.entry_id, a.group_id, e.parent_id, e.size_bytes, e.mtime_ns, e.device_id,
-     e.file_id, {FOLDED_PATH} AS lower
+  (SELECT e.scan_id, e.entry_id, a.group_id, a.is_junk, e.parent_id, e.size_bytes, e.mtime_ns,
+     e.device_id, e.file_id, {FOLDED_PATH} AS lower
    FROM alike a JOIN entries e USING (entry_id))
 """  # noqa: S608 - constants
 SUMMARY = """
-SELECT count(DISTINCT group_id) AS groups, count(*) FILTER (role = 'copy') AS copies,
+SELECT count(*) FILTER (role = 'keeper') AS groups, count(*) FILTER (role = 'copy') AS copies,
   coalesce(sum(size_bytes) FILTER (role = 'copy'), 0)::BIGINT AS copies_size_bytes,
   count(*) FILTER (role = 'hard_link') AS hard_links
 FROM {}
@@ -115,8 +123,7 @@ def refuse_equal_ids(query: Query) -> None:
     """Two paths with one number would share every decision: stop before that can happen.
 
     (The chance is 1 in 10^7 for a million paths, 1 in 100 for half a billion.)"""
-    query.keep("twice", TWICE)
-    paths = [f"{row['share']}/{row['path']}" for row in query.rows(NAMES_OF_TWICE)]
+    paths = [f"{row['share']}/{row['path']}" for row in query.rows(TWICE)]
     if paths:
         raise MigrateError(
             f"two paths have the same number: {paths}",
@@ -133,12 +140,12 @@ def dedupe(writer: Writer, config: Config, workers: int) -> tuple[Duplicates, La
         query.doing("dedupe: looking for files alike")
         name_files(query)
         refuse_equal_ids(query)
-        if not query.count(UNREAD_OF_EQUAL_SIZE) and not query.count(SAMPLED_ALIKE):
-            return _grouped(writer, config, query), _largest(query)
-    visit_again(writer, config, to_read(UNREAD_OF_EQUAL_SIZE), workers, "dedupe: first look")
-    digest_wholly(writer, config, to_read(SAMPLED_ALIKE), workers, "dedupe: reading whole")
-    with Query(writer.estate) as query:
-        name_files(query)
+        if query.keep("wanted", UNREAD_OF_EQUAL_SIZE):
+            visit_again(writer, config, query, TO_READ, workers, "dedupe: first look")
+            name_files(query)
+        if query.keep("wanted", SAMPLED_ALIKE):
+            digest_wholly(writer, config, query, TO_READ, workers, "dedupe: reading whole")
+            _name_read_whole(query)
         return _grouped(writer, config, query), _largest(query)
 
 
@@ -174,21 +181,17 @@ def _write_groups(writer: Writer, run: Run, query: Query, config: Config) -> Dup
     return Duplicates(**{name: int(value or 0) for name, value in summed.items()})
 
 
-def to_read(wanted: str) -> Callable[[Query], str]:
-    """The files that a question about `files` is answered with, as digest.py reads them."""
-
-    def select(query: Query) -> str:
-        name_files(query)
-        query.keep("wanted", wanted)
-        return _TO_READ
-
-    return select
-
-
 def name_files(query: Query) -> None:
     """Files with content, as the relation `files`."""
-    query.named("entries", "listings", "digests", "whole_digests")
-    query.keep("files", FILES)
+    query.named("entries", "listings", "digests")
+    query.keep("visited", VISITED, junk=JUNK)
+    _name_read_whole(query)
+    query.call("files", FILES)
+
+
+def _name_read_whole(query: Query) -> None:
+    query.named("whole_digests")
+    query.keep("read_whole", READ_WHOLE)
 
 
 def find_groups(query: Query, config: Config) -> None:

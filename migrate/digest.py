@@ -108,33 +108,30 @@ def reading_order(places: dict[str, Place]) -> list[str]:
 
 
 def digest_wholly(
-    writer: Writer, config: Config, select: Callable[[Query], Any], workers: int, label: str
+    writer: Writer, config: Config, query: Query, wanted: Any, workers: int, label: str
 ) -> int:
-    """Read the selected files whole; where a row says so in `sha256`, SHA-256 is taken too.
-    Returns how many there were; none: nothing is logged."""
-    return _read_files(writer, config, "whole_digests", _read_whole, select, workers, label)
+    """Read the wanted files whole; where a row says so in `sha256`, SHA-256 is taken too. Returns
+    how many there were."""
+    return _read_files(writer, config, query, "whole_digests", _read_whole, wanted, workers, label)
 
 
 def visit_again(
-    writer: Writer, config: Config, select: Callable[[Query], Any], workers: int, label: str
+    writer: Writer, config: Config, query: Query, wanted: Any, workers: int, label: str
 ) -> int:
-    """Visit the selected files of a crawl that was made with --listing-only."""
+    """Visit the wanted files of a crawl that was made with --listing-only."""
     read = partial(_read_as_visit, reading=Reading())
-    return _read_files(writer, config, "digests", read, select, workers, label)
+    return _read_files(writer, config, query, "digests", read, wanted, workers, label)
 
 
 def _read_files(
-    writer: Writer, config: Config, table: str, read: Read, select: Callable[[Query], Any],
+    writer: Writer, config: Config, query: Query, table: str, read: Read, wanted: Any,
     workers: int, label: str,
 ) -> int:  # fmt: skip
-    with Query(writer.estate) as query:
-        if not query.count(select(query)):
-            return 0
     run = writer.begin("digest", {"table": table, "label": label})
     where = places(config, writer.estate.root)
     count = workers_for(where.values(), workers)
     make = partial(Reader, where, count, read)
     order = reading_order(where)
-    done = map_rows(writer, run, table, make, select, count, label, where.values(), order)
+    done = map_rows(writer, query, run, table, make, wanted, count, label, where.values(), order)
     writer.finish(run, {"files": done})
     return done

@@ -170,10 +170,12 @@ def identify(writer: Writer, config: Config, workers: int) -> tuple[Run | None, 
 
     def ask(suspects: frozenset[int]) -> int:
         make = partial(Identifier, where, count, suspects)
-        order = reading_order(where)
-        return map_rows(
-            writer, run, "formats", make, unidentified, count, "identify", where.values(), order
-        )
+        order, every = reading_order(where), where.values()
+        with Query(writer.estate) as query:
+            wanted = unidentified(query)
+            return map_rows(
+                writer, query, run, "formats", make, wanted, count, "identify", every, order
+            )
 
     done = past_crashes(writer, "identify", ask)
     writer.finish(run, {"contents": done})

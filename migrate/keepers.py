@@ -30,13 +30,14 @@ WITH several AS (
   FROM (SELECT DISTINCT group_id, device_id, file_id FROM {members})
   GROUP BY group_id HAVING count(*) > 1),
 placed AS (
-  SELECT scan_id, entry_id, group_id, size_bytes, device_id, file_id,
+  SELECT scan_id, entry_id, group_id, parent_id, size_bytes, device_id, file_id, is_junk,
     row_number() OVER best AS place, first_value(entry_id) OVER best AS keeper_id
   FROM {members} WINDOW best AS (PARTITION BY group_id ORDER BY {order})),
 named AS (
   SELECT *, row_number() OVER (PARTITION BY group_id, device_id, file_id ORDER BY place) AS nth
   FROM placed)
-SELECT scan_id, entry_id, group_id, member_count, size_bytes, keeper_id,
+SELECT scan_id, entry_id, group_id, member_count, size_bytes, keeper_id, parent_id, device_id,
+  file_id, is_junk,
   CASE WHEN place = 1 THEN 'keeper' WHEN nth > 1 THEN 'hard_link' ELSE 'copy' END AS role
 FROM named JOIN several USING (group_id)
 """
@@ -90,5 +91,6 @@ def order(config: Config, goes: bool = False) -> str:
 
 
 def choice(members: str, order: str) -> str:
-    """The `groups` of members that are alike (a relation), with the best of each as its keeper."""
+    """The `groups` of members that are alike (a relation), with the best of each as its keeper, and
+    where each lies."""
     return _CHOICE.format(members=members, order=order)

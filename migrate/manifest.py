@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass
 from datetime import date
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -73,9 +72,9 @@ def write_manifest(
             unread = _unread(query, planned)
             if not unread.num_rows:
                 return _made(writer, query, config, planned, profile)
-        # Again afterwards: where the copy that was to stay cannot be read, another one may.
-        select = partial(_files, unread)
-        digest_wholly(writer, config, select, workers, "manifest: digests")
+            # Again afterwards: where the copy that was to stay cannot be read, another one may.
+            wanted = _files(unread, query)
+            digest_wholly(writer, config, query, wanted, workers, "manifest: digests")
 
 
 def _unread(query: Query, planned: Any) -> pa.Table:

@@ -191,7 +191,10 @@ def move(
     run = writer.begin("move", {"target": target.name}, [manifest.run_id])
     count = workers_for(every, workers)
     make = partial(Mover, where, to, count)
-    map_rows(writer, run, "receipts", make, to_do, count, "move", every, ["target_path"])
+    with Query(writer.estate) as query:
+        wanted = to_do(query)
+        by = ["target_path"]
+        map_rows(writer, query, run, "receipts", make, wanted, count, "move", every, by)
     result = _result(writer.estate, run, lines, lines - left)
     writer.finish(run, {"by_status": result.by_status})
     return result

@@ -1,6 +1,6 @@
 """Room: folders that exist twice: a tree of which everything, or nearly all, is elsewhere too.
 
-In: entries, listings, digests; `files`, `members` and `found` as dedupe has kept them. Out: the
+In: entries, listings, digests; `visited`, `members` and `found` as dedupe has kept them. Out: the
 relation `found` with keepers that agree for whole folders, and rows of `folder_copies`. Every copy
 is compared with its keeper alone: contents that lie in thousands of places cost no more than any.
 Never: a folder as a copy with something in it that could not be read; one that holds the copy of
@@ -19,14 +19,11 @@ from dataclasses import dataclass
 from migrate import keepers
 from migrate.config import Config
 from migrate.engine.query import Query
-from migrate.patterns import JUNK
 from migrate.trees import (
     DIRECT,
     HELD,
-    JUNK_FILES,
     NO_TREES,
     NOT_KNOWN,
-    UNREAD,
     inside,
     keep_tree_digests,
     keep_ways_up,
@@ -36,21 +33,28 @@ FEWEST_FILES = 2  # a folder of one file is that file
 WHOLE = ["identical", "contained"]
 
 # Whether there is a folder with enough copies in it: or no tree of folders has.
-_MANY_COPIES = "SELECT 1 AS found FROM direct WHERE grouped >= files * $least::DOUBLE LIMIT 1"
+_MANY_COPIES = "FROM direct WHERE grouped >= files * $least::DOUBLE"
 # Folders, with what they hold, that may be copies: enough of it has copies, and all of it was read.
 # Neither in a master folder nor around one.
 _CANDIDATES = f"""
-SELECT f.scan_id, f.entry_id, f.parent_id, f.depth, f.full_path, f.lower, h.files, h.size_bytes,
-  h.grouped, h.oldest_ns
+SELECT f.*, lower(nfc_normalize(f.full_path)) AS lower, h.* EXCLUDE entry_id
 FROM folders f JOIN held h USING (entry_id) ANTI JOIN ({NOT_KNOWN}) USING (entry_id)
 WHERE len(list_filter($masters::VARCHAR[], m -> lower = m OR starts_with(lower, m || '/')
   OR starts_with(m, lower || '/'))) = 0
 """  # noqa: S608 - constants
-# Candidates of which everything has copies, and that hold as much as another one.
-_ALIKE_FOLDERS = """
-SELECT entry_id FROM candidates WHERE grouped = files
-QUALIFY count(*) OVER (PARTITION BY files, size_bytes) > 1
+# Candidates without those that add nothing to the one folder in them: they are as good as that one.
+_LOWEST = """
+FROM candidates ANTI JOIN
+  (SELECT c.entry_id FROM candidates c SEMI JOIN candidates i
+   ON i.parent_id = c.entry_id AND i.files = c.files) USING (entry_id)
 """
+# Candidates of which everything has copies, and that hold the same as another one.
+_ALIKE_FOLDERS = f"""
+SELECT entry_id FROM candidates SEMI JOIN
+  (SELECT files, size_bytes, contents FROM ({_LOWEST}) WHERE grouped = files
+   GROUP BY ALL HAVING count(*) > 1) USING (files, size_bytes, contents)
+WHERE grouped = files
+"""  # noqa: S608 - constants
 _SAME_TREES = """
 SELECT entry_id, tree FROM trees SEMI JOIN alike_folders USING (entry_id)
 QUALIFY count(*) OVER (PARTITION BY tree) > 1
@@ -58,13 +62,12 @@ QUALIFY count(*) OVER (PARTITION BY tree) > 1
 # How many copies directly in one folder have their keeper directly in another, where one of the two
 # may be part of a copy.
 _PAIRS = """
-SELECT m.parent_id AS folder_id, k.parent_id AS keeper_folder_id, count(*) AS files,
-  sum(m.size_bytes)::BIGINT AS size_bytes
-FROM {groups} g JOIN members m USING (entry_id) JOIN members k ON g.keeper_id = k.entry_id
-  ANTI JOIN junk_files j ON m.entry_id = j.entry_id
-WHERE g.role <> 'keeper'
-  AND (g.role = 'copy' OR NOT (m.device_id = k.device_id AND m.file_id = k.file_id))
-  AND (m.parent_id IN (FROM inside_candidates) OR k.parent_id IN (FROM inside_candidates))
+SELECT g.parent_id AS folder_id, k.parent_id AS keeper_folder_id, count(*) AS files,
+  sum(g.size_bytes)::BIGINT AS size_bytes
+FROM {groups} g JOIN {groups} k ON g.keeper_id = k.entry_id
+WHERE g.role <> 'keeper' AND NOT g.is_junk
+  AND (g.role = 'copy' OR NOT (g.device_id = k.device_id AND g.file_id = k.file_id))
+  AND (g.parent_id IN (FROM inside_candidates) OR k.parent_id IN (FROM inside_candidates))
 GROUP BY ALL
 """
 # Pairs with every candidate above the copies in place of their folder, where the keepers are not in
@@ -88,16 +91,12 @@ _BOTH_WAYS = """(FROM pairs UNION ALL
 SELECT keeper_folder_id AS folder_id, folder_id AS keeper_folder_id, files, size_bytes FROM pairs)
 """
 # Candidates in the order of the keeper policy: a folder is judged as a file in it would be, by its
-# oldest date and the length of its own path. One that adds nothing to the one folder in it is as
-# good as that one, and left out.
-_PLACED = """
-SELECT entry_id, depth, row_number() OVER (ORDER BY {order}) AS place
-FROM (SELECT {tests} * FROM
-  (SELECT entry_id, depth, lower || '/*' AS lower, oldest_ns AS mtime_ns FROM candidates))
-ANTI JOIN
-  (SELECT c.entry_id FROM candidates c SEMI JOIN candidates i
-   ON i.parent_id = c.entry_id AND i.files = c.files) USING (entry_id)
-"""
+# oldest date and the length of its own path.
+_PLACED = f"""
+SELECT entry_id, depth, row_number() OVER (ORDER BY {{order}}) AS place
+FROM (SELECT {{tests}} * FROM
+  (SELECT entry_id, depth, lower || '/*' AS lower, oldest_ns AS mtime_ns FROM ({_LOWEST})))
+"""  # noqa: S608 - constants
 # Candidates of which enough is in another folder too, one that they do not lie in, whichever is
 # kept.
 _SHARED = f"""
@@ -133,10 +132,9 @@ WHERE (r.top, r.place) > (o.top, o.place)
 """
 # Groups with a keeper in a folder that should go, and something in another folder.
 _WRONG = """
-SELECT group_id FROM found JOIN members m USING (entry_id, group_id)
-GROUP BY group_id
-HAVING bool_or(role = 'keeper' AND m.parent_id IN (FROM inside_going))
-  AND NOT bool_and(m.parent_id IN (FROM inside_going))
+SELECT group_id FROM
+  (SELECT group_id, role, parent_id IN (FROM inside_going) AS goes FROM found)
+GROUP BY group_id HAVING bool_or(role = 'keeper' AND goes) AND NOT bool_and(goes)
 """
 _WRONG_MEMBERS = """
 SELECT m.*, m.parent_id IN (FROM inside_going) AS goes
@@ -216,8 +214,8 @@ def find(query: Query, config: Config) -> Replicas:
     groups = "found"
     if _keep_going(query, config, least) and _keep_wrong(query):
         groups = "agreed"
-        again = keepers.choice("wrong_members", keepers.order(config, goes=True))
-        query.keep(groups, f"FROM found ANTI JOIN wrong USING (group_id) UNION ALL FROM ({again})")
+        query.keep("righted", keepers.choice("wrong_members", keepers.order(config, goes=True)))
+        query.call(groups, "FROM found ANTI JOIN wrong USING (group_id) UNION ALL FROM righted")
         query.keep("agreed_pairs", _PAIRS.format(groups=groups))
     pairs = "pairs" if groups == "found" else "agreed_pairs"
     return Replicas(groups, "found_folders" if _keep_copies(query, pairs, least) else None)
@@ -225,25 +223,19 @@ def find(query: Query, config: Config) -> Replicas:
 
 def _keep_candidates(query: Query, config: Config, least: float) -> int:
     """`candidates`, beside `folders` and `ways`; how many."""
-    query.keep("junk_files", JUNK_FILES, junk=JUNK)
     query.keep("direct", DIRECT)
-    query.keep("many_copies", _MANY_COPIES, least=least)
-    if not query.count("FROM many_copies"):
+    if not query.count(_MANY_COPIES, least=least):
         return 0
     keep_ways_up(query)
-    query.keep("held", HELD, fewest=FEWEST_FILES, least=least)
-    if not query.count("FROM held"):
+    if not query.keep("held", HELD, fewest=FEWEST_FILES, least=least):
         return 0
-    query.keep("unread", UNREAD)
-    query.keep("candidates", _CANDIDATES, masters=keepers.masters(config))
-    return query.count("FROM candidates")
+    return query.keep("candidates", _CANDIDATES, masters=keepers.masters(config))
 
 
 def _keep_same_trees(query: Query) -> None:
     """`same_trees` (entry_id, tree): candidates that are the same as another one, with the digest
     they share."""
-    query.keep("alike_folders", _ALIKE_FOLDERS)
-    some = query.count("FROM alike_folders")
+    some = query.keep("alike_folders", _ALIKE_FOLDERS)
     if some:
         keep_tree_digests(query)
     query.keep("same_trees", _SAME_TREES if some else NO_TREES)
@@ -254,33 +246,29 @@ def _keep_going(query: Query, config: Config, least: float) -> int:
     placed = _PLACED.format(tests=keepers.tested(config), order=keepers.order(config))
     query.keep("placed", placed, **keepers.values(config))
     query.keep("raised_both_ways", _RAISED.format(pairs=_BOTH_WAYS))
-    query.keep("shared", _SHARED, least=least)
-    if not query.count("FROM (FROM shared) UNION ALL SELECT entry_id, NULL FROM same_trees"):
+    shared = query.keep("shared", _SHARED, least=least)
+    if not shared and not query.count("FROM same_trees"):
         return 0
     query.keep("both_share", _BOTH)
     query.keep("equals", _EQUALS)
     query.keep("ranks", _RANKS)
     query.keep("going", _GOING)
-    query.keep("inside_going", inside("going"))
-    return query.count("FROM inside_going")
+    return query.keep("inside_going", inside("going"))
 
 
 def _keep_wrong(query: Query) -> int:
     """`wrong_members`: of groups in which something in a folder that should go is kept though
     something else is as good. Without this, dates that differ from file to file would leave half of
-    the keepers here and half there. How many groups."""
+    the keepers here and half there. How many members."""
     query.keep("wrong", _WRONG)
-    query.keep("wrong_members", _WRONG_MEMBERS)
-    return query.count("FROM wrong")
+    return query.keep("wrong_members", _WRONG_MEMBERS)
 
 
 def _keep_copies(query: Query, pairs: str, least: float) -> int:
     """`found_folders`: rows of `folder_copies`; how many."""
     query.keep("raised", _RAISED.format(pairs=pairs))
-    query.keep("covered", _COVERED, least=least)
-    if not query.count("FROM covered"):
+    if not query.keep("covered", _COVERED, least=least):
         return 0
     query.keep("best", _BEST, least=least)
     query.keep("topmost", _TOPMOST)
-    query.keep("found_folders", _ROWS)
-    return query.count("FROM found_folders")
+    return query.keep("found_folders", _ROWS)

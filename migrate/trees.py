@@ -1,75 +1,74 @@
 """Room: folders as trees: what lies above each, what each holds in all, and which are the same.
 
-In: entries, listings, digests, and `files` and `found` as dedupe has kept them. Out: relations that
-are kept, each made by a few queries over all folders at once: no recursion, and nothing in memory
-that DuckDB could not put on disk.
+In: entries, listings, digests, and `visited` and `found` as dedupe has kept them. Out: relations
+that are kept, each made by a few queries over all folders at once: no recursion, and nothing in
+memory that DuckDB could not put on disk.
 """
 
 from __future__ import annotations
 
 from migrate.engine.query import Query
-from migrate.patterns import FOLDED_PATH, FULL_PATH
+from migrate.patterns import FULL_PATH, JUNK
 
 MOST_LEVELS = 64  # each is a query; people make no such trees
 
-# What counts for nothing when folders are compared.
-JUNK_FILES = """
-SELECT entry_id FROM entries WHERE kind = 'file' AND list_contains($junk::VARCHAR[], lower(name))
-"""
 # Per folder, of the files with content (neither empty nor junk) directly in it: how many, how many
-# bytes, how many have a copy (anywhere), the date of the oldest.
+# bytes, how many have a copy (anywhere), the date of the oldest, and one number over the contents
+# of those with copies, which is the same for the same ones in any order.
 DIRECT = """
-SELECT h.*, coalesce(g.grouped, 0) AS grouped FROM
-  (SELECT parent_id AS entry_id, count(*) AS files, sum(size_bytes)::BIGINT AS size_bytes,
-     min(mtime_ns) AS oldest_ns
-   FROM entries ANTI JOIN junk_files USING (entry_id)
-   WHERE kind = 'file' AND size_bytes > 0 GROUP BY parent_id) h LEFT JOIN
-  (SELECT parent_id AS entry_id, count(*) AS grouped
-   FROM members SEMI JOIN found USING (entry_id) ANTI JOIN junk_files USING (entry_id)
-   GROUP BY parent_id) g USING (entry_id)
+SELECT v.parent_id AS entry_id, count(*) AS files, sum(v.size_bytes)::BIGINT AS size_bytes,
+  count(g.entry_id) AS grouped, min(v.mtime_ns) AS oldest_ns,
+  bit_xor(hash(g.group_id)) AS contents
+FROM visited v LEFT JOIN found g USING (entry_id) WHERE NOT v.is_junk GROUP BY v.parent_id
 """
 # The same of the whole tree below each folder, where there is enough of it.
 HELD = """
 SELECT above_id AS entry_id, sum(files)::BIGINT AS files, sum(size_bytes)::BIGINT AS size_bytes,
-  sum(grouped)::BIGINT AS grouped, min(oldest_ns) AS oldest_ns
+  sum(grouped)::BIGINT AS grouped, min(oldest_ns) AS oldest_ns, bit_xor(contents) AS contents
 FROM direct JOIN ways USING (entry_id) GROUP BY above_id
 HAVING sum(files) >= $fewest AND sum(grouped) >= sum(files) * $least::DOUBLE
 """
 FOLDERS = f"""
-SELECT scan_id, entry_id, parent_id, depth, error, {FULL_PATH} AS full_path, {FOLDED_PATH} AS lower
+SELECT scan_id, entry_id, parent_id, depth, error, {FULL_PATH} AS full_path
 FROM entries WHERE kind = 'folder'
 """  # noqa: S608 - constants
-# The folders above each: itself and, in steps that double from query to query, all others.
-_SELVES = "SELECT entry_id, entry_id AS above_id FROM folders"
-_STEPS = "SELECT entry_id AS at, parent_id AS up FROM folders WHERE parent_id <> entry_id"
-_FURTHER = """
-FROM {ways} UNION ALL
-SELECT w.entry_id, s.up AS above_id FROM {ways} w JOIN {steps} s ON w.above_id = s.at
+# The folders above each: itself, the one it lies in and, twice as far from query to query, all
+# others.
+_ONE_UP = """
+SELECT entry_id, entry_id AS above_id, 0 AS levels FROM folders UNION ALL
+SELECT entry_id, parent_id AS above_id, 1 AS levels FROM folders WHERE parent_id <> entry_id
 """
-_TWICE_AS_FAR = "SELECT a.at, b.up FROM {steps} a JOIN {steps} b ON a.up = b.at"
+_TWICE_AS_FAR = """
+FROM {ways} UNION ALL
+SELECT a.entry_id, b.above_id, a.levels + b.levels AS levels
+FROM {ways} a JOIN {ways} b ON a.above_id = b.entry_id
+WHERE a.levels = {levels} AND b.levels > 0
+"""
+# Files that could not be read, or with content that nobody has tried to read.
+_UNREAD = """
+SELECT entry_id FROM entries WHERE error IS NOT NULL
+UNION ALL SELECT entry_id FROM digests WHERE error IS NOT NULL
+UNION ALL SELECT entry_id FROM whole_digests WHERE error IS NOT NULL
+UNION ALL SELECT entry_id FROM visited WHERE NOT was_read AND NOT is_junk
+"""
 # Folders in whose tree there is something that could not be read or listed.
-NOT_KNOWN = """
-SELECT DISTINCT above_id AS entry_id FROM ways SEMI JOIN (
-  SELECT parent_id AS entry_id FROM entries SEMI JOIN unread USING (entry_id) WHERE kind = 'file'
+NOT_KNOWN = f"""
+SELECT above_id AS entry_id FROM ways SEMI JOIN (
+  SELECT parent_id AS entry_id FROM entries SEMI JOIN ({_UNREAD}) USING (entry_id)
+  WHERE kind = 'file'
   UNION ALL SELECT entry_id FROM folders WHERE error IS NOT NULL
   UNION ALL SELECT entry_id FROM folders ANTI JOIN
     (SELECT entry_id FROM listings WHERE error IS NULL) USING (entry_id)) USING (entry_id)
-"""
-# Files that could not be read, or with content that nobody has tried to read.
-UNREAD = """
-SELECT entry_id FROM entries WHERE error IS NOT NULL
-UNION SELECT entry_id FROM digests WHERE error IS NOT NULL
-UNION SELECT entry_id FROM whole_digests WHERE error IS NOT NULL
-UNION SELECT entry_id FROM files ANTI JOIN junk_files USING (entry_id) WHERE NOT was_read
-"""
+"""  # noqa: S608 - constants
 # What lies in some trees and has a name that counts, with what can be said of it at once.
 _NAMED = """
 SELECT e.entry_id, e.parent_id, e.depth, lower(nfc_normalize(e.name)) || '/' || CASE
     WHEN g.group_id IS NOT NULL THEN 'g' || g.group_id
     WHEN e.kind = 'symlink' THEN 'l' || coalesce(e.link_target, '') ELSE e.kind END AS said
 FROM entries e SEMI JOIN inside_alike i ON e.parent_id = i.entry_id
-  ANTI JOIN junk_files j ON e.entry_id = j.entry_id LEFT JOIN found g USING (entry_id)
+  LEFT JOIN found g USING (entry_id)
 WHERE e.parent_id <> e.entry_id
+  AND NOT (e.kind = 'file' AND list_contains($junk::VARCHAR[], lower(e.name)))
 """
 NO_TREES = "SELECT NULL::BIGINT AS entry_id, '' AS tree WHERE false"
 # The folders of one level, by what is in them.
@@ -84,17 +83,17 @@ WHERE l.depth = $depth
 
 
 def keep_ways_up(query: Query) -> None:
-    """`folders`, and `ways` (entry_id, above_id): each folder with itself and every folder above
-    it. A tree of a thousand levels takes ten steps."""
+    """`folders`, and `ways` (entry_id, above_id, levels): each folder with itself and every folder
+    above it, and how far. A tree of a thousand levels takes ten steps."""
     query.keep("folders", FOLDERS)
     deepest = next(query.rows("SELECT coalesce(max(depth), 0) AS levels FROM folders"))["levels"]
-    ways, steps = _SELVES, _STEPS
-    for number in range(int(deepest).bit_length()):
-        query.keep(f"ways_{number}", ways)
-        query.keep(f"steps_{number}", steps)
-        names = {"ways": f"ways_{number}", "steps": f"steps_{number}"}
-        ways, steps = _FURTHER.format(**names), _TWICE_AS_FAR.format(**names)
-    query.keep("ways", ways)
+    query.keep("ways_1", _ONE_UP)
+    levels = 1
+    while levels < deepest:
+        further = _TWICE_AS_FAR.format(ways=f"ways_{levels}", levels=levels)
+        levels *= 2
+        query.keep(f"ways_{levels}", further)
+    query.call("ways", f"FROM ways_{levels}")
 
 
 def keep_tree_digests(query: Query) -> None:
@@ -104,7 +103,7 @@ def keep_tree_digests(query: Query) -> None:
     digest of a folder is one over the sorted names of what is in it, each with its own digest. None
     for trees of more than MOST_LEVELS: those are compared by contents alone."""
     query.keep("inside_alike", inside("alike_folders"))
-    query.keep("named", _NAMED)
+    query.keep("named", _NAMED, junk=JUNK)
     query.keep(
         "levels", "SELECT entry_id, depth FROM folders SEMI JOIN inside_alike USING (entry_id)"
     )

@@ -98,7 +98,7 @@ def test_what_does_not_fit_gets_more_memory(estate: Estate, monkeypatch) -> None
     with Query(estate) as query:
         query.named("entries")
         query._limit_mb = 8
-        query._give_back()
+        query._limit(8)
         assert list(query.rows(query.stored(sql))) == [{"long": True}]
         assert list(query.rows(sql)) == [{"long": True}]
         limit = query.sql.execute("SELECT current_setting('memory_limit')").fetchone()

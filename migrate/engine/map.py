@@ -44,27 +44,31 @@ def partitions(rows: Iterable[Row]) -> Iterator[list[Row]]:
 
 def map_rows(
     writer: Writer,
+    query: Query,
     run: Run,
     table: str,
     make: Callable[[], Worker],
-    select: Callable[[Query], Any],
+    wanted: Any,
     workers: int,
     label: str,
     places: Iterable[Place] = (),
     order: Sequence[str] = (),
 ) -> int:
-    """Run each selected row through a worker and commit the rows it answers with.
+    """Run each wanted row through a worker and commit the rows it answers with.
 
-    `select` gives the expression with the rows to do (it must have `size_bytes`); a worker's `work`
+    `wanted` is the expression with the rows to do (it must have `size_bytes`); a worker's `work`
     turns a list of rows into a list of rows of `table` as dictionaries, with `error` where one
     failed; `places` are where the workers read; `order`: by which columns the rows are handed out,
     if not as they come. Returns how many were done."""
     buffer = _Buffer(writer, run, table)
-    # Workers first: they are forks, and a query has threads.
-    with Workers(make, workers) as pool, Query(writer.estate) as query:
-        query.doing(f"{label}: choosing what to read")
-        selected = query.stored(select(query))
-        total = query.count(selected)
+    query.doing(f"{label}: choosing what to read")
+    selected = query.stored(wanted)
+    total = query.count(selected)
+    if not total:
+        return 0
+    with query.without_threads():
+        pool = Workers(make, workers)
+    with pool:
         todo = partitions(query.rows(query.ordered(selected, order) if order else selected))
         with Progress(label, total=total) as progress:
             try:

@@ -53,10 +53,12 @@ class Query:
         self._limit_mb = max(LEAST_MB, min(MOST_MB, entries // ENTRIES_PER_MB))
         self._small = entries <= SMALL_ENTRIES
         self._slices = 1 + entries // (self._limit_mb * SLICE_PER_MB)
+        self._beyond = False  # whether DuckDB may hold more for now
+        self._threads = min(os.cpu_count() or 1, max(2, self._limit_mb // 64))
         self.sql = duckdb.connect(
             config={
                 "memory_limit": f"{self._limit_mb}MB",
-                "threads": str(min(os.cpu_count() or 1, max(2, self._limit_mb // 64))),
+                "threads": str(self._threads),
                 "temp_directory": str(self._spill),
                 "preserve_insertion_order": "false",
                 "enable_external_file_cache": "false",  # the system keeps files in memory already
@@ -114,8 +116,8 @@ class Query:
         """An empty relation like table `name`. (Given as an Arrow table, it would have DuckDB load
         more of pyarrow than most commands need.)"""
         fields = ((field.name, _sql_type(field.type)) for field in TABLES[name].schema)
-        columns = ", ".join(f'"{field}" {kind}' for field, kind in fields)
-        self._run(f"CREATE TABLE {relation} ({columns})")
+        columns = ", ".join(f'NULL::{kind} AS "{field}"' for field, kind in fields)
+        self._run(f"CREATE OR REPLACE VIEW {relation} AS SELECT {columns} WHERE false")
 
     def named(self, *names: str) -> None:
         """Tables under their own names, for SQL: what counts of them now, as `table` gives it."""
@@ -130,17 +132,23 @@ class Query:
                 table = table.filter(f"scan_id IN ({current})")
             table.create_view(name)
 
-    def keep(self, name: str, sql: str, by: str = "", **values: Any) -> None:
+    def call(self, name: str, sql: str) -> None:
+        """A query in SQL under a name, to be asked whenever that is used."""
+        self._run(f"CREATE OR REPLACE VIEW {name} AS {sql}")
+
+    def keep(self, name: str, sql: str, by: str = "", **values: Any) -> int:
         """The result of a query in SQL, with bound values, kept under a name: of a small estate in
-        memory, else in a file; of a large one, a range of the column `by` after the other."""
+        memory, else in a file; of a large one, a range of the column `by` after the other. Returns
+        how many rows there are."""
         if self._small:
-            self._run(f"CREATE OR REPLACE TABLE {name} AS {sql}", values)
-            return
+            return self._run(f"CREATE OR REPLACE TABLE {name} AS {sql}", values)
         files: list[Path] = []
+        rows = 0
         for part in self._slices_of(sql, by) if by else [sql]:
             files.append(self.scratch(f"{name}-{len(files)}.parquet"))
-            self._copy(part, files[-1], values)
+            rows += self._copy(part, files[-1], values)
         self.sql.read_parquet([str(file) for file in files]).create_view(name)
+        return rows
 
     def parquet(self, files: list[Path], name: str) -> Any:
         """Parquet files as a relation called `name`."""
@@ -217,9 +225,15 @@ class Query:
         files = [self.scratch(f"{table.get_name()}.parquet") for table in stored]
         return self.parquet(files, self._new_name("stored"))
 
-    def _run(self, sql: str, values: dict[str, Any] | None = None) -> None:
+    def _run(self, sql: str, values: dict[str, Any] | None = None) -> int:
+        """The one number that a command answers with, 0 if with none."""
+
+        def answer() -> int:
+            row = self.sql.execute(sql, values or None).fetchone()
+            return int(row[0]) if row else 0
+
         with _disk_errors():
-            self._fitting(lambda: self.sql.execute(sql, values or None))
+            return self._fitting(answer)
 
     def _fitting(self, work: Callable[[], Made], more_mb: int = 0) -> Made:
         """What `work` makes within the limit. What does not fit is begun again with twice as much:
@@ -238,11 +252,15 @@ class Query:
 
     def _limit(self, limit_mb: int) -> None:
         self.sql.execute(f"SET memory_limit = '{limit_mb}MB'")
+        self._beyond = limit_mb > self._limit_mb
 
     def _give_back(self) -> None:
         """What no query uses any more, to the system: DuckDB's allocator keeps it (200 MB of a
         million entries) until its limit is set, even to what it was. Where a query that is open
-        still has more than that, or all is closed, it stays as it is."""
+        still has more than that, or all is closed, it stays as it is. Of a small estate it is too
+        little to be worth the time, unless it took more than it should."""
+        if self._small and not self._beyond:
+            return
         pa.default_memory_pool().release_unused()
         with suppress(duckdb.Error):
             self._limit(self._limit_mb)
@@ -250,7 +268,17 @@ class Query:
     def one_thread(self) -> None:
         """From here on one thread: to sort wide rows each thread holds blocks of all sorted runs,
         and whoever writes the rows as text is slower than one thread reads them."""
+        self._threads = 1
         self.sql.execute("SET threads = 1")
+
+    @contextmanager
+    def without_threads(self) -> Iterator[None]:
+        """Nothing of the tables' runs meanwhile, so that processes may be forked."""
+        self.sql.execute("SET threads = 1")
+        try:
+            yield
+        finally:
+            self.sql.execute(f"SET threads = {self._threads}")
 
     def beside(self, table: Any, *others: Any) -> Any:
         """A table with the columns of others beside it, by entry_id. In a large estate one after
@@ -275,20 +303,22 @@ class Query:
     def _copy(
         self, sql: str, path: Path, values: dict[str, Any] | None = None, zip_with: str = "lz4",
         more_mb: int = 0,
-    ) -> None:  # fmt: skip
-        """The result of a query as a Parquet file."""
+    ) -> int:  # fmt: skip
+        """The result of a query as a Parquet file; how many rows."""
         cursor = self.sql.cursor()
 
-        def copied() -> None:
+        def copied() -> int:
             described = cursor.execute(f"DESCRIBE {sql}", values or None).fetchall()
             columns = ", ".join(_narrow(name, kind) for name, kind, *_ in described)
             to = {"path": str(path), "zip": zip_with, "group": ROWS_PER_GROUP}
-            cursor.execute(_COPY.format(columns, sql), {**(values or {}), **to})
+            rows = cursor.execute(_COPY.format(columns, sql), {**(values or {}), **to}).fetchone()
+            return int(rows[0]) if rows else 0
 
         try:
             with _disk_errors():
-                self._fitting(copied, more_mb)
+                rows = self._fitting(copied, more_mb)
             self._step.done += 1
+            return rows
         finally:
             cursor.close()
             self._give_back()
@@ -313,9 +343,8 @@ class Query:
             return f"FROM ({expression}) ORDER BY {', '.join(columns)}"
         return expression.order_by(*columns)
 
-    def count(self, expression: Any) -> int:
-        counted = f"SELECT count(*) FROM ({self.compiled(expression)})"  # noqa: S608
-        return int(next(self.batches(counted))[0][0].as_py())
+    def count(self, expression: Any, **values: Any) -> int:
+        return self._run(f"SELECT count(*) FROM ({self.compiled(expression)})", values)  # noqa: S608
 
     def write(self, name: str, expression: Any) -> list[Part]:
         """Write the result as a part of table `name`; the caller commits it."""

@@ -88,12 +88,12 @@ def _map(
     select: Callable[[Query], Any], workers: int, label: str,
 ) -> int:  # fmt: skip
     """Workers over the selected files, if there are any."""
-    if not _count(writer, select):
-        return 0
     where = places(config, writer.estate.root)
     count = workers_for(where.values(), workers)
     made = partial(make, where, count)
-    return map_rows(writer, run, table, made, select, count, label, where.values())
+    with Query(writer.estate) as query:
+        wanted = select(query)
+        return map_rows(writer, query, run, table, made, wanted, count, label, where.values())
 
 
 def not_looked_at(query: Query, with_text: bool) -> Any:
