@@ -28,12 +28,15 @@ SELECT share, path FROM entries SEMI JOIN
 # Files that are not empty, with what the visit read of them; `digest` is of the whole file,
 # `sample_xxh3` of head and tail where there is no digest.
 VISITED = """
-SELECT e.entry_id, e.parent_id, e.size_bytes, e.mtime_ns, e.error,
-  list_contains($junk::VARCHAR[], lower(e.name)) AS is_junk, d.entry_id IS NOT NULL AS was_read,
-  d.xxh3_128 AS digest, CASE WHEN d.xxh3_128 IS NULL THEN d.sample_xxh3 END AS sample_xxh3,
-  coalesce(e.error, d.error) IS NULL AS readable
-FROM entries e LEFT JOIN digests d USING (entry_id)
-WHERE e.kind = 'file' AND e.size_bytes > 0
+SELECT e.*, d.digest, d.sample_xxh3, d.good IS NOT NULL AS was_read,
+  e.good AND coalesce(d.good, true) AS readable
+FROM
+  (SELECT entry_id, parent_id, size_bytes, mtime_ns, error IS NULL AS good,
+     list_contains($junk::VARCHAR[], lower(name)) AS is_junk
+   FROM entries WHERE kind = 'file' AND size_bytes > 0) e LEFT JOIN
+  (SELECT entry_id, xxh3_128 AS digest, error IS NULL AS good,
+     CASE WHEN xxh3_128 IS NULL THEN sample_xxh3 END AS sample_xxh3
+   FROM digests) d USING (entry_id)
 """
 READ_WHOLE = """
 SELECT entry_id, max(xxh3_128) AS digest, max(error) AS error
@@ -51,8 +54,8 @@ FROM entries SEMI JOIN wanted USING (entry_id)
 """
 # Files that no visit has read and whose size another file has too.
 UNREAD_OF_EQUAL_SIZE = """
-SELECT entry_id FROM files WHERE NOT was_read AND error IS NULL AND size_bytes IN
-  (SELECT size_bytes FROM files WHERE error IS NULL GROUP BY size_bytes HAVING count(*) > 1)
+SELECT entry_id FROM files WHERE NOT was_read AND good AND size_bytes IN
+  (SELECT size_bytes FROM files WHERE good GROUP BY size_bytes HAVING count(*) > 1)
 """
 # Files read by head and tail whose size, head and tail another file has too.
 SAMPLED_ALIKE = """
@@ -69,13 +72,20 @@ SELECT f.entry_id, f.is_junk, g.group_id FROM files f JOIN
   USING (size_bytes, digest)
 WHERE f.readable
 """
-# The same with what the keeper policy and the comparison of folders look at.
-MEMBERS = f"""
-SELECT {{tests}} * FROM
-  (SELECT e.scan_id, e.entry_id, a.group_id, a.is_junk, e.parent_id, e.size_bytes, e.mtime_ns,
-     e.device_id, e.file_id, {FOLDED_PATH} AS lower
-   FROM alike a JOIN entries e USING (entry_id))
+FOLDERS = f"""
+SELECT *, regexp_matches(lower, $copies::VARCHAR) AS in_copy_folder FROM
+  (SELECT scan_id, entry_id, parent_id, depth, error, {FULL_PATH} AS full_path,
+     {FOLDED_PATH} AS lower
+   FROM entries WHERE kind = 'folder')
 """  # noqa: S608 - constants
+# The same with what the keeper policy and the comparison of folders look at.
+MEMBERS = """
+SELECT {tests} * FROM
+  (SELECT e.scan_id, e.entry_id, a.group_id, a.is_junk, e.parent_id, e.size_bytes, e.mtime_ns,
+     e.device_id, e.file_id, f.in_copy_folder,
+     f.lower || '/' || lower(nfc_normalize(e.name)) AS lower
+   FROM alike a JOIN entries e USING (entry_id) LEFT JOIN folders f ON e.parent_id = f.entry_id)
+"""
 SUMMARY = """
 SELECT count(*) FILTER (role = 'keeper') AS groups, count(*) FILTER (role = 'copy') AS copies,
   coalesce(sum(size_bytes) FILTER (role = 'copy'), 0)::BIGINT AS copies_size_bytes,
@@ -196,6 +206,7 @@ def _name_read_whole(query: Query) -> None:
 
 def find_groups(query: Query, config: Config) -> None:
     """The `groups` table, as the relation `found`."""
+    query.keep("folders", FOLDERS, copies=keepers.copies(config))
     query.keep("alike", ALIKE)
     members = MEMBERS.format(tests=keepers.tested(config))
     query.keep("members", members, **keepers.values(config))

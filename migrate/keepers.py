@@ -1,8 +1,9 @@
 """Room: which of several copies is kept: the keeper policy of estate.yaml as sort keys.
 
-In: the policy. Out: SQL over `lower` (a file's path as share/folder/name, folded) and `mtime_ns`: a
-column for each test, the least is best. Master folders come before every other test, the path
-decides ties. Files and whole folders are judged by the same columns.
+In: the policy. Out: SQL over `lower` (a file's path as share/folder/name, folded), `mtime_ns` and
+`in_copy_folder` (what is asked of its folder): a column for each test, the least is best. Master
+folders come before every other test, the path decides ties. Files and whole folders are judged by
+the same columns.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ _TESTS = {
     "master_folder": _NOT_UNDER.format("$masters::VARCHAR[]"),
     "in_file_plan": _NOT_UNDER.format("$plan::VARCHAR[]"),
     "preferred_folder": _NOT_UNDER.format("$preferred::VARCHAR[]"),
-    "not_a_copy_folder": "regexp_matches(lower, $copies::VARCHAR)",
+    "not_a_copy_folder": "in_copy_folder",
     "oldest": "mtime_ns",
     "shortest_path": "length(lower)",
 }
@@ -46,19 +47,18 @@ _OF_THE_FILE = ("oldest", "shortest_path")  # look at the file, not at where it 
 
 def values(config: Config) -> dict[str, Any]:
     """What `tested` compares paths with."""
-    return {name: value for name, value in _named(config).values() if value}
+    named = _named(config).items()
+    return {name: value for test, (name, value) in named if value and f"${name}" in _TESTS[test]}
 
 
 def _named(config: Config) -> dict[str, tuple[str, Any]]:
     """By test: what people have named for it, and what it is called in SQL."""
     keeper = config.keeper
-    named = {
+    named: dict[str, tuple[str, Any]] = {
         "master_folder": ("masters", masters(config)),
         "in_file_plan": ("plan", [fold(line.folder) for line in config.file_plan]),
         "preferred_folder": ("preferred", [fold(folder) for folder in keeper.preferred_folders]),
-        "not_a_copy_folder": (
-            "copies", keeper.copy_folders and folder_pattern(keeper.copy_folders, last=False),
-        ),
+        "not_a_copy_folder": ("copies", copies(config)),
     }  # fmt: skip
     return {test: named[test] for test in ["master_folder", *keeper.prefer] if test in named}
 
@@ -77,6 +77,12 @@ def tested(config: Config) -> str:
 
 def masters(config: Config) -> list[str]:
     return [fold(folder) for folder in config.keeper.master_folders]
+
+
+def copies(config: Config) -> str | None:
+    """How the path of a folder looks that lies in one for copies, or is one."""
+    names = config.keeper.copy_folders
+    return folder_pattern(names) if names else None
 
 
 def order(config: Config, goes: bool = False) -> str:

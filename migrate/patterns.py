@@ -37,8 +37,7 @@ def glob_pattern(glob: str) -> str:
     )
 
 
-def folder_pattern(globs: list[str], last: bool = True) -> str:
-    """Whole folder names, anywhere in a lower-cased path of folders. Without `last`, the last name
-    is not looked at: in the path of a file, only the folders are."""
+def folder_pattern(globs: list[str]) -> str:
+    """Whole folder names, anywhere in a lower-cased path of folders."""
     names = "|".join(glob_pattern(fold(glob)) for glob in globs)
-    return f"(^|/)({names})" + ("(/|$)" if last else "/")
+    return f"(^|/)({names})(/|$)"

@@ -1,8 +1,9 @@
 """Room: folders that exist twice: a tree of which everything, or nearly all, is elsewhere too.
 
-In: entries, listings, digests; `visited`, `members` and `found` as dedupe has kept them. Out: the
-relation `found` with keepers that agree for whole folders, and rows of `folder_copies`. Every copy
-is compared with its keeper alone: contents that lie in thousands of places cost no more than any.
+In: entries, listings, digests; `visited`, `folders`, `members` and `found` as dedupe has kept them.
+Out: the relation `found` with keepers that agree for whole folders, and rows of `folder_copies`.
+Every copy is compared with its keeper alone: contents that lie in thousands of places cost no more
+than any.
 Never: a folder as a copy with something in it that could not be read; one that holds the copy of
 anything that is kept; one with a master folder in it.
 
@@ -37,7 +38,7 @@ _MANY_COPIES = "FROM direct WHERE grouped >= files * $least::DOUBLE"
 # Folders, with what they hold, that may be copies: enough of it has copies, and all of it was read.
 # Neither in a master folder nor around one.
 _CANDIDATES = f"""
-SELECT f.*, lower(nfc_normalize(f.full_path)) AS lower, h.* EXCLUDE entry_id
+SELECT f.*, h.* EXCLUDE entry_id
 FROM folders f JOIN held h USING (entry_id) ANTI JOIN ({NOT_KNOWN}) USING (entry_id)
 WHERE len(list_filter($masters::VARCHAR[], m -> lower = m OR starts_with(lower, m || '/')
   OR starts_with(m, lower || '/'))) = 0
@@ -64,7 +65,7 @@ QUALIFY count(*) OVER (PARTITION BY tree) > 1
 _PAIRS = """
 SELECT g.parent_id AS folder_id, k.parent_id AS keeper_folder_id, count(*) AS files,
   sum(g.size_bytes)::BIGINT AS size_bytes
-FROM {groups} g JOIN {groups} k ON g.keeper_id = k.entry_id
+FROM {groups} g JOIN found k ON g.keeper_id = k.entry_id
 WHERE g.role <> 'keeper' AND NOT g.is_junk
   AND (g.role = 'copy' OR NOT (g.device_id = k.device_id AND g.file_id = k.file_id))
   AND (g.parent_id IN (FROM inside_candidates) OR k.parent_id IN (FROM inside_candidates))
@@ -95,7 +96,8 @@ SELECT keeper_folder_id AS folder_id, folder_id AS keeper_folder_id, files, size
 _PLACED = f"""
 SELECT entry_id, depth, row_number() OVER (ORDER BY {{order}}) AS place
 FROM (SELECT {{tests}} * FROM
-  (SELECT entry_id, depth, lower || '/*' AS lower, oldest_ns AS mtime_ns FROM ({_LOWEST})))
+  (SELECT entry_id, depth, in_copy_folder, lower || '/*' AS lower, oldest_ns AS mtime_ns
+   FROM ({_LOWEST})))
 """  # noqa: S608 - constants
 # Candidates of which enough is in another folder too, one that they do not lie in, whichever is
 # kept.

@@ -1,14 +1,14 @@
 """Room: folders as trees: what lies above each, what each holds in all, and which are the same.
 
-In: entries, listings, digests, and `visited` and `found` as dedupe has kept them. Out: relations
-that are kept, each made by a few queries over all folders at once: no recursion, and nothing in
-memory that DuckDB could not put on disk.
+In: entries, listings, digests; `visited`, `folders` and `found` as dedupe has kept them. Out:
+relations that are kept, each made by a few queries over all folders at once: no recursion, and
+nothing in memory that DuckDB could not put on disk.
 """
 
 from __future__ import annotations
 
 from migrate.engine.query import Query
-from migrate.patterns import FULL_PATH, JUNK
+from migrate.patterns import JUNK
 
 MOST_LEVELS = 64  # each is a query; people make no such trees
 
@@ -28,10 +28,6 @@ SELECT above_id AS entry_id, sum(files)::BIGINT AS files, sum(size_bytes)::BIGIN
 FROM direct JOIN ways USING (entry_id) GROUP BY above_id
 HAVING sum(files) >= $fewest AND sum(grouped) >= sum(files) * $least::DOUBLE
 """
-FOLDERS = f"""
-SELECT scan_id, entry_id, parent_id, depth, error, {FULL_PATH} AS full_path
-FROM entries WHERE kind = 'folder'
-"""  # noqa: S608 - constants
 # The folders above each: itself, the one it lies in and, twice as far from query to query, all
 # others.
 _ONE_UP = """
@@ -39,10 +35,8 @@ SELECT entry_id, entry_id AS above_id, 0 AS levels FROM folders UNION ALL
 SELECT entry_id, parent_id AS above_id, 1 AS levels FROM folders WHERE parent_id <> entry_id
 """
 _TWICE_AS_FAR = """
-FROM {ways} UNION ALL
 SELECT a.entry_id, b.above_id, a.levels + b.levels AS levels
-FROM {ways} a JOIN {ways} b ON a.above_id = b.entry_id
-WHERE a.levels = {levels} AND b.levels > 0
+FROM ways a JOIN ways b ON a.above_id = b.entry_id WHERE a.levels = {levels} AND b.levels > 0
 """
 # Files that could not be read, or with content that nobody has tried to read.
 _UNREAD = """
@@ -83,17 +77,19 @@ WHERE l.depth = $depth
 
 
 def keep_ways_up(query: Query) -> None:
-    """`folders`, and `ways` (entry_id, above_id, levels): each folder with itself and every folder
-    above it, and how far. A tree of a thousand levels takes ten steps."""
-    query.keep("folders", FOLDERS)
+    """`ways` (entry_id, above_id, levels): each folder with itself and every folder above it, and
+    how far. A tree of a thousand levels takes ten steps."""
     deepest = next(query.rows("SELECT coalesce(max(depth), 0) AS levels FROM folders"))["levels"]
-    query.keep("ways_1", _ONE_UP)
-    levels = 1
-    while levels < deepest:
-        further = _TWICE_AS_FAR.format(ways=f"ways_{levels}", levels=levels)
+    levels, sql = 1, _ONE_UP
+    parts = []
+    while True:
+        parts.append(f"FROM ways_{levels}")
+        query.keep(f"ways_{levels}", sql)
+        query.call("ways", " UNION ALL ".join(parts))
+        if levels >= deepest:
+            return
+        sql = _TWICE_AS_FAR.format(levels=levels)
         levels *= 2
-        query.keep(f"ways_{levels}", further)
-    query.call("ways", f"FROM ways_{levels}")
 
 
 def keep_tree_digests(query: Query) -> None:

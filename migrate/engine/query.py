@@ -32,6 +32,7 @@ from migrate.model import TABLES
 LEAST_MB, MOST_MB = 120, 1000
 ENTRIES_PER_MB = 10_000
 SLICE_PER_MB = 400  # rows of a wide join that fit beside each other
+NARROW = 8  # times as many rows of a few columns do
 SMALL_ENTRIES = 300_000  # what is kept of so few need not leave memory
 WIDE_MB = 96  # more for a query over wide rows: what it reserves for their columns and hardly uses
 ROWS_PER_GROUP = 10_240  # of a Parquet file: as many rows are held by each thread that writes one
@@ -144,7 +145,8 @@ class Query:
             return self._run(f"CREATE OR REPLACE TABLE {name} AS {sql}", values)
         files: list[Path] = []
         rows = 0
-        for part in self._slices_of(sql, by) if by else [sql]:
+        slices = 1 + self._slices // NARROW
+        for part in self._slices_of(sql, by, slices) if by else [sql]:
             files.append(self.scratch(f"{name}-{len(files)}.parquet"))
             rows += self._copy(part, files[-1], values)
         self.sql.read_parquet([str(file) for file in files]).create_view(name)
@@ -288,14 +290,17 @@ class Query:
             table = self.stored_in_slices(table) if self._slices > 1 else table
         return table
 
-    def _slices_of(self, expression: Any, by: str = "entry_id") -> Iterator[str]:
+    def _slices_of(
+        self, expression: Any, by: str = "entry_id", slices: int | None = None
+    ) -> Iterator[str]:
         """Queries for ranges of the entries, each of which fits into memory. (DuckDB takes the
         condition down to every table that is joined by entry_id.)"""
         sql = self.compiled(expression)
-        if self._slices == 1:
+        slices = slices or self._slices
+        if slices == 1:
             yield sql
             return
-        step = (1 << 63) // self._slices + 1
+        step = (1 << 63) // slices + 1
         for first in range(0, 1 << 63, step):
             last = min(first + step, 1 << 63) - 1
             yield f"SELECT * FROM ({sql}) WHERE {by} BETWEEN {first} AND {last}"  # noqa: S608
