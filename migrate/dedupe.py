@@ -72,13 +72,15 @@ SELECT f.entry_id, f.is_junk, g.group_id FROM files f JOIN
   USING (size_bytes, digest)
 WHERE f.readable
 """
+# Folders, with what the keeper policy asks of them.
 FOLDERS = f"""
 SELECT *, regexp_matches(lower, $copies::VARCHAR) AS in_copy_folder FROM
   (SELECT scan_id, entry_id, parent_id, depth, error, {FULL_PATH} AS full_path,
      {FOLDED_PATH} AS lower
    FROM entries WHERE kind = 'folder')
 """  # noqa: S608 - constants
-# The same with what the keeper policy and the comparison of folders look at.
+# Files alike, with what the keeper policy and the comparison of folders look at. (One whose folder
+# was gone when a crawl that had been cut off went on is kept only where nothing else is.)
 MEMBERS = """
 SELECT {tests} * FROM
   (SELECT e.scan_id, e.entry_id, a.group_id, a.is_junk, e.parent_id, e.size_bytes, e.mtime_ns,

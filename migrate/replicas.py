@@ -25,6 +25,7 @@ from migrate.trees import (
     HELD,
     NO_TREES,
     NOT_KNOWN,
+    UNREAD,
     inside,
     keep_tree_digests,
     keep_ways_up,
@@ -231,6 +232,7 @@ def _keep_candidates(query: Query, config: Config, least: float) -> int:
     keep_ways_up(query)
     if not query.keep("held", HELD, fewest=FEWEST_FILES, least=least):
         return 0
+    query.keep("unread", UNREAD)
     return query.keep("candidates", _CANDIDATES, masters=keepers.masters(config))
 
 

@@ -39,21 +39,20 @@ SELECT a.entry_id, b.above_id, a.levels + b.levels AS levels
 FROM ways a JOIN ways b ON a.above_id = b.entry_id WHERE a.levels = {levels} AND b.levels > 0
 """
 # Files that could not be read, or with content that nobody has tried to read.
-_UNREAD = """
+UNREAD = """
 SELECT entry_id FROM entries WHERE error IS NOT NULL
 UNION ALL SELECT entry_id FROM digests WHERE error IS NOT NULL
 UNION ALL SELECT entry_id FROM whole_digests WHERE error IS NOT NULL
 UNION ALL SELECT entry_id FROM visited WHERE NOT was_read AND NOT is_junk
 """
 # Folders in whose tree there is something that could not be read or listed.
-NOT_KNOWN = f"""
+NOT_KNOWN = """
 SELECT above_id AS entry_id FROM ways SEMI JOIN (
-  SELECT parent_id AS entry_id FROM entries SEMI JOIN ({_UNREAD}) USING (entry_id)
-  WHERE kind = 'file'
+  SELECT parent_id AS entry_id FROM entries SEMI JOIN unread USING (entry_id) WHERE kind = 'file'
   UNION ALL SELECT entry_id FROM folders WHERE error IS NOT NULL
   UNION ALL SELECT entry_id FROM folders ANTI JOIN
     (SELECT entry_id FROM listings WHERE error IS NULL) USING (entry_id)) USING (entry_id)
-"""  # noqa: S608 - constants
+"""
 # What lies in some trees and has a name that counts, with what can be said of it at once.
 _NAMED = """
 SELECT e.entry_id, e.parent_id, e.depth, lower(nfc_normalize(e.name)) || '/' || CASE

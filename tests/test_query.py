@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import errno
+import json
+import os
 import sys
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from migrate.config import load
@@ -57,6 +60,39 @@ def test_slices_make_no_difference(estate: Estate) -> None:
             found.append((list(groups), list(facts)))
     assert found[0] == found[1]
     assert len(found[0][0]) == 999 and len(found[0][1]) == 3215
+
+
+def test_many_files_are_not_taken_for_few_rows(tmp_path: Path) -> None:
+    """A table whose first file holds one row, as a crawl's does, is no small table: else every join
+    would keep the larger side in memory."""
+    files = []
+    for number, rows in enumerate([1, 5000, 20]):
+        files.append(tmp_path / f"{number}.parquet")
+        pq.write_table(pa.table({"entry_id": range(rows)}), files[-1])
+    with Query(create(tmp_path / "estate", "")) as query:
+        query.view("entries", files, "several")
+        plan = query.sql.execute("EXPLAIN (FORMAT json) FROM several").fetchall()[0][1]
+        assert int(json.loads(plan)[0]["extra_info"]["Estimated Cardinality"]) >= 5021
+        assert query.count("FROM several") == 5021
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are forks on Linux only")
+def test_no_thread_is_there_when_workers_are_forked(estate: Estate) -> None:
+    """Not even while a query is open that has used several."""
+
+    def threads() -> int:
+        return len(os.listdir("/proc/self/task"))
+
+    before = threads()
+    with Query(estate) as query:
+        query.sql.execute("SET threads = 4")
+        query._threads = 4
+        query.named("entries")
+        assert query.count("FROM entries") > 0 and threads() > before
+        with query.without_threads():
+            assert threads() == before
+        assert threads() > before
+        assert query.count("FROM entries") > 0
 
 
 def test_sums_are_kept_exactly(tmp_path: Path) -> None:

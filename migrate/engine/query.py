@@ -108,10 +108,16 @@ class Query:
         every stream has a cursor of its own, and those do not see each other's temporary things."""
         relation = name or self._new_name(table)
         if parts:
-            self.sql.read_parquet([str(part) for part in parts]).create_view(relation)
+            self._parquet(parts).create_view(relation)
         else:
             self._empty(relation, table)
         return relation
+
+    def _parquet(self, files: list[Path]) -> duckdb.DuckDBPyRelation:
+        """Files as one relation. The largest first: DuckDB takes all to be like the first, which of
+        a crawl holds one row, and would hold the larger side of every join in memory."""
+        largest_first = sorted(files, key=lambda file: file.stat().st_size, reverse=True)
+        return self.sql.read_parquet([str(file) for file in largest_first])
 
     def _empty(self, relation: str, name: str) -> None:
         """An empty relation like table `name`. (Given as an Arrow table, it would have DuckDB load
@@ -123,11 +129,11 @@ class Query:
     def named(self, *names: str) -> None:
         """Tables under their own names, for SQL: what counts of them now, as `table` gives it."""
         for name in names:
-            parts = [str(part) for part in self.estate.parts(name)]
+            parts = self.estate.parts(name)
             if not parts:
                 self._empty(name, name)
                 continue
-            table = self.sql.read_parquet(parts)
+            table = self._parquet(parts)
             if TABLES[name].visible == "always" and "scan_id" in table.columns:
                 current = ", ".join(str(scan.run_id) for scan in self.estate.scans())
                 table = table.filter(f"scan_id IN ({current})")
@@ -149,12 +155,12 @@ class Query:
         for part in self._slices_of(sql, by, slices) if by else [sql]:
             files.append(self.scratch(f"{name}-{len(files)}.parquet"))
             rows += self._copy(part, files[-1], values)
-        self.sql.read_parquet([str(file) for file in files]).create_view(name)
+        self._parquet(files).create_view(name)
         return rows
 
     def parquet(self, files: list[Path], name: str) -> Any:
         """Parquet files as a relation called `name`."""
-        self.sql.read_parquet([str(file) for file in files]).create_view(name)
+        self._parquet(files).create_view(name)
         return self.connection.table(name)
 
     def _new_name(self, name: str) -> str:
@@ -207,7 +213,7 @@ class Query:
         path = self.scratch(f"{self._new_name('stored')}.parquet")
         self._copy(self.compiled(expression), path)
         if isinstance(expression, str):
-            self.sql.read_parquet(str(path)).create_view(path.stem)
+            self._parquet([path]).create_view(path.stem)
             return f"FROM {path.stem}"
         return self.parquet([path], path.stem)
 
