@@ -79,15 +79,15 @@ SELECT *, regexp_matches(lower, $copies::VARCHAR) AS in_copy_folder FROM
      {FOLDED_PATH} AS lower
    FROM entries WHERE kind = 'folder')
 """  # noqa: S608 - constants
-# Files alike, with what the keeper policy and the comparison of folders look at. (One whose folder
-# was gone when a crawl that had been cut off went on is kept only where nothing else is.)
-MEMBERS = """
-SELECT {tests} * FROM
+# Files alike, with what the keeper policy and the comparison of folders look at. (A file has no
+# folder here if that was gone when a crawl that had been cut off went on.)
+MEMBERS = f"""
+SELECT {{tests}} * FROM
   (SELECT e.scan_id, e.entry_id, a.group_id, a.is_junk, e.parent_id, e.size_bytes, e.mtime_ns,
-     e.device_id, e.file_id, f.in_copy_folder,
-     f.lower || '/' || lower(nfc_normalize(e.name)) AS lower
+     e.device_id, e.file_id, coalesce(f.in_copy_folder, false) AS in_copy_folder,
+     coalesce(f.lower || '/' || lower(nfc_normalize(e.name)), {FOLDED_PATH}) AS lower
    FROM alike a JOIN entries e USING (entry_id) LEFT JOIN folders f ON e.parent_id = f.entry_id)
-"""
+"""  # noqa: S608 - constants
 SUMMARY = """
 SELECT count(*) FILTER (role = 'keeper') AS groups, count(*) FILTER (role = 'copy') AS copies,
   coalesce(sum(size_bytes) FILTER (role = 'copy'), 0)::BIGINT AS copies_size_bytes,
