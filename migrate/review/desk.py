@@ -72,7 +72,8 @@ def lay_out(query: Query, proposals: Relation) -> Desk:
         items = items.drop(*(column for column in items.columns if column.endswith("_right")))
     items = query.stored_in_slices(items)  # asked again and again
     info = everything.filter(~everything.proposal.isin(DECIDABLE))
-    copies = query.stored_in_slices(_copies(everything, items), by="group_id")
+    grouped = query.stored_in_slices(_grouped(everything, items))
+    copies = query.stored_in_slices(_copies(grouped), by="group_id")
     return Desk(items, lines, rules, copies, info, standing)
 
 
@@ -229,26 +230,28 @@ def _rank(table: Relation) -> Relation:
     )  # fmt: skip
 
 
-def _copies(everything: Relation, items: Relation) -> Relation:
+def _grouped(everything: Relation, items: Relation) -> Relation:
+    """The members of groups of identical files, with what has been decided on them."""
+    grouped = everything.filter(everything.group_id.notnull(), everything.role != "hard_link")
+    stands = items.select(
+        "entry_id", "own_decision", "own_comment", "own_sheet", "stands", "stands_by", "stands_at",
+        "stands_scope", "stands_fits",
+    )  # fmt: skip
+    return _left_join(grouped.select(OF_A_COPY), stands, "entry_id")
+
+
+def _copies(grouped: Relation) -> Relation:
     """For each unit with a copy to decide on in a group of identical files: its own members, and
     the keeper wherever it is. `here` says whether it can be decided on in that unit's workbook."""
-    grouped = everything.filter(everything.group_id.notnull(), everything.role != "hard_link")
-    grouped = grouped.select(OF_A_COPY)
     size = grouped.group_by("group_id").aggregate(group_files=grouped.count())
-    grouped = grouped.inner_join(size, "group_id")
     here = grouped.filter(grouped.proposal.isin(DECIDABLE), grouped.role == "copy")
     units = here.select("group_id", for_unit="unit").distinct()
-    members = grouped.inner_join(units, "group_id")
+    members = grouped.inner_join(size, "group_id").inner_join(units, "group_id")
     mine = members.unit == members.for_unit
     members = members.filter(mine | (members.role == "keeper"))
     names = grouped.filter(grouped.role == "keeper")
     names = names.select("group_id", keeper_name="name", keeper_lower="lower_path")
     members = _left_join(members, names, "group_id")
-    stands = items.select(
-        "entry_id", "own_decision", "own_comment", "own_sheet", "stands", "stands_by", "stands_at",
-        "stands_scope", "stands_fits",
-    )  # fmt: skip
-    members = _left_join(members, stands, "entry_id")
     return members.mutate(
         here=(members.unit == members.for_unit) & members.proposal.isin(DECIDABLE)
     )

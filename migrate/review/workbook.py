@@ -7,6 +7,7 @@ files for the same rows; a merged cell; a colour that says something no word say
 
 from __future__ import annotations
 
+import gc
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -164,11 +165,14 @@ class ReviewWorkbook:
         return self.styles[key]
 
     def close(self) -> None:
-        """Finish the sheets and write the file."""
+        """Finish the sheets, write the file, and let go of what was kept for it: 65,000 links are
+        20 MB, and a workbook and its sheets hold each other."""
         for name, sheet in self.sheets.items():
             self._finish(name, sheet)
         self.book.close()
         self.temporary.replace(self.path)
+        del self.book, self.cover, self.sheets, self.formats
+        gc.collect()
 
     def _finish(self, name: str, sheet: Sheet) -> None:
         page, last = sheet.page, sheet.rows
