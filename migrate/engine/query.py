@@ -341,6 +341,10 @@ class Query:
         self._given(name, table)
         return self.connection.table(name)
 
+    def drop(self, given: Any) -> None:
+        """Rows that were `given`, once nobody asks for them any more."""
+        self._run(f"DROP TABLE {given.get_name()}")
+
     def _given(self, name: str, table: pa.Table) -> None:
         self.sql.from_arrow(table).create(name)
 

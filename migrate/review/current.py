@@ -70,13 +70,14 @@ def current_rows(query: Query, desk: Desk, rows: Sequence[Returned]) -> Known:
     copies = desk.copies.filter(desk.copies.here).semi_join(wanted, "entry_id").select(COPY_NEEDS)
     for record in query.rows(copies):
         known[COPIES, f"F{record['entry_id']}"] = Current(copy_row(record), "file", record)
+    query.drop(wanted)
     return known
 
 
 def current_lines(query: Query, desk: Desk, rows: Sequence[Returned]) -> Known:
     """What there is now for each of the lines among some rows; reads all lines of the desk."""
     known: Known = {}
-    keys = {row.key for row in rows if row.key[:1] in ("L", "R")}
+    keys = {row.key for row in rows}
     if not keys:
         return known
     for sheet, relation, make, scope in (
@@ -90,7 +91,7 @@ def current_lines(query: Query, desk: Desk, rows: Sequence[Returned]) -> Known:
 
 
 def _entries(query: Query, keys: set[str]) -> Relation:
-    """The entries that keys of files name, stored."""
+    """The entries that keys of files name, to be dropped when they are known."""
     ids = [int(key[1:]) for key in keys if re.fullmatch("F[0-9]{1,19}", key)]
     ids = [number for number in ids if number < 1 << 63]
     table = pa.table({"entry_id": pa.array(ids, pa.int64())})

@@ -7,20 +7,23 @@ else than the estate does, or against a hold; one of two decisions that contradi
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
+
+import pyarrow as pa
 
 from migrate.engine.query import Query
 from migrate.errors import UsageError
 from migrate.estate import Writer
 from migrate.model import WITHDRAWN
 from migrate.plan import DECISIONS
+from migrate.review.accepted import Accepted, Record, repeated, two_nominations
 from migrate.review.columns import COPIES, COVER, DECISION, KEEP, REVIEWER_LABEL, canonical
-from migrate.review.current import current_lines, current_rows, objection
-from migrate.review.desk import Desk
-from migrate.review.recording import Accepted, Effect, Recorder, accepted
+from migrate.review.current import Known, current_lines, current_rows, objection
+from migrate.review.desk import Desk, Relation
+from migrate.review.recording import Effect, Recorder
 from migrate.review.refused import write_refused
 from migrate.review.returned import Returned, Workbook, read_workbook
 
@@ -68,31 +71,44 @@ def import_workbooks(
     unpack to more than 4 GB. Refused rows are in the result."""
     books: list[Workbook] = []
     results: list[Imported] = []
-    holding: list[Accepted] = []
     with Query(writer.estate) as query:
         query.doing("review import: laying out what can be decided")
         desk = desk_of(query)
         query.doing("review import: comparing what came back")
-        for number, path in enumerate(paths):  # one at a time: the next may be long too
+        accepted = Accepted(query)
+        for number, path in enumerate(paths):
             book = read_workbook(path, number)
-            result = Imported(book.name, _signed(book, reviewer), undecided_rows=book.undecided)
-            holding += _look_at(query, desk, book, result)
-            books.append(replace(book, rows=[]))
+            result = Imported(book.name, _signed(book, reviewer))
+            _look_at(query, desk, book, result, accepted)
+            books.append(replace(book, rows=iter(())))
             results.append(result)
-        holding = _without_contradictions(holding, results)
+        said = accepted.all()
+        said = _without(query, said, repeated(query, said), results)
+        said = _without(query, said, two_nominations(query, said), results)
         recorder = Recorder(query, desk, books, [result.reviewer for result in results])
-        holding = _refuse(holding, recorder.conflicts(holding), results)
-        recorder.decide(holding)
-        for number, result in enumerate(results):
-            mine = [one for one in holding if one.row.book == number]
-            result.decided_rows = len(mine)
-            result.decided_on = dict(Counter(_kind(one) for one in mine))
-            result.decided_files, result.unchanged_files = recorder.counts(number)
-            result.covered = recorder.effects(number)
-            result.refused.sort(key=lambda one: (one.sheet, one.row))
-            if not dry_run:
+        said = _without(query, said, recorder.overtaken(said), results)
+        recorder.decide(said)
+        _count(query, said, recorder, results)
+        if not dry_run:
+            query.one_thread()
+            for number, result in enumerate(results):
                 _record(writer, recorder, number, result)
     return results
+
+
+def _count(query: Query, said: Relation, recorder: Recorder, results: list[Imported]) -> None:
+    """What was decided, by what, in each workbook."""
+    counts, effects = recorder.counts(), recorder.effects()
+    for number, result in enumerate(results):
+        result.decided_files, result.unchanged_files = counts.get(number, (0, 0))
+        result.covered = effects.get(number, [])
+        result.refused.sort(key=lambda one: (one.sheet, one.row))
+    kinds = said.group_by("book", "scope", "sheet").aggregate(rows=said.count())
+    for one in query.rows(kinds.order_by("book", "scope", "sheet")):
+        result = results[one["book"]]
+        result.decided_rows += one["rows"]
+        kind = _kind(one["scope"], one["sheet"])
+        result.decided_on[kind] = result.decided_on.get(kind, 0) + one["rows"]
 
 
 def _signed(book: Workbook, reviewer: str | None) -> str:
@@ -126,22 +142,39 @@ def _refusal(row: Returned, reason: str) -> Refusal:
     return Refusal(row.tab, row.number, row.place, written, reason)
 
 
-def _look_at(query: Query, desk: Desk, book: Workbook, result: Imported) -> list[Accepted]:
-    """The rows of a workbook that hold by themselves; the others go into `refused`."""
-    known = current_lines(query, desk, book.rows)
-    holding: list[Accepted] = []
-    for start in range(0, len(book.rows), ROWS_AT_A_TIME):
-        rows = book.rows[start : start + ROWS_AT_A_TIME]
-        files = current_rows(query, desk, rows)
+def _look_at(
+    query: Query, desk: Desk, book: Workbook, result: Imported, accepted: Accepted
+) -> None:
+    """Sort the rows of a workbook into those that hold by themselves and the `refused`."""
+
+    def sort(rows: list[Returned], known: Known) -> None:
+        holding = []
         for row in rows:
-            place = (row.sheet, row.key)
-            now = known.get(place) or files.get(place)
+            now = known.get((row.sheet, row.key))
             reason = _unknown_word(row) or objection(row, now)
             if reason or now is None:
                 result.refused.append(_refusal(row, reason))
             else:
-                holding.append(accepted(row, now))
-    return holding
+                holding.append((row, now))
+        accepted.add(book, result.reviewer, holding)
+
+    lines: list[Returned] = []  # kept for the end: every line of the desk is gone through for them
+
+    def look_at(rows: list[Returned]) -> bool:
+        decided = [row for row in rows if row.decision]
+        result.undecided_rows += len(rows) - len(decided)
+        files = [row for row in decided if not _is_line(row)]
+        lines.extend(row for row in decided if _is_line(row))
+        sort(files, current_rows(query, desk, files))
+        return bool(rows)
+
+    while look_at(list(islice(book.rows, ROWS_AT_A_TIME))):
+        pass
+    sort(lines, current_lines(query, desk, lines))
+
+
+def _is_line(row: Returned) -> bool:
+    return row.key.startswith(("L", "R"))
 
 
 def _unknown_word(row: Returned) -> str:
@@ -151,46 +184,23 @@ def _unknown_word(row: Returned) -> str:
     return f"unknown decision; use {', '.join(words)} or leave the cell empty"
 
 
-def _without_contradictions(holding: list[Accepted], results: list[Imported]) -> list[Accepted]:
-    """Without rows that stand more than once, or in two workbooks, with different decisions. A copy
-    that is kept on one sheet is a file that migrates on the other. Of equal ones, one is left."""
-    by_key: dict[str, dict[str, Returned]] = {}
-    for one in holding:
-        by_key.setdefault(one.row.key, {}).setdefault(_meant(one.row), one.row)
-
-    def contradicted() -> Iterator[tuple[Returned, str]]:
-        for one in holding:
-            said = by_key[one.row.key]
-            other = next((row for word, row in said.items() if word != _meant(one.row)), None)
-            if other:
-                where = "" if other.book == one.row.book else "another workbook, "
-                where += f"“{other.tab}” row {other.number} says {other.decision}"
-                yield one.row, f"decided more than once, and differently: {where}"
-
-    left = _refuse(holding, contradicted(), results)
-    once: dict[tuple[int, str, str], Accepted] = {}
-    for one in left:
-        once.setdefault((one.row.book, one.row.sheet, one.row.key), one)
-    return list(once.values())
+def _without(
+    query: Query, said: Relation, reasons: Iterable[tuple[Record, str]], results: list[Imported]
+) -> Relation:
+    """What was said but for some rows, which go among the refused if there is a reason to tell."""
+    gone = []
+    for one, reason in reasons:
+        gone.append(one["nth"])
+        if reason:
+            refusal = Refusal(one["tab"], one["row"], one["place"], one["written"], reason)
+            results[one["book"]].refused.append(refusal)
+    if not gone:
+        return said
+    return said.anti_join(query.given(pa.table({"nth": pa.array(gone, pa.int64())})), "nth")
 
 
-def _refuse(
-    holding: list[Accepted], reasons: Iterable[tuple[Returned, str]], results: list[Imported]
-) -> list[Accepted]:
-    """Put rows among the refused; gives the others."""
-    gone = set()
-    for row, reason in reasons:
-        gone.add(id(row))
-        results[row.book].refused.append(_refusal(row, reason))
-    return [one for one in holding if id(one.row) not in gone]
-
-
-def _kind(one: Accepted) -> str:
+def _kind(scope: str, sheet: str) -> str:
     """What a row decides on, in words that take an s."""
-    if one.scope == "file":
-        return "copy" if one.row.sheet == COPIES else "file"
-    return f"{one.scope} line"
-
-
-def _meant(row: Returned) -> str:
-    return "migrate" if row.decision == KEEP else row.decision
+    if scope == "file":
+        return "copy" if sheet == COPIES else "file"
+    return f"{scope} line"

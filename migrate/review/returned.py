@@ -12,7 +12,9 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,6 @@ from python_calamine import CalamineWorkbook
 from migrate.errors import LimitReached, UsageError
 from migrate.review.columns import (
     CHECK,
-    COMMENT,
     COPIES,
     COVER,
     DECISION,
@@ -48,8 +49,9 @@ SAVE_AS = (
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """One decided row as it came back; there may be a million."""
+    """One row as it came back; there may be a million. `nth` orders those of all workbooks."""
 
+    nth: int
     book: int  # which of the workbooks given
     sheet: str  # what is decided on it
     tab: str  # what it is called: a sheet may have been renamed, or copied
@@ -70,48 +72,40 @@ class Returned:
         """The sheet as the record of decisions names it."""
         return self.sheet if self.tab == self.sheet else f"{self.sheet}, as “{self.tab}”"
 
-    def lighter(self) -> Returned:
-        """The same without what is not needed any more once the row has been looked at."""
-        names = (DECISION, COMMENT, KEY, "Path", "Rule")
-        kept = {name: self.cells[name] for name in names if self.cells.get(name)}
-        return replace(self, cells=kept)
-
 
 @dataclass(frozen=True)
 class Workbook:
-    """What a workbook holds, read once and closed."""
+    """What a workbook says of itself, and its rows, which can be read once."""
 
     name: str
     reviewer: str
     seen_run: int  # decisions up to this run were in it
-    rows: list[Returned]
-    undecided: int
     sha256: str
+    rows: Iterator[Returned]
 
 
 def read_workbook(path: Path, book: int) -> Workbook:
     """Everything in a workbook that an import looks at.
 
-    Errors: UsageError, whatever is wrong with the file: readers raise nearly anything for a damaged
-    one; LimitReached if it would unpack to more than 4 GB."""
-    try:
+    Errors (also while its rows are read): UsageError, whatever is wrong with the file: readers
+    raise nearly anything for a damaged one; LimitReached if it would unpack to more than 4 GB."""
+    with _damaged(path):
         content = path.read_bytes()
         found = open_workbook(content, MOST_UNPACKED_BYTES, MOST_CELLS)
         sheets = _sheets(found)
         cover = _cover(found)
-        rows: list[Returned] = []
-        undecided = 0
-        for tab, sheet in sheets:
-            for row in _rows(found, tab, sheet, book):
-                if row.decision:
-                    rows.append(row)
-                else:
-                    undecided += 1
         seen = re.search(r"decisions up to run (\d{1,9})", cover.get(STATE_LABEL, ""))
         digest = hashlib.sha256(content).hexdigest()
-        reviewer = cover.get(REVIEWER_LABEL, "")
         seen_run = int(seen[1]) if seen else 0
-        return Workbook(path.name, reviewer, seen_run, rows, undecided, digest)
+        rows = _every_row(path, found, sheets, book)
+        return Workbook(path.name, cover.get(REVIEWER_LABEL, ""), seen_run, digest, rows)
+
+
+@contextmanager
+def _damaged(path: Path) -> Iterator[None]:
+    """Whatever goes wrong with a file, in words for whoever sent it."""
+    try:
+        yield
     except UsageError as problem:
         raise UsageError(f"{path.name}: {problem.what}", problem.todo) from None
     except TooLarge as problem:
@@ -121,6 +115,16 @@ def read_workbook(path: Path, book: int) -> Workbook:
         raise UsageError(f"{path} {problem}", SAVE_AS) from None
     except Exception as error:
         raise UsageError(f"{path} cannot be read as an .xlsx workbook: {error}", SAVE_AS) from None
+
+
+def _every_row(
+    path: Path, found: CalamineWorkbook, sheets: list[tuple[str, str]], book: int
+) -> Iterator[Returned]:
+    """The rows of all sheets, one sheet in memory after the other."""
+    with _damaged(path):
+        numbers = count(book << 32)
+        for tab, sheet in sheets:
+            yield from _rows(found, tab, sheet, book, numbers)
 
 
 def _sheets(found: CalamineWorkbook) -> list[tuple[str, str]]:
@@ -184,7 +188,9 @@ def _labels(rows: list[list[Any]]) -> dict[str, str]:
     return found if STATE_LABEL in found else {}
 
 
-def _rows(found: CalamineWorkbook, tab: str, sheet: str, book: int) -> Iterator[Returned]:
+def _rows(
+    found: CalamineWorkbook, tab: str, sheet: str, book: int, numbers: Iterator[int]
+) -> Iterator[Returned]:
     """The rows of a sheet by column title, wherever the columns are now. Blank ones are none."""
     rows = found.get_sheet_by_name(tab).iter_rows()
     first, titles = _titles(rows)
@@ -203,10 +209,9 @@ def _rows(found: CalamineWorkbook, tab: str, sheet: str, book: int) -> Iterator[
     at = titles.index(DECISION)
     for number, values in enumerate(rows, first + 1):
         if any(value not in ("", None) for value in values):
+            cells = dict(zip(titles, values, strict=False))
             decision = as_decision(values[at])
-            yield Returned(
-                book, sheet, tab, number, dict(zip(titles, values, strict=False)), decision
-            )
+            yield Returned(next(numbers), book, sheet, tab, number, cells, decision)
 
 
 def _titles(rows: Iterator[list[Any]]) -> tuple[int, list[str]]:
