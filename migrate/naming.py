@@ -150,9 +150,13 @@ def _write(path: Path, batches: Iterator[list[tuple[Any, ...]]]) -> None:
 def _resolve(query: Query, named: Any, max_path: int) -> pa.Table:
     """New target paths for all but the first of those that share a key, or have a folder's; one
     that had to be renamed anyway gives way."""
-    order = [named.entry_id.notnull(), named.rename_reason != "", named.full_path]
+    hashed = named.select(hashed=named.key.hash())
+    alike = hashed.group_by("hashed").aggregate(times=hashed.count())
+    alike = query.stored(alike.filter(alike.times > 1).select("hashed"))
+    shared = named.semi_join(alike, named.key.hash() == alike.hashed)
+    order = [shared.entry_id.notnull(), shared.rename_reason != "", shared.full_path]
     same_key = ibis.window(group_by="key", order_by=order)
-    files = named.mutate(nth=ibis.row_number().over(same_key))
+    files = shared.mutate(nth=ibis.row_number().over(same_key))
     clashing = files.filter((files.nth > 0) & files.entry_id.notnull())
     clashing = query.stored(clashing)
     crowded = named.semi_join(clashing, "folder_key")

@@ -205,7 +205,7 @@ class Query:
 
     def rows(self, expression: Any, **values: Any) -> Iterator[dict[str, Any]]:
         """The result, row by row; for what people read, not for hot paths."""
-        for batch in self.batches(expression, 8192, **values):
+        for batch in self.batches(expression, 2_048, **values):
             yield from batch.to_pylist()
 
     def stored(self, expression: Any) -> Any:

@@ -64,6 +64,7 @@ def flag(writer: Writer, config: Config, rules: list[Rule], as_of: date) -> tupl
         every = facts(query, config)
         found = findings(query, every, rules, as_of)
         query.doing("flag: writing what was found")
+        query.one_thread()
         run = writer.begin("flag", settings, inputs)
         writer.commit(run, query.write_in_slices("findings", found))
         if holds := [rule for rule in rules if rule.category == "hold"]:

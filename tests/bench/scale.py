@@ -1,8 +1,9 @@
 """Time and memory of each stage over an inventory: python tests/bench/scale.py ENTRIES [FOLDER]
 
 The inventory has rows as a crawl and an identification leave them, and no files behind them, so
-that what is measured is everything from dedupe on; before the manifest, nine files in ten are
-decided on. Prints a table: stage, seconds, processor seconds, peak memory of the process beside
+that what is measured is everything from dedupe on. Every listed row of the workbooks is decided on
+and all of them are imported in one command (as a dry run); before the manifest, nine files in ten
+are decided on. Prints a table: stage, seconds, processor seconds, peak memory of the process beside
 what it may be, and says what is above that.
 """
 
@@ -23,6 +24,7 @@ STAGES = {
     "flag": ["flag", "--as-of", "2026-10-01"],
     "flag, done before": ["flag", "--as-of", "2026-10-01"],
     "review export": ["review", "export"],
+    "review import": ["review", "import", "--dry-run", "--reviewer", "Reviewer"],
     "manifest": ["manifest"],
     "report": ["report"],
 }
@@ -66,10 +68,16 @@ def measure(entries: int, folder: Path) -> list[Took]:
     estate = folder / f"scale {entries}"
     shutil.rmtree(estate, ignore_errors=True)
     # In a process of its own: what starts a process counts towards the memory of what it starts.
-    script = str(Path(__file__).with_name("inventory.py"))
+    script, decided = (
+        str(Path(__file__).with_name(name)) for name in ("inventory.py", "decided.py")
+    )
     subprocess.run([sys.executable, script, str(estate), str(entries)], check=True)
     took = []
     for stage, words in STAGES.items():
+        if stage == "review import":
+            books = estate / "out" / "decided"
+            subprocess.run([sys.executable, decided, str(estate), str(books)], check=True)
+            words = [*words, *map(str, sorted(books.glob("*.xlsx")))]
         if stage == "manifest":
             subprocess.run([sys.executable, script, str(estate), "decide"], check=True)
         took.append(run(stage, words, estate))
