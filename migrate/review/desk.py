@@ -64,7 +64,7 @@ def lay_out(query: Query, proposals: Relation) -> Desk:
     decidable = everything.filter(everything.proposal.isin(DECIDABLE))
     standing = query.stored(standing_decisions(query))
     items = query.stored_in_slices(_with_standing(decidable, standing))
-    lines = query.stored(_lines(items))
+    lines = query.stored(_lines(query, items))
     rules = query.stored(_rule_lines(items))
     for number, table, name in (("line_no", lines, LINE), ("rule_no", rules, RULE)):
         same = [items[column].identical_to(table[column]) for column in name]
@@ -155,8 +155,9 @@ def _summed(items: Relation, scope: str) -> dict[str, Relation]:
     }
 
 
-def _lines(items: Relation) -> Relation:
-    """One row per folder and proposal, with how often which rule decides (`why`)."""
+def _lines(query: Query, items: Relation) -> Relation:
+    """One row per folder and proposal, with how often which rule decides (`why`). Every item is
+    gone through three times, one after the other: at once would need memory for each."""
     copies = items.dup == "not_keeper"
     kept_in = folder_of(items.dup_keeper_path)
     lines = items.group_by(LINE).aggregate(
@@ -176,7 +177,9 @@ def _lines(items: Relation) -> Relation:
         owner_low=items.owner.min(),
         owner_high=items.owner.max(),
     )
+    lines = query.stored(lines)
     by_rule = items.group_by([*LINE, "rule_id", "title", "authority"]).aggregate(n=items.count())
+    by_rule = query.stored(by_rule)
     phrase = ibis.coalesce(by_rule.title + " (" + by_rule.rule_id + ")", "No rule matched")
     by_rule = by_rule.mutate(phrase=by_rule.n.cast("string") + " × " + phrase)
     why = by_rule.group_by(LINE).aggregate(
@@ -192,7 +195,7 @@ def _lines(items: Relation) -> Relation:
     lines = lines.inner_join(why, LINE)
     lines = lines.left_join(authorities, LINE)
     lines = lines.drop(*(column for column in lines.columns if column.endswith("_right")))
-    lines = _left_join(lines, _only_here(items), "line_folder")
+    lines = _left_join(lines, query.stored(_only_here(items)), "line_folder")
     order = [lines.unit, lines.line_folder, _rank(lines)]
     return lines.mutate(line_no=ibis.row_number().over(order_by=order))
 
