@@ -44,7 +44,8 @@ from migrate.visit import Content, Reading, first_ranges, more_of_head, visit
 
 ROWS_PER_FLUSH = 65_536
 SECONDS_PER_FLUSH = 10.0
-FILES_PER_TASK = 16_000
+FILES_PER_TASK = 5_000  # few enough that in the end no worker waits long for the other
+FILES_ALONE = 16_000  # of one that shares with nobody
 FILES_AT_FIRST = 1_000  # of a worker's first task: until it is done the others have no folders
 SECONDS_PER_TASK = 2.0
 
@@ -117,6 +118,7 @@ class Visitor:
         self.gathered = Gathered(estate, scan_id, self.bulk or self.listed_files, known)
         self.owners: dict[int, str | None] = {}  # of descriptors, which are written once each
         self.written: list[Part] = []  # on the disk, but not yet told to the parent
+        self.most_files = FILES_PER_TASK if among > 1 else FILES_ALONE
         self.files_per_task = FILES_AT_FIRST
         self.flushed_at = time.monotonic()
         self.step, self.at = Step(), b""
@@ -130,7 +132,7 @@ class Visitor:
         self.loops = Loops(self.source)
         self._visit(self._children())
         self.step.at = f"{self.share}/{to_text(self.at)}"
-        self.step.left, self.files_per_task = folders, FILES_PER_TASK
+        self.step.left, self.files_per_task = folders, self.most_files
         is_late = time.monotonic() - self.flushed_at > SECONDS_PER_FLUSH
         if len(self.gathered) >= ROWS_PER_FLUSH or is_late:
             self._flush()

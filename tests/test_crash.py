@@ -149,13 +149,13 @@ def test_interrupted_by_hand(tmp_path: Path, signal_number: int) -> None:
     run("init", estate, "--share", f"s={share}")
     begun = tmp_path / "begun"
     code = (
-        "import pathlib, sys, time, migrate.crawl as c\n"
+        "import pathlib, sys, time, migrate.crawl as c, migrate.visitor as v\n"
         "old = c.Visitor.work\n"
         "def work(self, task):\n"
         "    step = old(self, task)\n"
         "    pathlib.Path(sys.argv[0]).touch(); time.sleep(0.5)\n"
         "    return step\n"
-        "c.Visitor.work = work; c.FILES_PER_TASK = 200; begun = sys.argv[2]\n"
+        "c.Visitor.work = work; v.FILES_PER_TASK = v.FILES_AT_FIRST = 200; begun = sys.argv[2]\n"
         "sys.argv = [begun, 'crawl', '-e', sys.argv[1], '--workers', '2']\n"
         "from migrate.cli import main; main()\n"
     )

@@ -220,7 +220,7 @@ def test_any_workers_and_any_interruption(tree, workers: int, cuts: list[int], s
             return found(estate, workers)
 
         expected = turn("undisturbed", 1, None)
-        for name in ("FILES_PER_TASK", "FILES_AT_FIRST", "ROWS_PER_FLUSH"):
+        for name in ("FILES_PER_TASK", "FILES_ALONE", "FILES_AT_FIRST", "ROWS_PER_FLUSH"):
             patch.setattr(migrate.visitor, name, 2)
         patch.setattr(migrate.engine.map, "FILES_PER_PARTITION", 1)
         for answers in cuts:
