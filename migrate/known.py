@@ -60,9 +60,9 @@ VALUES = {
     "mime_no": pa.int32(), "read_in": pa.int32(),
 }  # fmt: skip
 NO_CHANGE_TIME = (
-    "its server tells the date of writing as time of change (Samba does), so that a file changed "
-    "under its old date would look the same; `rescan_by: write_time` for the share in estate.yaml "
-    "goes by size and date all the same"
+    "its server tells the date of writing as time of change (Samba does), and a file changed under "
+    "its old date would look the same. Where size and date will do, say `rescan_by: write_time` "
+    "for the share in estate.yaml"
 )
 BY_WRITE_TIME = (
     "By size and date of writing alone (rescan_by), for its server tells no time of change: a file "
