@@ -53,11 +53,11 @@ LEAST_PROOFS = 10
 NO_NUMBER = (1 << 64) - 1  # as good as 0: the volume has none ([MS-FSCC] 2.1.9)
 KEYS: dict[str, tuple[Literal["Q", "q", "B"], pa.DataType]] = {
     "file_id": ("Q", pa.uint64()), "size_bytes": ("q", pa.int64()), "mtime_ns": ("q", pa.int64()),
-    "ctime_ns": ("q", pa.int64()), "flags": ("B", pa.uint8()), "text_kind": ("B", pa.uint8()),
+    "ctime_ns": ("q", pa.int64()), "text_kind": ("B", pa.uint8()),
 }  # fmt: skip
 VALUES = {
     "sample_xxh3": pa.binary(16), "xxh3_128": pa.binary(16), "sha256": pa.binary(32),
-    "mime_no": pa.int32(), "read_in": pa.int32(),
+    "mime_no": pa.int32(), "read_in": pa.int32(), "flags": pa.uint8(),
 }  # fmt: skip
 NO_CHANGE_TIME = (
     "its server tells the date of writing as time of change (Samba does), and a file changed under "
@@ -103,7 +103,7 @@ class Known:
             return None
         if not self._keys:
             self.open()
-        numbers, sizes, mtimes, ctimes, _, text_kinds = self._keys
+        numbers, sizes, mtimes, ctimes, text_kinds = self._keys
         at = bisect_left(numbers, stat.file_id)
         if (
             at == self.count
@@ -156,7 +156,7 @@ class Known:
     def digests(self, scan_id: int, entry_ids: Sequence[int], places: Sequence[int]) -> pa.Table:
         """Rows of `digests` for files that were not opened; also of Arrow arrays."""
         taken = pa.array(places, pa.int64())
-        value = {name: self._columns[name].take(taken) for name in ("flags", *VALUES)}
+        value = {name: self._columns[name].take(taken) for name in VALUES}
         flags = value["flags"]
         encrypted = pc.if_else(_bit(flags, IS_OPEN), False, None)
         columns = {

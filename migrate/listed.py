@@ -112,7 +112,7 @@ def places_of(share: str, folders: list[Folder], names: list[str]) -> dict[str, 
         "depth": _repeated(depths, counts),
         "share": pa.repeat(share, len(names)),
         "path": paths,
-        "entry_id": pa.array(entry_ids(share, paths), pa.int64()),
+        "entry_id": pa.array(entry_ids(share, (path.encode() for path in paths)), pa.int64()),
         "name": pa.array(names, pa.string()),
     }
 

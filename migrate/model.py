@@ -13,6 +13,7 @@ path the same number without asking each other.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -34,13 +35,13 @@ class Table:
 
 def entry_id(share: str, path_raw: bytes) -> int:
     """The number of a path: 63 bits, so that it is never negative in an int64."""
-    return xxhash.xxh3_64_intdigest(share.encode() + b"\0" + path_raw) >> 1
+    return entry_ids(share, [path_raw])[0]
 
 
-def entry_ids(share: str, paths: list[str]) -> list[int]:
-    """The numbers of many paths that are plain text."""
+def entry_ids(share: str, paths_raw: Iterable[bytes]) -> list[int]:
+    """The numbers of many paths."""
     number, above = xxhash.xxh3_64_intdigest, share.encode() + b"\0"
-    return [number(above + path.encode()) >> 1 for path in paths]
+    return [number(above + path_raw) >> 1 for path_raw in paths_raw]
 
 
 _KEY = [("scan_id", pa.int32()), ("entry_id", pa.int64())]

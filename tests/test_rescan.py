@@ -461,7 +461,7 @@ def test_many_are_known_as_one_by_one(tmp_path: Path) -> None:
                "ctime_ns": [6] * 15, "flags": [0] * 15, "text_kind": [n % 3 for n in range(15)],
                "sample_xxh3": [b"1" * 16] * 15, "xxh3_128": [None] * 15, "sha256": [None] * 15,
                "mime_no": [0] * 15, "read_in": [1] * 15}  # fmt: skip
-    kinds = {name: kind for name, (_, kind) in known.KEYS.items()}
+    kinds = {name: kind for name, (_, kind) in known.KEYS.items()} | {"flags": pa.uint8()}
     kinds |= {name: pa.binary() for name in ("sample_xxh3", "xxh3_128", "sha256")}
     arrays = {
         name: pa.array(column, kinds.get(name, pa.int32())) for name, column in columns.items()

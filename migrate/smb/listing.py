@@ -27,13 +27,16 @@ _NO_NAMES = {"", ".", ".."}
 
 
 class Listed(NamedTuple):
-    """Plain files of a folder of which the listing says all there is. `names` and the same as
-    `raw_names` (UTF-8) are good ones: no separator, no half of a surrogate pair in them."""
+    """Plain files of a folder of which the listing says all there is. `names` are good ones: no
+    separator, no half of a surrogate pair in them."""
 
     names: list[str]
-    raw_names: list[bytes]
     records: list[bytes]
     device_id: int
+
+    @property
+    def raw_names(self) -> list[bytes]:
+        return [name.encode() for name in self.names]
 
     def children(self) -> list[Child]:
         """The same, one by one."""
@@ -46,8 +49,7 @@ class Listed(NamedTuple):
         """Those whose names are not among `told`."""
         kept = [name not in told for name in self.raw_names]
         return Listed(
-            list(compress(self.names, kept)), list(compress(self.raw_names, kept)),
-            list(compress(self.records, kept)), self.device_id,
+            list(compress(self.names, kept)), list(compress(self.records, kept)), self.device_id
         )  # fmt: skip
 
 
@@ -77,13 +79,14 @@ def _listed(lines: Lines, device_id: int) -> Listed | None:
     """The plain files, if all of their names are good."""
     text = smb.text_of(_BETWEEN_NAMES.join(lines.names))
     try:
-        names, raw_names = text.split("\0"), text.encode().split(b"\0")
-    except UnicodeEncodeError:
+        text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair
         return None
+    names = text.split("\0")
     is_odd = len(names) != len(lines.names) or "/" in text or "\\" in text
     if is_odd or not _NO_NAMES.isdisjoint(names):
         return None
-    return Listed(names, raw_names, lines.records, device_id)
+    return Listed(names, lines.records, device_id)
 
 
 def child(line: Entry, device_id: int) -> Child:
