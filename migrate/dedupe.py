@@ -19,7 +19,7 @@ from migrate.digest import digest_wholly, visit_again
 from migrate.engine.query import Query
 from migrate.errors import MigrateError
 from migrate.estate import Run, Writer
-from migrate.patterns import FOLDED_PATH, FULL_PATH, JUNK
+from migrate.patterns import FULL_PATH, JUNK, folded
 
 TWICE = """
 SELECT share, path FROM entries SEMI JOIN
@@ -31,8 +31,9 @@ VISITED = """
 SELECT e.*, d.digest, d.sample_xxh3, d.good IS NOT NULL AS was_read,
   e.good AND coalesce(d.good, true) AS readable
 FROM
-  (SELECT entry_id, parent_id, size_bytes, mtime_ns, error IS NULL AS good,
-     list_contains($junk::VARCHAR[], lower(name)) AS is_junk
+  (SELECT scan_id, entry_id, parent_id, size_bytes, mtime_ns, device_id, file_id,
+     length(name) AS name_length, list_contains($junk::VARCHAR[], lower(name)) AS is_junk,
+     error IS NULL AS good
    FROM entries WHERE kind = 'file' AND size_bytes > 0) e LEFT JOIN
   (SELECT entry_id, xxh3_128 AS digest, error IS NULL AS good,
      CASE WHEN xxh3_128 IS NULL THEN sample_xxh3 END AS sample_xxh3
@@ -64,30 +65,28 @@ SELECT entry_id FROM files f SEMI JOIN
    GROUP BY ALL HAVING count(*) > 1) s USING (size_bytes, sample_xxh3)
 WHERE f.readable AND f.digest IS NULL
 """
-# Files whose bytes another name has too, by the first of them.
-ALIKE = """
-SELECT f.entry_id, f.is_junk, g.group_id FROM files f JOIN
-  (SELECT size_bytes, digest, min(entry_id) AS group_id FROM files
-   WHERE readable AND digest IS NOT NULL GROUP BY ALL HAVING count(*) > 1) g
-  USING (size_bytes, digest)
-WHERE f.readable
-"""
 # Folders, with what the keeper policy asks of them.
 FOLDERS = f"""
-SELECT *, regexp_matches(lower, $copies::VARCHAR) AS in_copy_folder FROM
+SELECT {{tests}} * EXCLUDE lower, length(full_path) AS path_length,
+  row_number() OVER (ORDER BY full_path) AS folder_place
+FROM
   (SELECT scan_id, entry_id, parent_id, depth, error, {FULL_PATH} AS full_path,
-     {FOLDED_PATH} AS lower
+     {folded(FULL_PATH)} AS lower
    FROM entries WHERE kind = 'folder')
 """  # noqa: S608 - constants
-# Files alike, with what the keeper policy and the comparison of folders look at. (A file has no
-# folder here if that was gone when a crawl that had been cut off went on.)
-MEMBERS = f"""
-SELECT {{tests}} * FROM
-  (SELECT e.scan_id, e.entry_id, a.group_id, a.is_junk, e.parent_id, e.size_bytes, e.mtime_ns,
-     e.device_id, e.file_id, coalesce(f.in_copy_folder, false) AS in_copy_folder,
-     coalesce(f.lower || '/' || lower(nfc_normalize(e.name)), {FOLDED_PATH}) AS lower
-   FROM alike a JOIN entries e USING (entry_id) LEFT JOIN folders f ON e.parent_id = f.entry_id)
-"""  # noqa: S608 - constants
+# Files whose bytes another name has too, by the first of them, with what the keeper policy and the
+# comparison of folders look at. (A file has no folder here if that was gone when a crawl that had
+# been cut off went on.)
+MEMBERS = """
+SELECT p.* EXCLUDE (scan_id, entry_id, parent_id, depth, error, full_path, path_length),
+  f.scan_id, f.entry_id, g.group_id, f.is_junk, f.parent_id, f.size_bytes, f.device_id, f.file_id,
+  f.mtime_ns AS oldest, p.path_length + 1 + f.name_length AS shortest_path
+FROM files f JOIN
+  (SELECT size_bytes, digest, min(entry_id) AS group_id FROM files
+   WHERE readable AND digest IS NOT NULL GROUP BY ALL HAVING count(*) > 1) g
+  USING (size_bytes, digest) LEFT JOIN folders p ON f.parent_id = p.entry_id
+WHERE f.readable
+"""
 SUMMARY = """
 SELECT count(*) FILTER (role = 'keeper') AS groups, count(*) FILTER (role = 'copy') AS copies,
   coalesce(sum(size_bytes) FILTER (role = 'copy'), 0)::BIGINT AS copies_size_bytes,
@@ -208,11 +207,10 @@ def _name_read_whole(query: Query) -> None:
 
 def find_groups(query: Query, config: Config) -> None:
     """The `groups` table, as the relation `found`."""
-    query.keep("folders", FOLDERS, copies=keepers.copies(config))
-    query.keep("alike", ALIKE)
-    members = MEMBERS.format(tests=keepers.tested(config))
-    query.keep("members", members, **keepers.values(config))
-    query.keep("found", keepers.choice("members", keepers.order(config)), by="group_id")
+    folders = FOLDERS.format(tests=keepers.tested(config))
+    query.keep("folders", folders, **keepers.values(config))
+    query.keep("members", MEMBERS)
+    keepers.keep_choice(query, "found", "members", keepers.order(config))
 
 
 def _largest(query: Query) -> Largest:

@@ -1,9 +1,9 @@
 """Room: which of several copies is kept: the keeper policy of estate.yaml as sort keys.
 
-In: the policy. Out: SQL over `lower` (a file's path as share/folder/name, folded), `mtime_ns` and
-`in_copy_folder` (what is asked of its folder): a column for each test, the least is best. Master
-folders come before every other test, the path decides ties. Files and whole folders are judged by
-the same columns.
+In: the policy. Out: SQL columns, the least of which is best: tests of a folder, over its folded
+path, and what tells files in folders apart: `oldest`, `shortest_path`, `folder_place` (the place of
+the folder's path in the alphabet). Master folders come before every other test. Files and whole
+folders are judged by the same columns.
 """
 
 from __future__ import annotations
@@ -11,44 +11,43 @@ from __future__ import annotations
 from typing import Any
 
 from migrate.config import Config
+from migrate.engine.query import Query
 from migrate.patterns import fold, folder_pattern
 
 # A path under none of some folders.
 _NOT_UNDER = "len(list_filter({}, f -> lower = f OR starts_with(lower, f || '/'))) = 0"
-_TESTS = {
+_OF_FOLDERS = {
     "master_folder": _NOT_UNDER.format("$masters::VARCHAR[]"),
     "in_file_plan": _NOT_UNDER.format("$plan::VARCHAR[]"),
     "preferred_folder": _NOT_UNDER.format("$preferred::VARCHAR[]"),
-    "not_a_copy_folder": "in_copy_folder",
-    "oldest": "mtime_ns",
-    "shortest_path": "length(lower)",
+    "not_a_copy_folder": "regexp_matches(lower, $copies::VARCHAR)",
 }
-# The best of each group. Names of one file, told by device and number, count once; its best name
-# stands for it.
-_CHOICE = """
-WITH several AS (
-  SELECT group_id, count(*) AS member_count
-  FROM (SELECT DISTINCT group_id, device_id, file_id FROM {members})
-  GROUP BY group_id HAVING count(*) > 1),
-placed AS (
-  SELECT scan_id, entry_id, group_id, parent_id, size_bytes, device_id, file_id, is_junk,
-    row_number() OVER best AS place, first_value(entry_id) OVER best AS keeper_id
-  FROM {members} WINDOW best AS (PARTITION BY group_id ORDER BY {order})),
-named AS (
-  SELECT *, row_number() OVER (PARTITION BY group_id, device_id, file_id ORDER BY place) AS nth
-  FROM placed)
-SELECT scan_id, entry_id, group_id, member_count, size_bytes, keeper_id, parent_id, device_id,
-  file_id, is_junk,
-  CASE WHEN place = 1 THEN 'keeper' WHEN nth > 1 THEN 'hard_link' ELSE 'copy' END AS role
-FROM named JOIN several USING (group_id)
+_OF_FILES = ("oldest", "shortest_path")
+# What is found of each group. Names of one file, told by device and number, count once.
+_BEST = """
+SELECT group_id, count(DISTINCT (device_id, file_id)) AS member_count, count(*) AS names,
+  arg_min(entry_id, ({order})) AS keeper_id
+FROM {members} GROUP BY group_id HAVING member_count > 1
 """
-_OF_THE_FILE = ("oldest", "shortest_path")  # look at the file, not at where it lies
+# Of several names of one file all but the best.
+_FURTHER = """
+SELECT entry_id
+FROM {members} SEMI JOIN (FROM {best} WHERE names > member_count) USING (group_id)
+QUALIFY row_number() OVER (PARTITION BY group_id, device_id, file_id ORDER BY {order}) > 1
+"""
+_CHOSEN = """
+SELECT m.scan_id, m.entry_id, m.group_id, m.parent_id, m.size_bytes, m.device_id, m.file_id,
+  m.is_junk, b.member_count, b.keeper_id,
+  CASE WHEN m.entry_id = b.keeper_id THEN 'keeper' WHEN f.entry_id IS NOT NULL THEN 'hard_link'
+    ELSE 'copy' END AS role
+FROM {members} m JOIN {best} b USING (group_id) LEFT JOIN {further} f USING (entry_id)
+"""
 
 
 def values(config: Config) -> dict[str, Any]:
     """What `tested` compares paths with."""
     named = _named(config).items()
-    return {name: value for test, (name, value) in named if value and f"${name}" in _TESTS[test]}
+    return {name: value for _, (name, value) in named if value}
 
 
 def _named(config: Config) -> dict[str, tuple[str, Any]]:
@@ -71,8 +70,9 @@ def _telling(config: Config) -> list[str]:
 
 
 def tested(config: Config) -> str:
-    """The tests of the policy as columns, each with a comma behind."""
-    return "".join(f"{_TESTS[test]} AS {test}, " for test in _telling(config))
+    """The tests of folders as columns, each with a comma behind, over their folded path `lower`."""
+    asked = [test for test in _telling(config) if test in _OF_FOLDERS]
+    return "".join(f"{_OF_FOLDERS[test]} AS {test}, " for test in asked)
 
 
 def masters(config: Config) -> list[str]:
@@ -91,12 +91,15 @@ def order(config: Config, goes: bool = False) -> str:
     and lengths, which may differ from file to file."""
     keys = _telling(config)
     if goes:
-        place = next((n for n, key in enumerate(keys) if key in _OF_THE_FILE), len(keys))
+        place = next((n for n, key in enumerate(keys) if key in _OF_FILES), len(keys))
         keys.insert(place, "goes")
-    return ", ".join([*keys, "lower", "entry_id"])
+    return ", ".join([*keys, "folder_place", "entry_id"])
 
 
-def choice(members: str, order: str) -> str:
-    """The `groups` of members that are alike (a relation), with the best of each as its keeper, and
-    where each lies."""
-    return _CHOICE.format(members=members, order=order)
+def keep_choice(query: Query, name: str, members: str, order: str) -> None:
+    """Members that are alike (a relation), where there are at least two of a group, with `role`,
+    `keeper_id` and `member_count`. What has no folder any more comes last."""
+    best, further = f"{name}_best", f"{name}_further"
+    query.keep(best, _BEST.format(members=members, order=order), by="group_id")
+    query.keep(further, _FURTHER.format(members=members, best=best, order=order))
+    query.keep(name, _CHOSEN.format(members=members, best=best, further=further), by="group_id")

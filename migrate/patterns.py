@@ -14,10 +14,13 @@ import duckdb
 # What programs leave in folders by themselves: with or without it, a folder is the same.
 JUNK = ["thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", ".ds_store", ".localized"]
 
-# SQL over columns of `entries`: share/folder/name, as people write paths in rules and file plans;
-# the same as it is compared.
+# SQL over columns of `entries`: share/folder/name, as people write paths in rules and file plans.
 FULL_PATH = "CASE WHEN path = '' THEN share ELSE share || '/' || path END"
-FOLDED_PATH = f"lower(nfc_normalize({FULL_PATH}))"
+
+
+def folded(sql: str) -> str:
+    """Text in SQL as it is compared: see `fold`."""
+    return f"lower(nfc_normalize({sql}))"
 
 
 @cache
@@ -26,7 +29,7 @@ def fold(text: str) -> str:
     differs in places (but not in plain ASCII, for which nobody need be asked)."""
     if text.isascii():
         return text.lower()
-    answer = duckdb.execute("select lower(nfc_normalize(?))", [text]).fetchone()
+    answer = duckdb.execute(f"SELECT {folded('?')}", [text]).fetchone()
     return str(answer[0]) if answer else text
 
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from migrate import keepers
 from migrate.config import Config
 from migrate.engine.query import Query
+from migrate.patterns import folded
 from migrate.trees import (
     DIRECT,
     HELD,
@@ -34,6 +35,8 @@ from migrate.trees import (
 FEWEST_FILES = 2  # a folder of one file is that file
 WHOLE = ["identical", "contained"]
 
+_FOLDED = folded("full_path")
+
 # Whether there is a folder with enough copies in it: or no tree of folders has.
 _MANY_COPIES = "FROM direct WHERE grouped >= files * $least::DOUBLE"
 # Folders, with what they hold, that may be copies: enough of it has copies, and all of it was read.
@@ -41,9 +44,17 @@ _MANY_COPIES = "FROM direct WHERE grouped >= files * $least::DOUBLE"
 _CANDIDATES = f"""
 SELECT f.*, h.* EXCLUDE entry_id
 FROM folders f JOIN held h USING (entry_id) ANTI JOIN ({NOT_KNOWN}) USING (entry_id)
-WHERE len(list_filter($masters::VARCHAR[], m -> lower = m OR starts_with(lower, m || '/')
-  OR starts_with(m, lower || '/'))) = 0
+WHERE len(list_filter($masters::VARCHAR[], m -> starts_with({_FOLDED} || '/', m || '/')
+  OR starts_with(m || '/', {_FOLDED} || '/'))) = 0
 """  # noqa: S608 - constants
+# The folders above each that lies in a candidate, or holds another copy of what does.
+_NEAR_WAYS = """
+FROM ways SEMI JOIN
+  (FROM inside_candidates UNION ALL
+   SELECT parent_id FROM found SEMI JOIN
+     (SELECT group_id FROM found WHERE parent_id IN (FROM inside_candidates)) USING (group_id))
+  USING (entry_id)
+"""
 # Candidates without those that add nothing to the one folder in them: they are as good as that one.
 _LOWEST = """
 FROM candidates ANTI JOIN
@@ -77,9 +88,9 @@ GROUP BY ALL
 _RAISED = """
 SELECT u.above_id AS entry_id, p.keeper_folder_id, sum(p.files)::BIGINT AS files,
   sum(p.size_bytes)::BIGINT AS size_bytes
-FROM {pairs} p JOIN ways u ON u.entry_id = p.folder_id
+FROM {pairs} p JOIN near_ways u ON u.entry_id = p.folder_id
   SEMI JOIN candidates c ON u.above_id = c.entry_id
-  ANTI JOIN ways o ON o.entry_id = p.keeper_folder_id AND o.above_id = u.above_id
+  ANTI JOIN near_ways o ON o.entry_id = p.keeper_folder_id AND o.above_id = u.above_id
 GROUP BY ALL
 """
 # How much of each candidate is kept in each other folder, at any level; also in one that it lies in
@@ -87,7 +98,7 @@ GROUP BY ALL
 _IN_OTHERS = """
 SELECT r.entry_id, w.above_id AS of_id, sum(r.files)::BIGINT AS shared_files,
   sum(r.size_bytes)::BIGINT AS shared_size_bytes
-FROM {raised} r JOIN ways w ON w.entry_id = r.keeper_folder_id GROUP BY ALL
+FROM {raised} r JOIN near_ways w ON w.entry_id = r.keeper_folder_id GROUP BY ALL
 """
 _BOTH_WAYS = """(FROM pairs UNION ALL
 SELECT keeper_folder_id AS folder_id, folder_id AS keeper_folder_id, files, size_bytes FROM pairs)
@@ -96,9 +107,7 @@ SELECT keeper_folder_id AS folder_id, folder_id AS keeper_folder_id, files, size
 # oldest date and the length of its own path.
 _PLACED = f"""
 SELECT entry_id, depth, row_number() OVER (ORDER BY {{order}}) AS place
-FROM (SELECT {{tests}} * FROM
-  (SELECT entry_id, depth, in_copy_folder, lower || '/*' AS lower, oldest_ns AS mtime_ns
-   FROM ({_LOWEST})))
+FROM (SELECT *, oldest_ns AS oldest, path_length AS shortest_path FROM ({_LOWEST}))
 """  # noqa: S608 - constants
 # Candidates of which enough is in another folder too, one that they do not lie in, whichever is
 # kept.
@@ -106,7 +115,7 @@ _SHARED = f"""
 SELECT s.entry_id, s.of_id
 FROM ({_IN_OTHERS.format(raised="raised_both_ways")}) s
   JOIN candidates c USING (entry_id) SEMI JOIN placed p ON s.entry_id = p.entry_id
-  ANTI JOIN ways a ON a.entry_id = s.entry_id AND a.above_id = s.of_id
+  ANTI JOIN near_ways a ON a.entry_id = s.entry_id AND a.above_id = s.of_id
 WHERE s.shared_files >= c.files * $least::DOUBLE
 """  # noqa: S608 - constants
 _BOTH = """
@@ -118,7 +127,7 @@ _EQUALS = "SELECT entry_id FROM both_share UNION SELECT entry_id FROM same_trees
 _RANKS = """
 SELECT r.entry_id, r.top, p.place FROM placed p JOIN
   (SELECT w.entry_id, arg_min(a.place, a.depth) AS top
-   FROM ways w SEMI JOIN equals e ON w.entry_id = e.entry_id
+   FROM near_ways w SEMI JOIN equals e ON w.entry_id = e.entry_id
      JOIN (FROM placed SEMI JOIN equals USING (entry_id)) a ON w.above_id = a.entry_id
    GROUP BY w.entry_id) r USING (entry_id)
 """
@@ -158,7 +167,7 @@ SELECT c.*, s.of_id, s.shared_files, s.shared_size_bytes,
 FROM ({_IN_OTHERS.format(raised="(FROM raised SEMI JOIN covered USING (entry_id))")}) s
   JOIN covered c USING (entry_id) JOIN folders f ON f.entry_id = s.of_id
   LEFT JOIN same_trees t ON t.entry_id = s.entry_id LEFT JOIN same_trees o ON o.entry_id = s.of_id
-  LEFT JOIN ways a ON a.entry_id = s.entry_id AND a.above_id = s.of_id
+  LEFT JOIN near_ways a ON a.entry_id = s.entry_id AND a.above_id = s.of_id
 WHERE s.shared_files >= c.files * $least::DOUBLE
 QUALIFY row_number() OVER (PARTITION BY c.entry_id ORDER BY kind <> 'identical', kind = 'overlap',
   a.entry_id IS NOT NULL, s.shared_files DESC, f.depth DESC, s.of_id) = 1
@@ -169,7 +178,7 @@ _TOPMOST = """
 WITH nested AS (
   SELECT i.entry_id, i.kind, i.files, o.entry_id AS above_id, o.kind AS above_kind,
     o.files AS above_files
-  FROM best i JOIN ways w ON w.entry_id = i.entry_id AND w.above_id <> w.entry_id
+  FROM best i JOIN near_ways w ON w.entry_id = i.entry_id AND w.above_id <> w.entry_id
     JOIN best o ON o.entry_id = w.above_id),
 around AS (
   SELECT above_id FROM nested
@@ -184,7 +193,7 @@ _ROWS = """
 SELECT t.scan_id, w.entry_id, t.entry_id AS top_id, t.of_id, t.kind, t.full_path AS top_path,
   o.full_path AS of_path, t.files, t.size_bytes, t.shared_files, t.shared_size_bytes,
   t.files - t.covered AS only_here_files, t.size_bytes - t.covered_bytes AS only_here_size_bytes
-FROM topmost t JOIN ways w ON w.above_id = t.entry_id JOIN folders o ON o.entry_id = t.of_id
+FROM topmost t JOIN near_ways w ON w.above_id = t.entry_id JOIN folders o ON o.entry_id = t.of_id
 QUALIFY row_number() OVER (PARTITION BY w.entry_id ORDER BY t.depth DESC) = 1
 """
 # How many folders are copies, and how much they hold.
@@ -211,13 +220,14 @@ def find(query: Query, config: Config) -> Replicas:
     least = config.replicated_folders.overlap_percent / 100
     if not _keep_candidates(query, config, least):
         return Replicas("found", None)
+    query.keep("inside_candidates", inside("candidates", "ways"))
+    query.keep("near_ways", _NEAR_WAYS)
     _keep_same_trees(query)
-    query.keep("inside_candidates", inside("candidates"))
     query.keep("pairs", _PAIRS.format(groups="found"))
     groups = "found"
     if _keep_going(query, config, least) and _keep_wrong(query):
         groups = "agreed"
-        query.keep("righted", keepers.choice("wrong_members", keepers.order(config, goes=True)))
+        keepers.keep_choice(query, "righted", "wrong_members", keepers.order(config, goes=True))
         query.call(groups, "FROM found ANTI JOIN wrong USING (group_id) UNION ALL FROM righted")
         query.keep("agreed_pairs", _PAIRS.format(groups=groups))
     pairs = "pairs" if groups == "found" else "agreed_pairs"
@@ -247,8 +257,7 @@ def _keep_same_trees(query: Query) -> None:
 
 def _keep_going(query: Query, config: Config, least: float) -> int:
     """`inside_going`: folders that should be the copies, and those in them; how many."""
-    placed = _PLACED.format(tests=keepers.tested(config), order=keepers.order(config))
-    query.keep("placed", placed, **keepers.values(config))
+    query.keep("placed", _PLACED.format(order=keepers.order(config)))
     query.keep("raised_both_ways", _RAISED.format(pairs=_BOTH_WAYS))
     shared = query.keep("shared", _SHARED, least=least)
     if not shared and not query.count("FROM same_trees"):

@@ -16,10 +16,13 @@ MOST_LEVELS = 64  # each is a query; people make no such trees
 # bytes, how many have a copy (anywhere), the date of the oldest, and one number over the contents
 # of those with copies, which is the same for the same ones in any order.
 DIRECT = """
-SELECT v.parent_id AS entry_id, count(*) AS files, sum(v.size_bytes)::BIGINT AS size_bytes,
-  count(g.entry_id) AS grouped, min(v.mtime_ns) AS oldest_ns,
-  bit_xor(hash(g.group_id)) AS contents
-FROM visited v LEFT JOIN found g USING (entry_id) WHERE NOT v.is_junk GROUP BY v.parent_id
+SELECT d.*, coalesce(g.grouped, 0) AS grouped, g.contents
+FROM
+  (SELECT parent_id AS entry_id, count(*) AS files, sum(size_bytes)::BIGINT AS size_bytes,
+     min(mtime_ns) AS oldest_ns
+   FROM visited WHERE NOT is_junk GROUP BY parent_id) d LEFT JOIN
+  (SELECT parent_id AS entry_id, count(*) AS grouped, bit_xor(hash(group_id)) AS contents
+   FROM found WHERE NOT is_junk GROUP BY parent_id) g USING (entry_id)
 """
 # The same of the whole tree below each folder, where there is enough of it.
 HELD = """
@@ -113,6 +116,6 @@ def keep_tree_digests(query: Query) -> None:
     query.keep("trees", " UNION ALL ".join(f"FROM {part}" for part in parts))
 
 
-def inside(tops: str) -> str:
+def inside(tops: str, ways: str = "near_ways") -> str:
     """entry_id of some folders and of all below them."""
-    return f"SELECT DISTINCT w.entry_id FROM ways w SEMI JOIN {tops} t ON w.above_id = t.entry_id"  # noqa: S608
+    return f"SELECT DISTINCT w.entry_id FROM {ways} w SEMI JOIN {tops} t ON w.above_id = t.entry_id"  # noqa: S608

@@ -269,7 +269,7 @@ def _plain_order(share: Path, path: str, prefer: str) -> tuple[object, ...]:
         "preferred_folder": "/".join(folders[:2]) != "s/pref",
         "not_a_copy_folder": copies,
         "oldest": (share / path).stat().st_mtime_ns,
-        "shortest_path": len(lower),
+        "shortest_path": len(path),
     }
     order = [tests[test] for test in prefer.split(", ")]
-    return ("/".join(folders[:2]) != "s/master", *order, lower)
+    return ("/".join(folders[:2]) != "s/master", *order, f"s/{path}".rpartition("/")[0])

@@ -209,13 +209,14 @@ class Query:
             yield from batch.to_pylist()
 
     def stored(self, expression: Any) -> Any:
-        """The result kept in a file, to be read more than once; that of SQL as SQL."""
-        path = self.scratch(f"{self._new_name('stored')}.parquet")
-        self._copy(self.compiled(expression), path)
+        """The result kept, to be read more than once; that of SQL as SQL."""
+        name = self._new_name("stored")
         if isinstance(expression, str):
-            self._parquet([path]).create_view(path.stem)
-            return f"FROM {path.stem}"
-        return self.parquet([path], path.stem)
+            self.keep(name, expression)
+            return f"FROM {name}"
+        path = self.scratch(f"{name}.parquet")
+        self._copy(self.compiled(expression), path)
+        return self.parquet([path], name)
 
     def stored_in_slices(self, expression: Any, by: str = "entry_id") -> Any:
         """As `stored`, for what joins many wide tables by entry_id (or another number that says
