@@ -20,7 +20,7 @@ from typing import Any
 from migrate.config import Config, Place, share_place
 from migrate.engine.hours import in_hours, wait_for_hours, workers_for
 from migrate.engine.suspects import past_crashes
-from migrate.engine.workers import Workers, default_workers
+from migrate.engine.workers import Workers, default_workers, loading
 from migrate.estate import Estate, Run, Writer, write_part
 from migrate.events import Progress
 from migrate.gathered import table_of
@@ -51,6 +51,7 @@ WHERE sid <> '' ORDER BY sid
 class CrawlOptions:
     workers: int | None  # as many as suit the share, if none are given
     reading: Reading = field(default_factory=Reading)
+    then_needed: tuple[str, ...] = ()  # modules to load meanwhile
 
     def like(self, run: Run) -> CrawlOptions:
         """These options, reading what an earlier run read."""
@@ -158,7 +159,7 @@ def _visit_share(
             Visitor, place, count, estate.root, share, run.run_id, options.reading,
             pending.listed_without_entry, suspects, known,
         )  # fmt: skip
-        with Workers(make, count) as workers:
+        with Workers(make, count) as workers, loading(options.then_needed):
             _visit_all(workers, pending, writer, run, _expected(estate, share), share, place)
     note_clock(writer, run, trust)
     return run

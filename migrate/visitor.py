@@ -182,6 +182,9 @@ class Visitor:
             prefix, depth = (page.folder + b"/" if page.folder else b""), listing.task.depth + 1
             if self.bulk and page.descriptor >= 0:
                 self._in_bulk(self.bulk, page, listing, prefix)
+                if not (page.children or self.bulk.left):
+                    self._listed(page)  # what was wanted before it has been seen
+                    continue
                 yield from self._left()
             for child in self._single(page, listing):
                 seen = Seen(prefix + child.name, listing.entry_id, depth, child)

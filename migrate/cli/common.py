@@ -183,6 +183,9 @@ def _width() -> int:
     return int(os.environ.get("COLUMNS", "100"))
 
 
+TABLE_NEEDS = ("rich.console", "rich.table")  # which take as long to load as a small share to crawl
+
+
 def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
     """A small table; every column but the first is set to the right if it holds numbers."""
     from rich import box

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from migrate.cli.common import (
+    TABLE_NEEDS,
     Opened,
     Shown,
     json_option,
@@ -104,7 +105,7 @@ def crawl(
         not listing_only, not no_mime, fixity == "sha256", security, strict_types, reread
     )
     with open_for_writing(estate_path) as (opened, writer):
-        options = CrawlOptions(workers, reading)
+        options = CrawlOptions(workers, reading, TABLE_NEEDS)
         crawl_shares(opened, writer, options, rescan or reread)
         found = crawled_words(opened)
         show(as_json, *found)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from migrate.cli.common import (
+    TABLE_NEEDS,
     Opened,
     Shown,
     as_of_option,
@@ -99,7 +100,8 @@ def _stages(
     from migrate.visit import Reading
 
     def crawl_all() -> Shown:
-        options = CrawlOptions(workers, Reading(mime=not no_mime))
+        needed = (*TABLE_NEEDS, "migrate.dedupe")
+        options = CrawlOptions(workers, Reading(mime=not no_mime), needed)
         crawl_shares(opened, writer, options, rescan=False)
         return crawled_words(opened)
 

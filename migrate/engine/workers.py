@@ -14,8 +14,10 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from types import TracebackType
@@ -211,6 +213,18 @@ def _attempt(worker: Worker, task: Any) -> Any:
         return worker.drain() if task is None else worker.work(task)
     except Exception as error:
         return _Failure(error, traceback.format_exc())
+
+
+@contextmanager
+def loading(modules: Iterable[str]) -> Iterator[None]:
+    """Load what will be needed next while workers are at work; no thread is left of it at the end
+    (or processes could not be forked any more)."""
+    thread = threading.Thread(target=lambda: [*map(import_module, modules)], daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
 
 
 def default_workers() -> int:
