@@ -7,7 +7,7 @@ Never: a secret; credentials come from the environment or a keyring.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from migrate.errors import Fault, RulesInvalid
 from migrate.hours import Hours
+from migrate.place import Place
 from migrate.registers import read_register
 from migrate.smb.address import is_address, parse_address
 from migrate.yamlfile import Document, Strict, read_yaml, suggestion, validate
@@ -92,15 +93,6 @@ class Server(Strict):
     timeout_seconds: Annotated[float, Field(ge=1, le=3600)] = 30
     retries: Annotated[int, Field(ge=0, le=100)] = 10  # connections tried in a row
     plain: bool = False  # one request at a time, by smbprotocol alone
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a share is: a folder of this machine, or a server's share and how it may be asked."""
-
-    root: str
-    server: Server | None = None
-    rotating: bool = False  # on a disk whose head has to travel
 
 
 class BusinessUnit(Strict):

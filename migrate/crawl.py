@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from migrate.config import Config, Place, share_place
+from migrate.config import Config, share_place
 from migrate.engine.hours import in_hours, wait_for_hours, workers_for
 from migrate.engine.suspects import past_crashes
 from migrate.engine.workers import Workers, default_workers, loading
@@ -27,6 +27,7 @@ from migrate.gathered import table_of
 from migrate.known import judged, known_files, note_clock
 from migrate.model import entry_id
 from migrate.paths import to_raw
+from migrate.place import Place
 from migrate.smb.address import is_address
 from migrate.sources import Source, Trust, open_source
 from migrate.visit import Reading

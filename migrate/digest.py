@@ -13,12 +13,13 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from migrate.config import Config, Place, share_place
+from migrate.config import Config, share_place
 from migrate.engine.hours import workers_for
 from migrate.engine.map import Row, map_rows
 from migrate.engine.query import Query
 from migrate.estate import Writer
 from migrate.paths import to_raw
+from migrate.place import Place
 from migrate.sources import Found, OpenFile, Source, Wanted, error_code, open_source
 from migrate.visit import Reading, examine, whole_digests
 

@@ -10,6 +10,7 @@ be read is never one of these: it is a row in a table.
       EstateMissing    10   there is no estate here, or one this version cannot read
       EstateLocked     11   another command is writing to the estate
       ShareUnreachable 12   a share or a target cannot be reached or entered
+      Interrupted     130   stopped by somebody, and nothing is kept
 
 Exit codes without an error: 0 done, 3 done but some items failed, 4 verification found differences,
 130 interrupted. A script treats any other code as a failure.
@@ -51,6 +52,12 @@ class MigrateError(Exception):
 
 class UsageError(MigrateError):
     exit_code = 2
+
+
+class Interrupted(MigrateError):
+    """Somebody asked to stop what keeps nothing of what it has done so far."""
+
+    exit_code = INTERRUPTED
 
 
 class LimitReached(MigrateError):

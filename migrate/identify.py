@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from migrate.config import Config, Place
+from migrate.config import Config
 from migrate.digest import COLUMNS, open_rows, open_sources, places, reading_order
 from migrate.engine.hours import workers_for
 from migrate.engine.map import Row, map_rows
@@ -26,6 +26,7 @@ from migrate.estate import Run, Writer
 from migrate.facts import content_key, contents, known_contents
 from migrate.mimetypes import OLE2_SIGNATURE
 from migrate.paths import extension, to_raw
+from migrate.place import Place
 from migrate.sources import Found, error_code
 
 WHOLLY_BYTES = 64 << 20  # up to this size a file on a server is fetched whole

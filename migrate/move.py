@@ -17,7 +17,7 @@ from typing import Any
 
 import ibis
 
-from migrate.config import Config, Place, place
+from migrate.config import Config, place
 from migrate.digest import open_rows, open_sources, places
 from migrate.engine.hours import wait_for_hours, workers_for
 from migrate.engine.map import Row, map_rows
@@ -30,6 +30,7 @@ from migrate.flag.rules import Rule
 from migrate.holds import held
 from migrate.log import timestamp
 from migrate.paths import PathEscapes
+from migrate.place import Place
 from migrate.sources import Found, OpenFile, error_code
 from migrate.targets import (
     AlreadyThere,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import partial
 
-from migrate.config import Config, Place, place
+from migrate.config import Config, place
 from migrate.engine.hours import in_hours, workers_for
 from migrate.engine.map import Row, partitions
 from migrate.engine.query import Query
@@ -16,6 +16,7 @@ from migrate.engine.workers import Workers
 from migrate.estate import Estate, file_sha256
 from migrate.events import Progress
 from migrate.move import GOOD
+from migrate.place import Place
 from migrate.targets import Target, open_target
 
 

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from migrate.bulk import Bulk, is_local_linux
-from migrate.config import Place
 from migrate.engine.workers import note
 from migrate.estate import Part
 from migrate.gathered import Gathered
@@ -25,6 +24,7 @@ from migrate.listed import ListedFiles
 from migrate.loops import Loops, Numbers
 from migrate.model import entry_id
 from migrate.paths import needs_raw, to_text
+from migrate.place import Place
 from migrate.smb.security import DescriptorMalformed, parse, security_id
 from migrate.sources import (
     OFFLINE,

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from migrate.config import Place, Server, load, share_place
+from migrate.config import Server, load, share_place
 from migrate.errors import MigrateError, RulesInvalid, UsageError
 from migrate.estate import Estate, create
+from migrate.place import Place
 from migrate.setup import existing, new_config
 from migrate.yamlfile import parse_yaml, suggestion
 

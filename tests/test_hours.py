@@ -9,11 +9,12 @@ from conftest import run
 from hypothesis import given
 from hypothesis import strategies as st
 
-from migrate.config import Place, Server
+from migrate.config import Server
 from migrate.engine import hours as waiting
 from migrate.errors import MigrateError
 from migrate.events import Progress
 from migrate.hours import Span, opens_at, parse_hours
+from migrate.place import Place
 
 MONDAY = datetime(2024, 7, 1)  # a Monday
 

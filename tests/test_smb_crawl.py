@@ -17,11 +17,11 @@ from samba import Samba, give_to_server, hostile_tree, served_folder
 from smbprotocol.security_descriptor import AccessAllowedAce, AccessDeniedAce
 from test_samba import Client, keep_xattrs, set_dacl
 
-from migrate.config import Place
 from migrate.crawl import suiting_workers
 from migrate.engine.query import Query
 from migrate.engine.workers import default_workers
 from migrate.estate import Estate
+from migrate.place import Place
 from migrate.visit import Reading
 
 Row = dict[str, Any]

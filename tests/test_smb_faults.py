@@ -20,7 +20,8 @@ from samba import Proxy, Samba, served_folder
 from test_crash import killed
 from xxhash import xxh3_128_digest
 
-from migrate.config import Place, Server
+from migrate.config import Server
+from migrate.place import Place
 from migrate.sources import open_source
 from migrate.visit import whole_digests
 

@@ -14,8 +14,9 @@ from collections.abc import Iterator
 import pytest
 from samba import HOST, Samba, give_to_server
 
-from migrate.config import Place, Server
+from migrate.config import Server
 from migrate.errors import MigrateError, ShareUnreachable
+from migrate.place import Place
 from migrate.smb import handshake
 from migrate.smb.address import Address, parse_address
 from migrate.smb.channel import Channel

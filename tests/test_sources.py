@@ -24,8 +24,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import migrate.sources
-from migrate.config import Place
 from migrate.errors import ShareUnreachable, UsageError
+from migrate.place import Place
 from migrate.sources import (
     ERROR_CODES,
     Child,

@@ -19,9 +19,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import migrate.targets
-from migrate.config import Place
 from migrate.errors import MigrateError, ShareUnreachable, UsageError
 from migrate.paths import PathEscapes
+from migrate.place import Place
 from migrate.targets import AlreadyThere, IntegrityError, Item, OtherContent, Target, open_target
 from migrate.targets import folder as folder_module
 from migrate.targets.folder import FolderTarget

@@ -23,11 +23,12 @@ from samba import Proxy, Samba, give_to_server
 from test_crash import fill_in
 from test_targets import MTIME, Bytes, item, put, tree
 
-from migrate.config import Place, Server
+from migrate.config import Server
 from migrate.engine.query import Query
 from migrate.errors import ShareUnreachable, UsageError
 from migrate.estate import Estate
 from migrate.paths import PathEscapes
+from migrate.place import Place
 from migrate.smb import messages as smb
 from migrate.smb import writing
 from migrate.smb.channel import Channel

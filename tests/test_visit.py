@@ -22,10 +22,10 @@ import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from migrate.config import Place
 from migrate.encryption import is_encrypted
 from migrate.mimetypes import OLE2_SIGNATURE, mime_type
 from migrate.model import TABLES
+from migrate.place import Place
 from migrate.sources import Security, Source, Stat, Wanted
 from migrate.sources.local import LocalSource
 from migrate.sources.records import Records

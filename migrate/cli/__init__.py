@@ -45,8 +45,8 @@ def cli() -> None:
 for command in (
     crawling.init, crawling.crawl, stages.identify, stages.dedupe, stages.inspect, stages.flag,
     run.run,
-    review.review, moving.manifest, moving.move, moving.verify, look.status, look.report,
-    look.explain, changes.changes, rules.rules,
+    review.review, moving.manifest, moving.move, moving.verify, look.duplicates, look.status,
+    look.report, look.explain, changes.changes, rules.rules,
 ):  # fmt: skip
     cli.add_command(command)
 
@@ -81,7 +81,8 @@ def main() -> NoReturn:
         error.show()
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        _fail("interrupted; everything committed so far is kept", "", INTERRUPTED)
+        todo = "Run the same command again to go on."
+        _fail("interrupted; everything committed so far is kept", todo, INTERRUPTED)
     except MigrateError as error:
         _fail(error.what, error.todo, error.exit_code)
     except OSError as error:
@@ -95,8 +96,6 @@ def _fail(what: str, todo: str, code: int) -> NoReturn:
         print(json.dumps({"error": what, "todo": todo, "exit_code": code}))
     else:
         click.echo(f"migrate: {what}", err=True)
-        if code == INTERRUPTED:
-            click.echo("Run the same command again to go on.", err=True)
-        elif todo:
+        if todo:
             click.echo(f"  {todo}", err=True)
     sys.exit(code)

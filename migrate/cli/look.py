@@ -1,12 +1,26 @@
-"""Verbs that only look: status, report, explain. They take no lock."""
+"""Verbs that only look: duplicates, status, report, explain. They take no lock."""
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 
 import click
 
-from migrate.cli.common import Opened, longest_bar, say, show, table, verb
+from migrate.cli.common import (
+    Opened,
+    json_option,
+    longest_bar,
+    say,
+    show,
+    table,
+    verb,
+    workers_option,
+    workers_or_default,
+)
+from migrate.errors import ITEMS_FAILED, Interrupted
+from migrate.paths import printable
+from migrate.wording import count_text, size_text
 
 
 @click.command()
@@ -34,6 +48,52 @@ def status(estate_path: Path | None, as_json: bool) -> None:
         "stages": [s.__dict__ for s in now.stages],
     }
     show(as_json, data, render)
+
+
+@click.command()
+@click.argument("folders", nargs=-1, required=True, metavar="FOLDER...")
+@workers_option
+@json_option
+def duplicates(folders: tuple[str, ...], workers: int | None, as_json: bool) -> int:
+    """Files with the same bytes in some folders, at once: no estate, nothing is written.
+
+    The copies that take most space come first, a group of paths after the other. A file with
+    several names (hard links) counts once, empty files not at all.
+
+    \b
+    Example:
+      migrate duplicates /mnt/finance /mnt/archive
+    """
+    from migrate.duplicates import find
+
+    try:
+        found = find([*folders], workers_or_default(workers))
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted; a look keeps nothing", "It begins anew.") from None
+    copies = sum(len(group.paths) - 1 for group in found.groups)
+    size = sum(group.copies_size_bytes for group in found.groups)
+
+    def render() -> None:
+        lines = (line for group in found.groups for line in (*group.paths, ""))
+        while some := [*islice(lines, 10_000)]:
+            is_plain = "".join(some).isprintable()
+            click.echo("\n".join(some if is_plain else map(printable, some)))
+        for path, why in found.failed:
+            click.echo(f"not read ({why}): {printable(path)}", err=True)
+        click.echo(
+            f"{count_text(len(found.groups), 'group')} of identical files among "
+            f"{count_text(found.files, 'file')}: {count_text(copies, 'copy', 'copies')}, "
+            f"{size_text(size)}. Not read: {len(found.failed):,}.",
+            err=True,
+        )
+
+    data = {
+        "files": found.files, "size_bytes": found.size_bytes, "copies": copies,
+        "copies_size_bytes": size, "groups": [group._asdict() for group in found.groups],
+        "failed": [{"path": path, "error": why} for path, why in found.failed],
+    }  # fmt: skip
+    show(as_json, data, render)
+    return ITEMS_FAILED if found.failed else 0
 
 
 @click.command()

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
-from migrate.config import Place
 from migrate.engine.workers import Workers
 from migrate.errors import MigrateError
 from migrate.events import Progress
 from migrate.hours import Span, opens_at
+from migrate.place import Place
 
 LOOKS_AHEAD = 1_000  # openings, to find one that all servers have
 

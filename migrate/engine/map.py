@@ -12,13 +12,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from migrate.config import Place
 from migrate.engine.hours import in_hours
 from migrate.engine.query import Query
 from migrate.engine.workers import Worker, Workers
 from migrate.estate import Run, Writer, write_part
 from migrate.events import Progress
 from migrate.model import TABLES
+from migrate.place import Place
 
 ROWS_PER_COMMIT = 65_536
 SECONDS_PER_COMMIT = 10.0

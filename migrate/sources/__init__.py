@@ -12,9 +12,9 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
-from migrate.config import Place, Server
 from migrate.errors import ShareUnreachable
 from migrate.paths import without_credentials
+from migrate.place import Place
 from migrate.smb.address import is_address, parse_address
 
 if TYPE_CHECKING:
@@ -180,6 +180,7 @@ def open_source(place: Place, among: int = 1) -> Source:
 
     Errors: ShareUnreachable; UsageError for an address that makes no sense."""
     if is_address(place.root):
+        from migrate.config import Server
         from migrate.sources.smb import SmbSource
 
         address = parse_address(place.root)

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
-from migrate.config import Place
 from migrate.errors import UsageError
 from migrate.paths import without_credentials
+from migrate.place import Place
 from migrate.smb.address import is_address
 from migrate.sources import OpenFile
 

@@ -24,9 +24,10 @@ from typing import TypeVar
 
 import xxhash
 
-from migrate.config import Place, Server
+from migrate.config import Server
 from migrate.errors import ShareUnreachable
 from migrate.paths import PathEscapes, printable
+from migrate.place import Place
 from migrate.smb import messages as smb
 from migrate.smb import writing
 from migrate.smb.address import parse_address

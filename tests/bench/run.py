@@ -108,8 +108,9 @@ def floor(share: Path) -> Contestant:
 def duplicates(bench: Bench, which: str) -> None:
     share = bench.corpus(which)
     contestants = {
-        "migrate, duplicates": bench.fresh(share, "--no-mime"),
-        "migrate, with MIME types": bench.fresh(share),
+        "migrate run, whole inventory": bench.fresh(share, "--no-mime"),
+        "migrate run, with MIME types": bench.fresh(share),
+        "migrate duplicates, nothing written": fixed(*MIGRATE, "duplicates", share),
         "floor: find + cat": floor(share),
         **peers(share),
     }
@@ -120,7 +121,11 @@ def duplicates(bench: Bench, which: str) -> None:
     if not can_drop_caches():
         print("\nNo cold run: dropping the caches takes root (and Linux)")
         return
-    many = {f"migrate, {MANY} workers": bench.fresh(share, "--no-mime", "--workers", str(MANY))}
+    words = ("--workers", str(MANY))
+    many = {
+        f"migrate run, {MANY} workers": bench.fresh(share, "--no-mime", *words),
+        f"migrate duplicates, {MANY} workers": fixed(*MIGRATE, "duplicates", share, *words),
+    }
     bench.races.race(f"{title}, cold", many | contestants, cold=True)
 
 

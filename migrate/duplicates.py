@@ -1,0 +1,371 @@
+"""Room: which files in some folders are the same: a look at once, before an estate is made.
+
+In: folders. Out: groups of paths, the most space in copies first. Nothing is written, and nothing
+but the groups is left: whoever wants to decide, record and move has the folders crawled.
+Never: follow a symlink; two names of one file, or an empty file, in a group.
+
+A file is read as a visit reads it (see visit.py), and all that is seen of it is held in memory:
+some 500 bytes.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from array import array
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from stat import S_ISREG
+from typing import Any, NamedTuple
+
+import xxhash
+
+from migrate.engine.workers import Workers
+from migrate.events import Progress
+from migrate.paths import to_text
+from migrate.place import Place
+from migrate.sources import Page, Source, Wanted, error_code, open_source
+from migrate.sources.local import LocalFile, open_in
+from migrate.visit import WHOLE_BYTES, Reading, examine, first_ranges, visit, whole_digests
+
+FILES_PER_TASK = 4_000
+FILES_AT_FIRST = 500  # of a worker's first task: until it is done the others have no folders
+BYTES_PER_TASK = 64 << 20
+DIGEST_BYTES = 16
+READING = Reading(mime=False)
+
+
+class Folder(NamedTuple):
+    """A folder to look through: which of the roots it is in, and its path there."""
+
+    root: int
+    path: bytes
+
+
+class Failed(NamedTuple):
+    """What could not be read, and why."""
+
+    root: int
+    path: bytes
+    error: str
+
+
+class Whole(NamedTuple):
+    """A file to be read whole."""
+
+    place: int
+    root: int
+    path: bytes
+    size_bytes: int
+
+
+def _numbers() -> array[int]:
+    return array("Q")
+
+
+@dataclass
+class Seen:
+    """Files that a worker has read, and what it did not get to. In columns: they take less time
+    on their way to the parent.
+
+    A digest is of all of a small file, of size, head and tail of another; those are no different
+    files if equal. All names of a file have its device and number."""
+
+    folders: list[bytes] = field(default_factory=list)
+    roots: array[int] = field(default_factory=_numbers)  # of the folders
+    files_of: array[int] = field(default_factory=_numbers)  # how many of each folder follow
+    names: list[str] = field(default_factory=list)
+    sizes: array[int] = field(default_factory=_numbers)
+    devices: array[int] = field(default_factory=_numbers)
+    numbers: array[int] = field(default_factory=_numbers)
+    digests: bytearray = field(default_factory=bytearray)
+    failed: list[Failed] = field(default_factory=list)
+    left: list[Folder] = field(default_factory=list)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "names": "/".join(self.names)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.names = state["names"].split("/") if state["names"] else []
+
+
+class Group(NamedTuple):
+    """Files with the same bytes, as paths."""
+
+    size_bytes: int
+    paths: list[str]
+
+    @property
+    def copies_size_bytes(self) -> int:
+        return self.size_bytes * (len(self.paths) - 1)
+
+
+class Duplicates(NamedTuple):
+    """All groups, how much was looked at, and what could not be read: path and reason."""
+
+    groups: list[Group]
+    files: int
+    size_bytes: int
+    failed: list[tuple[str, str]]
+
+
+class Reader:
+    """A worker: looks through folders, or reads files whole."""
+
+    def __init__(self, roots: list[str], among: int) -> None:
+        self.sources = [open_source(Place(root), among) for root in roots]
+        self.files_per_task = FILES_AT_FIRST
+
+    def work(self, task: list[Folder] | list[Whole]) -> Seen | list[tuple[int, bytes | str]]:
+        if isinstance(task[0], Whole):
+            return [self._whole(file) for file in task]
+        return self._look(task)
+
+    def drain(self) -> None:
+        return None
+
+    def _look(self, folders: list[Folder]) -> Seen:
+        seen = Seen(left=folders)
+        while folders and len(seen.names) < self.files_per_task:
+            root = folders[-1].root
+            for page in self.sources[root].walk(partial(self._next_in, root, seen)):
+                before = len(seen.names)
+                self._read_page(page, root, seen)
+                seen.folders.append(page.folder)
+                seen.roots.append(root)
+                seen.files_of.append(len(seen.names) - before)
+                if page.error:
+                    seen.failed.append(Failed(root, page.folder, error_code(page.error)))
+        self.files_per_task = FILES_PER_TASK
+        return seen
+
+    def _next_in(self, root: int, seen: Seen) -> bytes | None:
+        is_enough = len(seen.names) >= self.files_per_task
+        if is_enough or not seen.left or seen.left[-1].root != root:
+            return None
+        return seen.left.pop().path
+
+    def _read_page(self, page: Page, root: int, seen: Seen) -> None:
+        above = page.folder + b"/" if page.folder else b""
+        is_open = page.descriptor >= 0
+        if is_open:
+            seen.left += [Folder(root, above + os.fsencode(name)) for name in page.folders]
+            _read_files(page, root, above, seen)
+        wanted = []
+        for child in page.children if is_open else page.every_child():
+            path = above + child.name
+            if child.kind == "folder":
+                seen.left.append(Folder(root, path))
+            elif child.kind == "file" and not child.error:
+                ranges = first_ranges(child.stat.size_bytes) if child.stat else []
+                wanted.append(Wanted(path, ranges, child.stat))
+            elif child.error:
+                seen.failed.append(Failed(root, path, child.error))
+        if wanted:
+            self._read_one_by_one(self.sources[root], wanted, root, seen)
+
+    def _read_one_by_one(self, source: Source, wanted: list[Wanted], root: int, seen: Seen) -> None:
+        """Files of a folder that is not open here."""
+        for want, found in source.open_all((want, want) for want in wanted):
+            stat, content = visit(source, want, found, READING)
+            if stat is None or content.error:
+                seen.failed.append(Failed(root, want.path, content.error or "unknown"))
+            elif stat.size_bytes and content.sample_xxh3:
+                digest = _digest(stat.size_bytes, content.sample_xxh3)
+                name = os.fsdecode(want.path.rpartition(b"/")[2])
+                seen.names.append(name)
+                seen.sizes.append(stat.size_bytes)
+                seen.devices.append(stat.device_id)
+                seen.numbers.append(stat.file_id)
+                seen.digests += digest
+
+    def _whole(self, file: Whole) -> tuple[int, bytes | str]:
+        """The digest of a file, or why there is none."""
+        try:
+            opened = self.sources[file.root].open(file.path)
+            try:
+                return file.place, whole_digests(opened, file.size_bytes, sha256=False)[0]
+            finally:
+                opened.close()
+        except OSError as error:
+            return file.place, error_code(error)
+
+
+def _read_files(page: Page, root: int, above: bytes, seen: Seen) -> None:
+    """The plain files of an open folder."""
+    names, sizes, digests = seen.names, seen.sizes, seen.digests
+    devices, numbers = seen.devices, seen.numbers
+    for name in page.names:  # what stands in this loop runs for every file
+        try:
+            file = open_in(page.descriptor, name)
+            try:
+                stat = os.fstat(file)
+                size = stat.st_size
+                if not size or not S_ISREG(stat.st_mode):
+                    continue
+                digest = _small(file, size) if size <= WHOLE_BYTES else _large(file, size)
+            finally:
+                os.close(file)
+        except OSError as error:
+            path = above + os.fsencode(name)
+            seen.failed.append(Failed(root, path, error_code(error)))
+            continue
+        names.append(name)
+        sizes.append(size)
+        devices.append(stat.st_dev)
+        numbers.append(stat.st_ino)
+        digests += digest
+
+
+def _small(file: int, size: int) -> bytes:
+    content = os.pread(file, size + 1, 0)
+    if len(content) != size:
+        raise OSError(errno.EIO, "not as long as its size")
+    return xxhash.xxh3_128_digest(content)
+
+
+def _large(file: int, size: int) -> bytes:
+    return _digest(size, examine(LocalFile(file), size, b"", READING).sample_xxh3 or b"")
+
+
+def _digest(size: int, sample: bytes) -> bytes:
+    """What files have in common that may be the same."""
+    return sample if size <= WHOLE_BYTES else xxhash.xxh3_128_digest(sample + b"%d" % size)
+
+
+class Everything:
+    """All that the workers have seen, and which of it may be the same: `alike` has the places of
+    files by their digest, where there are several."""
+
+    def __init__(self, roots: list[str]) -> None:
+        self.roots = roots
+        self.folders: list[bytes] = []
+        self.root_of = _numbers()
+        self.folder_of = _numbers()
+        self.names: list[str] = []
+        self.sizes, self.devices, self.numbers = _numbers(), _numbers(), _numbers()
+        self.alike: dict[bytes, list[int]] = {}
+        self.failed: list[Failed] = []
+        self._first: dict[bytes, int] = {}
+        self._shown: dict[int, str] = {}  # folders as people read them
+
+    def add(self, seen: Seen) -> None:
+        for number, files in enumerate(seen.files_of, len(self.folders)):
+            self.folder_of.extend([number] * files)
+        self.folders += seen.folders
+        self.root_of.extend(seen.roots)
+        first_of, alike = self._first.setdefault, self.alike
+        digests = bytes(seen.digests)
+        for place, at in enumerate(range(0, len(digests), DIGEST_BYTES), len(self.names)):
+            first = first_of(digests[at : at + DIGEST_BYTES], place)
+            if first != place:
+                alike.setdefault(digests[at : at + DIGEST_BYTES], [first]).append(place)
+        self.names += seen.names
+        self.sizes.extend(seen.sizes)
+        self.devices.extend(seen.devices)
+        self.numbers.extend(seen.numbers)
+        self.failed += seen.failed
+
+    def candidates(self) -> Iterator[list[int]]:
+        """Places of files that are alike, one for all names of a file."""
+        for places in self.alike.values():
+            if len({self.numbers[place] for place in places}) < len(places):
+                names = {(self.devices[place], self.numbers[place]): place for place in places}
+                places = [*names.values()]
+            if len(places) > 1:
+                yield places
+
+    def whole(self, place: int) -> Whole:
+        number, name = self.folder_of[place], os.fsencode(self.names[place])
+        above = self.folders[number]
+        path = above + b"/" + name if above else name
+        return Whole(place, self.root_of[number], path, self.sizes[place])
+
+    def group(self, places: list[int]) -> Group:
+        return Group(self.sizes[places[0]], sorted(map(self._path, places)))
+
+    def _path(self, place: int) -> str:
+        number, name = self.folder_of[place], self.names[place]
+        folder = self._shown.get(number)
+        if folder is None:
+            folder = self.shown(self.root_of[number], self.folders[number]).rstrip("/") + "/"
+            self._shown[number] = folder
+        return folder + (name if name.isprintable() else to_text(os.fsencode(name)))
+
+    def shown(self, root: int, path: bytes) -> str:
+        return to_text(os.fsencode(self.roots[root]).rstrip(b"/") + b"/" + path)
+
+
+def find(roots: list[str], workers: int) -> Duplicates:
+    """Groups of files with the same bytes in some folders (or shares of servers).
+
+    Errors: ShareUnreachable if one cannot be listed; WorkerDied."""
+    for root in roots:
+        open_source(Place(root)).check()
+    everything = Everything(roots)
+    small: list[list[int]] = []
+    large: list[list[int]] = []
+    with Workers(partial(Reader, roots, workers), workers) as pool:
+        _look_through(pool, everything)
+        for places in everything.candidates():
+            is_small = everything.sizes[places[0]] <= WHOLE_BYTES
+            (small if is_small else large).append(places)
+        same = [*small, *_read_whole(pool, everything, large)]
+    groups = [everything.group(places) for places in same]
+    groups.sort(key=lambda group: (-group.copies_size_bytes, group.paths))
+    failed = sorted((everything.shown(at.root, at.path), at.error) for at in everything.failed)
+    return Duplicates(groups, len(everything.names), sum(everything.sizes), failed)
+
+
+def _look_through(pool: Workers, everything: Everything) -> None:
+    """Have every folder listed and its files read."""
+    folders = deque(Folder(number, b"") for number in range(len(everything.roots)))
+
+    def take() -> list[Folder] | None:
+        share = max(1, min(64, len(folders) // (2 * len(pool))))
+        return [folders.pop() for _ in range(share)] if folders else None
+
+    with Progress("looking through folders") as progress:
+        for seen in pool.run(take):
+            everything.add(seen)
+            folders.extend(seen.left)
+            progress.advance(len(seen.names), 0, len(seen.failed))
+
+
+def _read_whole(
+    pool: Workers, everything: Everything, large: list[list[int]]
+) -> Iterator[list[int]]:
+    """Of files with the same size, head and tail those that are the same from end to end."""
+    files = [everything.whole(place) for places in large for place in places]
+    tasks = _portions(sorted(files, key=lambda file: -file.size_bytes))
+    digests: dict[int, bytes | str] = {}
+    with Progress("reading whole", total=len(files)) as progress:
+        for done in pool.run(lambda: next(tasks, None)):
+            digests.update(done)
+            progress.advance(len(done))
+    for places in large:
+        by_digest: dict[bytes, list[int]] = {}
+        for place in places:
+            digest = digests[place]
+            if isinstance(digest, bytes):
+                by_digest.setdefault(digest, []).append(place)
+            else:
+                everything.failed.append(Failed(*everything.whole(place)[1:3], digest))
+        yield from (same for same in by_digest.values() if len(same) > 1)
+
+
+def _portions(files: list[Whole]) -> Iterator[list[Whole]]:
+    """Files in portions that take a worker a moment."""
+    portion: list[Whole] = []
+    size = 0
+    for file in files:
+        portion.append(file)
+        size += file.size_bytes
+        if size >= BYTES_PER_TASK:
+            yield portion
+            portion, size = [], 0
+    if portion:
+        yield portion

@@ -1,0 +1,199 @@
+"""Duplicates at once, without an estate: the groups are those of an estate, and nothing is left."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from conftest import run, run_json
+from samba import Samba, give_to_server
+from test_dedupe import content
+from test_same_groups import hostile_tree
+
+import migrate.duplicates
+from migrate.cli import cli
+from migrate.duplicates import find
+
+
+@pytest.fixture(scope="module")
+def share(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return hostile_tree(tmp_path_factory.mktemp("hostile") / "share")
+
+
+def plain_groups(*shares: Path) -> set[frozenset[int]]:
+    """Files with content, by SHA-256, as their numbers."""
+    found = defaultdict(set)
+    for share in shares:
+        for folder, _, names in os.walk(os.fsencode(share)):
+            for name in names:
+                path = os.path.join(folder, name)
+                if os.path.isfile(path) and not os.path.islink(path) and os.path.getsize(path):
+                    with open(path, "rb") as file:
+                        digest = hashlib.file_digest(file, "sha256").digest()
+                    found[digest].add(os.stat(path).st_ino)
+    return {frozenset(numbers) for numbers in found.values() if len(numbers) > 1}
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_the_groups_of_a_plain_sha256(share: Path, workers: int, monkeypatch) -> None:
+    """Links, holes, near misses, names of all kinds: the same groups, in one task or in many."""
+    if workers > 1:
+        for name in ("FILES_PER_TASK", "FILES_AT_FIRST", "BYTES_PER_TASK"):
+            monkeypatch.setattr(migrate.duplicates, name, 3)
+    found = find([str(share)], workers)
+    numbers = defaultdict(set)
+    for folder, _, names in os.walk(os.fsencode(share)):
+        for name in names:
+            path = os.path.join(folder, name)
+            numbers[path.decode("utf-8", "backslashreplace")].add(os.lstat(path).st_ino)
+    groups = [[numbers[path] for path in group.paths] for group in found.groups]
+    assert {frozenset().union(*group) for group in groups} == plain_groups(share)
+    assert all(len(group) == len(frozenset().union(*group)) for group in groups)
+    assert not found.failed
+
+
+def test_most_space_comes_first_and_folders_may_overlap(tmp_path: Path) -> None:
+    """A folder that is named twice, or lies in another one named, makes no copies of its files."""
+    for name, text in (("a/x", "1"), ("b/x", "1"), ("a/y", "long " * 99), ("b/y", "long " * 99)):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    (tmp_path / "a/alone").write_text("alone")
+    told = run_json("duplicates", tmp_path, f"{tmp_path}/a", f"{tmp_path}/")
+    assert [group["size_bytes"] for group in told["groups"]] == [495, 1]
+    assert [sorted(Path(path).name for path in group["paths"]) for group in told["groups"]] == [
+        ["y", "y"], ["x", "x"],
+    ]  # fmt: skip
+    assert (told["copies"], told["copies_size_bytes"], told["failed"]) == (2, 496, [])
+
+
+def test_files_that_differ_only_inside_are_no_copies(tmp_path: Path) -> None:
+    chance = random.Random(3)
+    for number in range(30):
+        changed = chance.choice([None, -1, 0.5])
+        (tmp_path / f"{number}").write_bytes(content(200_000, number % 2, changed))
+    found = {frozenset(group.paths) for group in find([str(tmp_path)], 2).groups}
+    expected = {
+        frozenset(str(path) for path in tmp_path.iterdir() if path.stat().st_ino in group)
+        for group in plain_groups(tmp_path)
+    }
+    assert found == expected and len(found) == 6
+
+
+def test_what_is_printed(tmp_path: Path) -> None:
+    """A group after the other, names that could move the cursor shown as escapes; figures apart."""
+    share = tmp_path / "share"
+    share.mkdir()
+    for name in (b"plain", b"line\nbreak", b"\x1b[31mred", b"caf\xe9"):
+        (share / os.fsdecode(name)).write_text("same")
+    done = run("duplicates", share)
+    names = sorted(line.rpartition("/")[2] for line in done.stdout.splitlines() if line)
+    assert names == [r"\x1b[31mred", r"caf\xe9", r"line\x0abreak", "plain"]
+    assert "1 group of identical files among 4 files: 3 copies, 12 B" in done.stderr
+    assert [*tmp_path.iterdir()] == [share]
+
+
+def test_on_nothing(tmp_path: Path) -> None:
+    assert run("duplicates", tmp_path).stdout == ""
+    assert run_json("duplicates", tmp_path)["groups"] == []
+    refused = run("duplicates", tmp_path, tmp_path / "nowhere", expect=12)
+    assert f"{tmp_path}/nowhere cannot be listed" in refused.stderr
+    assert "FOLDER" in run("duplicates", expect=2).stderr
+
+
+def test_what_cannot_be_read_is_told(tmp_path: Path, monkeypatch) -> None:
+    """It is in no group; the exit code says that something is missing."""
+    for name in ("a", "b", "c", "gone"):
+        (tmp_path / name).write_text("same")
+    for name in ("A", "B"):
+        (tmp_path / name).write_bytes(bytes(100_000))
+    open_in = migrate.duplicates.open_in
+
+    def refusing(folder: int, name: str) -> int:
+        if name == "b":
+            raise PermissionError(errno.EACCES, "no", name)
+        if name == "gone":
+            (tmp_path / name).unlink()
+        return open_in(folder, name)
+
+    monkeypatch.setattr(migrate.duplicates, "open_in", refusing)
+    source_open = migrate.sources.local.LocalSource.open
+
+    def changing(source: object, path: bytes) -> object:
+        if path == b"B":
+            os.truncate(tmp_path / "B", 90_000)
+        return source_open(source, path)
+
+    monkeypatch.setattr(migrate.sources.local.LocalSource, "open", changing)
+    found = find([str(tmp_path)], 1)
+    assert [group.paths for group in found.groups] == [[f"{tmp_path}/a", f"{tmp_path}/c"]]
+    assert found.failed == [
+        (f"{tmp_path}/B", "read_error"), (f"{tmp_path}/b", "denied"),
+        (f"{tmp_path}/gone", "vanished"),
+    ]  # fmt: skip
+
+
+def test_the_exit_code_when_something_is_not_read(tmp_path: Path, monkeypatch) -> None:
+    def refusing(folder: int, name: str) -> int:
+        raise PermissionError(errno.EACCES, "no", name)
+
+    (tmp_path / "closed").write_text("x")
+    monkeypatch.setattr(migrate.duplicates, "open_in", refusing)
+    done = CliRunner().invoke(cli, ["duplicates", str(tmp_path)], standalone_mode=False)
+    assert done.return_value == 3
+    assert f"not read (denied): {tmp_path}/closed" in done.output
+
+
+def test_interrupted(tmp_path: Path) -> None:
+    """Nothing of it is left: nobody is told that it goes on where it stopped."""
+    for number in range(40):
+        (tmp_path / f"{number}").mkdir()
+    words = [sys.executable, "-c", ENDLESS, "duplicates", tmp_path]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout and process.stdout.readline() == "listing\n"
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate()
+    assert process.returncode == 130 and "a look keeps nothing" in said
+
+
+# Each page takes so long that the command is still at it when it is interrupted.
+ENDLESS = """
+import time
+import migrate.duplicates as duplicates
+read = duplicates._read_files
+def slow(*args):
+    print("listing", flush=True)
+    time.sleep(0.2)
+    return read(*args)
+duplicates._read_files = slow
+from migrate.cli import main
+main()
+"""
+
+
+def test_a_share_of_a_server(samba: Samba, samba_folder: Path, tmp_path: Path, monkeypatch) -> None:
+    """A server's share beside a folder of this machine."""
+    for name, value in samba.env.items():
+        monkeypatch.setenv(name, value)
+    (samba_folder / "deep").mkdir()
+    for name in ("one", "deep/two"):
+        (samba_folder / name).write_text("same")
+        (samba_folder / f"{name} large").write_bytes(bytes(300_000))
+    (samba_folder / "deep/nearly").write_bytes(bytes(150_000) + b"-" + bytes(149_999))
+    os.link(samba_folder / "one", samba_folder / "again one")
+    give_to_server(samba_folder)
+    (tmp_path / "here").write_text("same")
+    url = samba.url("data", samba_folder.name)
+    found = find([url, str(tmp_path)], 2)
+    names = [sorted(path.rpartition("/")[2] for path in group.paths) for group in found.groups]
+    assert names[0] == ["one large", "two large"]
+    assert len(names[1]) == 3 and {"here", "two"} < {*names[1]} and len(names) == 2
+    assert f"{url}/deep/two" in found.groups[1].paths
