@@ -32,8 +32,7 @@ SELECT e.*, d.digest, d.sample_xxh3, d.good IS NOT NULL AS was_read,
   e.good AND coalesce(d.good, true) AS readable
 FROM
   (SELECT scan_id, entry_id, parent_id, size_bytes, mtime_ns, device_id, file_id,
-     length(name) AS name_length, list_contains($junk::VARCHAR[], lower(name)) AS is_junk,
-     error IS NULL AS good
+     name, list_contains($junk::VARCHAR[], lower(name)) AS is_junk, error IS NULL AS good
    FROM entries WHERE kind = 'file' AND size_bytes > 0) e LEFT JOIN
   (SELECT entry_id, xxh3_128 AS digest, error IS NULL AS good,
      CASE WHEN xxh3_128 IS NULL THEN sample_xxh3 END AS sample_xxh3
@@ -80,7 +79,7 @@ FROM
 MEMBERS = """
 SELECT p.* EXCLUDE (scan_id, entry_id, parent_id, depth, error, full_path, path_length),
   f.scan_id, f.entry_id, g.group_id, f.is_junk, f.parent_id, f.size_bytes, f.device_id, f.file_id,
-  f.mtime_ns AS oldest, p.path_length + 1 + f.name_length AS shortest_path
+  f.mtime_ns AS oldest, p.path_length + 1 + length(f.name) AS shortest_path, f.name
 FROM files f JOIN
   (SELECT size_bytes, digest, min(entry_id) AS group_id FROM files
    WHERE readable AND digest IS NOT NULL GROUP BY ALL HAVING count(*) > 1) g

@@ -1,9 +1,9 @@
 """Room: which of several copies is kept: the keeper policy of estate.yaml as sort keys.
 
 In: the policy. Out: SQL columns, the least of which is best: tests of a folder, over its folded
-path, and what tells files in folders apart: `oldest`, `shortest_path`, `folder_place` (the place of
-the folder's path in the alphabet). Master folders come before every other test. Files and whole
-folders are judged by the same columns.
+path, and what tells files in folders apart: `oldest`, `shortest_path`; last `folder_place` (the
+place of the folder's path in the alphabet) and `name`. Master folders come before every other test.
+Files and whole folders are judged by the same columns.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def order(config: Config, goes: bool = False) -> str:
     if goes:
         place = next((n for n, key in enumerate(keys) if key in _OF_FILES), len(keys))
         keys.insert(place, "goes")
-    return ", ".join([*keys, "folder_place", "entry_id"])
+    return ", ".join([*keys, "folder_place", "name", "entry_id"])
 
 
 def keep_choice(query: Query, name: str, members: str, order: str) -> None:

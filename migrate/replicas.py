@@ -107,7 +107,7 @@ SELECT keeper_folder_id AS folder_id, folder_id AS keeper_folder_id, files, size
 # oldest date and the length of its own path.
 _PLACED = f"""
 SELECT entry_id, depth, row_number() OVER (ORDER BY {{order}}) AS place
-FROM (SELECT *, oldest_ns AS oldest, path_length AS shortest_path FROM ({_LOWEST}))
+FROM (SELECT *, oldest_ns AS oldest, path_length AS shortest_path, '' AS name FROM ({_LOWEST}))
 """  # noqa: S608 - constants
 # Candidates of which enough is in another folder too, one that they do not lie in, whichever is
 # kept.
