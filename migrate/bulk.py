@@ -23,6 +23,7 @@ from migrate.known import Known
 from migrate.listed import Folder, counted, in_table, places_of
 from migrate.model import entry_id
 from migrate.sources import Page, Source, linux
+from migrate.sources.ahead import Ahead
 from migrate.sources.local import PAGE_NAMES, LocalFile, LocalSource, open_in, owner_name
 from migrate.sources.records import Records
 from migrate.sources.records import columns as stat_columns
@@ -56,6 +57,7 @@ class Bulk:
         self.suspects, self.known = suspects, known
         self.bare = not (reading.mime or reading.sha256)  # nothing but a digest is wanted
         self.reads_at_once = reading.content and known is None
+        self.ahead = Ahead()
         self.left: list[Left] = []
         self._read_bytes = 0
         self._records = Records(BATCH_ROWS)
@@ -117,6 +119,7 @@ class Bulk:
 
     def _read_all(self, page: Page, names: list[str], prefix: str) -> list[str]:
         """Take the digests of files; returns those that gave any trouble."""
+        self.ahead.ask(page.descriptor, names)
         left, place = [], len(self._names)
         for name in names:  # what stands in this loop runs for every file
             try:

@@ -27,6 +27,7 @@ from migrate.events import Progress
 from migrate.paths import to_text
 from migrate.place import Place
 from migrate.sources import Page, Source, Wanted, error_code, open_source
+from migrate.sources.ahead import Ahead
 from migrate.sources.local import LocalFile, open_in
 from migrate.visit import WHOLE_BYTES, Reading, examine, first_ranges, visit, whole_digests
 
@@ -118,6 +119,7 @@ class Reader:
     def __init__(self, roots: list[str], among: int) -> None:
         self.sources = [open_source(Place(root), among) for root in roots]
         self.files_per_task = FILES_AT_FIRST
+        self.ahead = Ahead()
 
     def work(self, task: list[Folder] | list[Whole]) -> Seen | list[tuple[int, bytes | str]]:
         if isinstance(task[0], Whole):
@@ -128,6 +130,7 @@ class Reader:
         return None
 
     def _look(self, folders: list[Folder]) -> Seen:
+        self.ahead.begin()
         seen = Seen(left=folders)
         while folders and len(seen.names) < self.files_per_task:
             root = folders[-1].root
@@ -140,6 +143,7 @@ class Reader:
                 if page.error:
                     seen.failed.append(Failed(root, page.folder, error_code(page.error)))
         self.files_per_task = FILES_PER_TASK
+        self.ahead.judge()
         return seen
 
     def _next_in(self, root: int, seen: Seen) -> bytes | None:
@@ -153,6 +157,7 @@ class Reader:
         is_open = page.descriptor >= 0
         if is_open:
             seen.left += [Folder(root, above + os.fsencode(name)) for name in page.folders]
+            self.ahead.ask(page.descriptor, page.names)
             _read_files(page, root, above, seen)
         wanted = []
         for child in page.children if is_open else page.every_child():

@@ -130,7 +130,11 @@ class Visitor:
         self.folders = folders
         self.listings: dict[bytes, Listing] = {}
         self.loops = Loops(self.source)
+        if self.bulk:
+            self.bulk.ahead.begin()
         self._visit(self._children())
+        if self.bulk:
+            self.bulk.ahead.judge()
         self.step.at = f"{self.share}/{to_text(self.at)}"
         self.step.left, self.files_per_task = folders, self.most_files
         is_late = time.monotonic() - self.flushed_at > SECONDS_PER_FLUSH

@@ -1,0 +1,120 @@
+"""Content asked for ahead: where a disk has its reader wait, and without any trace in what is found."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from test_dedupe import crawled_groups, estate_over
+from test_same_groups import hostile_tree
+
+from migrate.duplicates import find
+from migrate.sources import ahead
+from migrate.sources.ahead import Ahead
+from migrate.visit import Reading
+
+
+class Clocks:
+    """Stands for the module `time`: what has passed, and how much of it at work."""
+
+    wall = cpu = 0.0
+
+    def monotonic(self) -> float:
+        return self.wall
+
+    def process_time(self) -> float:
+        return self.cpu
+
+
+def test_it_is_asked_while_there_is_more_waiting_than_work(monkeypatch) -> None:
+    """And on while asking makes the wait shorter; waiting for a task is not waiting for a disk."""
+    clocks = Clocks()
+    monkeypatch.setattr(ahead, "time", clocks)
+    asking = Ahead()
+    found = []
+    for wall, cpu in ((1.2, 1.0), (1.6, 1.0), (1.3, 1.0), (1.1, 1.0), (1.3, 1.0), (9.0, 0.0)):
+        clocks.wall += 50  # without a task
+        asking.begin()
+        clocks.wall += wall
+        clocks.cpu += cpu
+        asking.judge()
+        found.append(asking.is_worth_it)
+    assert found == [False, True, True, False, False, True]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[int]:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("a")
+    for name in ("a", "b"):
+        (tmp_path / name).write_bytes(os.urandom(100_000))
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    yield descriptor
+    os.close(descriptor)
+
+
+def test_what_cannot_be_asked_for_is_left_to_who_reads(folder: int, monkeypatch) -> None:
+    asked = []
+    monkeypatch.setattr(os, "posix_fadvise", lambda file, *_: asked.append(os.fstat(file).st_size))
+    asking = Ahead()
+    asking.ask(folder, ["a", "b"])
+    assert not asked
+    asking.is_worth_it = True
+    open_files = len(os.listdir("/proc/self/fd"))
+    asking.ask(folder, ["a", "gone", "link", "b"])
+    assert asked == [100_000, 100_000]
+    monkeypatch.undo()
+    asking.ask(folder, ["pipe", "a"])
+    assert len(os.listdir("/proc/self/fd")) == open_files
+
+
+def in_memory(path: Path) -> bool:
+    """Whether the beginning of a file can be read without waiting for a disk."""
+    with path.open("rb") as file:
+        try:
+            return os.preadv(file.fileno(), [bytearray(4096)], 0, os.RWF_NOWAIT) > 0
+        except OSError as error:
+            if error.errno in (errno.EAGAIN, errno.EOPNOTSUPP):
+                return False
+            raise
+
+
+def test_content_comes_into_memory(folder: int, tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    if not in_memory(path):
+        pytest.skip("this file system does not tell what is in memory")
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    if in_memory(path):
+        pytest.skip("this file system forgets nothing")
+    asking = Ahead()
+    asking.is_worth_it = True
+    asking.ask(folder, ["a"])
+    deadline = time.monotonic() + 30
+    while not in_memory(path) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert in_memory(path)
+
+
+def test_the_same_is_found(tmp_path: Path, monkeypatch) -> None:
+    share = hostile_tree(tmp_path / "share")
+    plain = crawled_groups(estate_over(tmp_path / "plain", share), Reading(mime=False))
+    looked = find([str(share)], 1)
+    ask = Ahead.ask
+
+    def always(self: Ahead, folder: int, names: list[str]) -> None:
+        self.is_worth_it = True
+        ask(self, folder, names)
+
+    monkeypatch.setattr(Ahead, "ask", always)
+    again = crawled_groups(estate_over(tmp_path / "ahead", share), Reading(mime=False))
+    groups = [
+        {(row["path"], row["role"], row["group_id"]) for row in rows} for rows in (plain, again)
+    ]
+    assert groups[0] == groups[1] and groups[0]
+    assert find([str(share)], 1) == looked
