@@ -143,7 +143,7 @@ class Reader:
                 if page.error:
                     seen.failed.append(Failed(root, page.folder, error_code(page.error)))
         self.files_per_task = FILES_PER_TASK
-        self.ahead.judge()
+        self.ahead.judge(len(seen.names))
         return seen
 
     def _next_in(self, root: int, seen: Seen) -> bytes | None:

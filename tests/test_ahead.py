@@ -18,32 +18,24 @@ from migrate.sources.ahead import Ahead
 from migrate.visit import Reading
 
 
-class Clocks:
-    """Stands for the module `time`: what has passed, and how much of it at work."""
-
-    wall = cpu = 0.0
-
-    def monotonic(self) -> float:
-        return self.wall
-
-    def process_time(self) -> float:
-        return self.cpu
-
-
-def test_it_is_asked_while_there_is_more_waiting_than_work(monkeypatch) -> None:
-    """And on while asking makes the wait shorter; waiting for a task is not waiting for a disk."""
-    clocks = Clocks()
-    monkeypatch.setattr(ahead, "time", clocks)
+def test_it_is_asked_while_reading_is_waiting(monkeypatch) -> None:
+    """And on while asking makes for less of it; waiting for a task is not waiting for a disk."""
+    waited = iter([0, 50, 55, 100, 130, 200, 208, 300, 303, 400, 410])
+    monkeypatch.setattr(ahead, "times_waited", lambda: next(waited))
     asking = Ahead()
     found = []
-    for wall, cpu in ((1.2, 1.0), (1.6, 1.0), (1.3, 1.0), (1.1, 1.0), (1.3, 1.0), (9.0, 0.0)):
-        clocks.wall += 50  # without a task
+    for _ in range(5):
         asking.begin()
-        clocks.wall += wall
-        clocks.cpu += cpu
-        asking.judge()
+        asking.judge(files=100)
         found.append(asking.is_worth_it)
-    assert found == [False, True, True, False, False, True]
+    assert found == [False, True, True, False, False]
+
+
+def test_waiting_is_counted() -> None:
+    before = ahead.times_waited()
+    for _ in range(50):
+        time.sleep(0.001)
+    assert ahead.times_waited() - before >= 50
 
 
 @pytest.fixture

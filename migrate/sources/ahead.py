@@ -9,15 +9,24 @@ is left out as long as nobody waits.
 from __future__ import annotations
 
 import os
-import time
 from contextlib import suppress
 
 from migrate.sources.local import open_in
 
-# How much longer than at work a process is under way when it begins to ask, and when it stops. (Two
-# values, or it would begin and stop by turns: who asks waits less.)
-WAITS, WAITS_NO_MORE = 1.5, 1.15
+# How often in a hundred files a process has to wait when it begins to ask, and when it stops. (Two
+# numbers, or it would begin and stop by turns: who asks waits less.)
+WAITS, WAITS_NO_MORE = 20, 5
 AHEAD_BYTES = 64 << 10  # a small file whole, the head of a large one
+
+
+def times_waited() -> int:
+    """How often this process has given up its processor because there was something to wait for.
+    (Time would not tell a slow disk from a busy processor.)"""
+    try:
+        from resource import RUSAGE_SELF, getrusage
+    except ImportError:  # not on Windows, which cannot be asked ahead either
+        return 0
+    return getrusage(RUSAGE_SELF).ru_nvcsw
 
 
 class Ahead:
@@ -29,12 +38,12 @@ class Ahead:
 
     def begin(self) -> None:
         """A task begins (until then there was nothing to do)."""
-        self._wall, self._cpu = time.monotonic(), time.process_time()
+        self._waited = times_waited()
 
-    def judge(self) -> None:
-        """It is done: whether it was waiting rather than work."""
-        wall, cpu = time.monotonic() - self._wall, time.process_time() - self._cpu
-        self.is_worth_it = wall > cpu * (WAITS_NO_MORE if self.is_worth_it else WAITS)
+    def judge(self, files: int) -> None:
+        """It is done: whether reading so many files was waiting, too."""
+        enough = WAITS_NO_MORE if self.is_worth_it else WAITS
+        self.is_worth_it = 100 * (times_waited() - self._waited) > enough * files
 
     def ask(self, folder: int, names: list[str]) -> None:
         """Have the system fetch files of an open folder. What goes wrong is told by who reads."""
