@@ -268,12 +268,13 @@ def _gather(estate: Estate, basis: Basis, reading: Reading, folder: Path) -> tup
 
     scan = basis.run.run_id
     with Query(estate) as query:
+        query.doing(f"crawl {basis.run.settings['share']}: what the scan before has read")
         query.view("entries", estate.parts_of("entries", [basis.run]), "before")
         for table in ("digests", "whole_digests"):
             query.view(table, estate.parts(table), table)
         mimes = [row["mime"] for row in query.rows(TYPES, scan=scan)]
         files = query.batches(
-            READ_BEFORE, 1 << 17, scan=scan, mimes=mimes, proven_ns=_proven_ns(query, basis),
+            READ_BEFORE, scan=scan, mimes=mimes, proven_ns=_proven_ns(query, basis),
             enough=_enough(estate, reading), sha256=reading.sha256,
         )  # fmt: skip
         return _write(files, folder), mimes
