@@ -25,7 +25,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from migrate import __version__
-from migrate.errors import EstateLocked, EstateMissing, MigrateError
+from migrate.errors import EstateMissing, MigrateError
+from migrate.locking import locked
 from migrate.log import Log
 from migrate.model import SCHEMA_VERSION, TABLES
 from migrate.paths import without_credentials
@@ -337,17 +338,7 @@ def writing(estate: Estate, command: list[str]) -> Iterator[Writer]:
     the process dies.
 
     Errors: EstateLocked, with the process that holds it."""
-    path = estate.root / ".lock"
-    with path.open("a+", encoding="utf-8") as file:
-        if not _locked(file.fileno()):
-            file.seek(0)
-            raise EstateLocked(
-                f"{estate.root} is being written to by another command ({file.read().strip()})",
-                "Wait for it to end. Reading (status, report, explain) works meanwhile.",
-            )
-        file.truncate(0)
-        file.write(f"process {os.getpid()}\n")
-        file.flush()
+    with locked(estate.root):
         estate.log.refresh()
         estate.log.drop_torn_line()
         writer = Writer(estate)
@@ -367,45 +358,3 @@ def _user() -> str:
         return getpass.getuser()
     except (OSError, KeyError):  # no such user in this container
         return "unknown"
-
-
-def at_work(estate: Estate) -> str:
-    """Which process is writing to the estate now ("process 7"), or nothing. Windows does not tell.
-
-    It asks with a lock that others may share, and gives that back at once."""
-    path = estate.root / ".lock"
-    if os.name == "nt" or not path.exists():
-        return ""
-    import fcntl
-
-    with path.open(encoding="utf-8") as file:
-        try:
-            fcntl.lockf(file.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            return file.read().strip()
-    return ""
-
-
-def _locked(descriptor: int) -> bool:
-    """Whether the lock is ours now. A second try, in case somebody has only asked whether it was
-    free (see `at_work`)."""
-    if _lock(descriptor):
-        return True
-    time.sleep(0.1)
-    return _lock(descriptor)
-
-
-def _lock(descriptor: int) -> bool:
-    """An exclusive lock that dies with this process and is not inherited by its workers."""
-    try:
-        if os.name == "nt":
-            import msvcrt
-
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-        else:
-            import fcntl
-
-            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

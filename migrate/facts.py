@@ -87,7 +87,7 @@ def known_contents(query: Query, name: str) -> Any:
 
 
 def facts(query: Query, config: Config) -> Any:
-    """A row for every entry, with the fields that rules know (see flag/conditions.py): those that
+    """A row for every entry, with the fields that rules know (see flag/fields.py): those that
     `keep_facts` has kept, if they still are about the same runs and settings."""
     kept = query.estate.done(STAGE, settings_of(config), query.estate.fact_runs())
     if kept:

@@ -10,10 +10,11 @@ from migrate.config import load
 from migrate.engine.query import Query
 from migrate.errors import Fault, RulesInvalid
 from migrate.estate import create
-from migrate.flag import conditions
-from migrate.flag.conditions import FIELDS, Modifier
+from migrate.flag import modifiers
 from migrate.flag.examples import failing_examples
+from migrate.flag.fields import FIELDS
 from migrate.flag.language import parse
+from migrate.flag.modifiers import Modifier
 from migrate.flag.parameters import words
 from migrate.flag.rules import Rule, load_rules
 from migrate.yamlfile import parse_yaml
@@ -104,7 +105,7 @@ def test_every_condition_has_documentation_and_an_example(query):
 def test_every_function_of_the_room_is_used():
     """A condition that no field offers would be documented and never work."""
     offered = {modifier.ask for _, modifier in all_modifiers()}
-    made = [one for one in vars(conditions).values() if isinstance(one, Modifier)]
+    made = [one for one in vars(modifiers).values() if isinstance(one, Modifier)]
     assert {one.ask for one in made} == offered
 
 

@@ -17,7 +17,7 @@ from migrate.engine.query import Query
 from migrate.errors import Fault
 from migrate.estate import Estate, create, write_part, writing
 from migrate.facts import FACTS, from_path
-from migrate.flag.conditions import FIELDS
+from migrate.flag.fields import FIELDS
 from migrate.flag.language import parse
 from migrate.flag.rules import Rule, load_rules
 from migrate.flag.stage import flag

@@ -25,8 +25,8 @@ from migrate.errors import Fault, RulesInvalid
 from migrate.estate import Estate, create
 from migrate.expressions import size_words
 from migrate.facts import FACTS
-from migrate.flag.conditions import FIELDS
 from migrate.flag.examples import AS_OF, facts_of, failing_examples, scratch_query
+from migrate.flag.fields import FIELDS
 from migrate.flag.language import parse
 from migrate.flag.rules import LADDER, Rule, load_holds, load_rules
 from migrate.flag.stage import reason

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from conftest import rows, run, run_json
 
-from migrate.flag.conditions import FIELDS
+from migrate.flag.fields import FIELDS
 from migrate.paths import pack_folder
 
 RULE = """\

@@ -8,7 +8,6 @@ Never: SQL put together from text that came from outside; Ibis loaded for who as
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import tempfile
@@ -23,6 +22,7 @@ from typing import Any, TypeVar
 import duckdb
 import pyarrow as pa
 
+from migrate.engine.types import disk_errors, narrow, narrowed, sql_type
 from migrate.estate import PENDING, SPILL, Estate, Part, Run, finished_part
 from migrate.events import Step
 from migrate.model import TABLES
@@ -122,7 +122,7 @@ class Query:
     def _empty(self, relation: str, name: str) -> None:
         """An empty relation like table `name`. (Given as an Arrow table, it would have DuckDB load
         more of pyarrow than most commands need.)"""
-        fields = ((field.name, _sql_type(field.type)) for field in TABLES[name].schema)
+        fields = ((field.name, sql_type(field.type)) for field in TABLES[name].schema)
         columns = ", ".join(f'NULL::{kind} AS "{field}"' for field, kind in fields)
         self._run(f"CREATE OR REPLACE VIEW {relation} AS SELECT {columns} WHERE false")
 
@@ -189,10 +189,10 @@ class Query:
             return chain(list(islice(reader, 1)), reader)
 
         try:
-            with _disk_errors():
+            with disk_errors():
                 for batch in self._fitting(begun):
                     self._step.tell()
-                    yield _narrowed(batch)
+                    yield narrowed(batch)
         finally:
             cursor.close()
             self._give_back()
@@ -241,7 +241,7 @@ class Query:
             row = self.sql.execute(sql, values or None).fetchone()
             return int(row[0]) if row else 0
 
-        with _disk_errors():
+        with disk_errors():
             return self._fitting(answer)
 
     def _fitting(self, work: Callable[[], Made], more_mb: int = 0) -> Made:
@@ -321,13 +321,13 @@ class Query:
 
         def copied() -> int:
             described = cursor.execute(f"DESCRIBE {sql}", values or None).fetchall()
-            columns = ", ".join(_narrow(name, kind) for name, kind, *_ in described)
+            columns = ", ".join(narrow(name, kind) for name, kind, *_ in described)
             to = {"path": str(path), "zip": zip_with, "group": ROWS_PER_GROUP}
             rows = cursor.execute(_COPY.format(columns, sql), {**(values or {}), **to}).fetchone()
             return int(rows[0]) if rows else 0
 
         try:
-            with _disk_errors():
+            with disk_errors():
                 rows = self._fitting(copied, more_mb)
             self._step.done += 1
             return rows
@@ -375,7 +375,7 @@ class Query:
         path = self.scratch(f"{self._new_name(name)}.parquet")
         schema = TABLES[name].schema
         columns = ", ".join(
-            f'CAST("{field}" AS {_sql_type(kind)}) AS "{field}"'
+            f'CAST("{field}" AS {sql_type(kind)}) AS "{field}"'
             for field, kind in zip(schema.names, schema.types, strict=True)
         )
         whole = f"SELECT {columns} FROM ({sql})"  # noqa: S608
@@ -402,43 +402,3 @@ def _in_table(name: str, expression: Any) -> Any:
     if isinstance(expression, str):
         return expression
     return expression.select(*TABLES[name].schema.names)
-
-
-_TYPES = {
-    pa.bool_(): "BOOLEAN", pa.int16(): "SMALLINT", pa.int32(): "INTEGER", pa.int64(): "BIGINT",
-    pa.uint32(): "UINTEGER", pa.uint64(): "UBIGINT", pa.string(): "VARCHAR", pa.binary(): "BLOB",
-}  # fmt: skip
-
-
-def _sql_type(kind: pa.DataType) -> str:
-    if pa.types.is_list(kind):
-        return f"{_sql_type(kind.value_type)}[]"
-    if pa.types.is_struct(kind):
-        fields = (f'"{field.name}" {_sql_type(field.type)}' for field in kind)
-        return f"STRUCT({', '.join(fields)})"
-    return _TYPES[kind]
-
-
-def _narrow(name: str, kind: Any) -> str:
-    """A column as Parquet can hold it: sums of numbers are 128 bits long."""
-    quoted = '"' + name.replace('"', '""') + '"'
-    return f"CAST({quoted} AS BIGINT) AS {quoted}" if kind == "HUGEINT" else quoted
-
-
-def _narrowed(batch: pa.RecordBatch) -> pa.RecordBatch:
-    for number, kind in enumerate(batch.schema.types):
-        if pa.types.is_decimal(kind):
-            column = batch.column(number).cast(pa.int64())
-            batch = batch.set_column(number, batch.schema.names[number], column)
-    return batch
-
-
-@contextmanager
-def _disk_errors() -> Iterator[None]:
-    """A full disk, where DuckDB spills or writes, as the error it is everywhere else."""
-    try:
-        yield
-    except duckdb.Error as error:
-        if "No space left on device" in str(error):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
-        raise

@@ -21,7 +21,8 @@ from migrate.engine.query import Query
 from migrate.errors import Fault
 from migrate.estate import create
 from migrate.facts import FACTS, UNASSIGNED, from_path
-from migrate.flag.conditions import FIELDS, TIME, fold_names
+from migrate.flag.fields import FIELDS, fold_names
+from migrate.flag.modifiers import TIME
 from migrate.flag.rules import Rule, few_at_once
 from migrate.flag.values import AGE, DAY, NUMBER, YES_NO, Malformed, days_before, nanoseconds
 from migrate.yamlfile import suggestion

@@ -15,7 +15,8 @@ from typing import Any
 import ibis
 
 from migrate.errors import Fault
-from migrate.flag.conditions import FIELDS, Modifier
+from migrate.flag.fields import FIELDS
+from migrate.flag.modifiers import Modifier
 from migrate.flag.values import Malformed
 from migrate.yamlfile import Document, Place, suggestion
 

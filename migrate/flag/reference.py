@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from migrate.flag.conditions import FIELDS, Modifier
+from migrate.flag.fields import FIELDS
+from migrate.flag.modifiers import Modifier
 from migrate.flag.rules import CONFIDENCES
 from migrate.flag.values import Kind
 from migrate.flag.written import TEMPLATE_FIELDS, RuleFile

@@ -21,8 +21,9 @@ from migrate.errors import RulesInvalid
 from migrate.estate import Run, Writer
 from migrate.expressions import size_words
 from migrate.facts import FACTS, facts, keep_facts, settings_of
-from migrate.flag.conditions import FIELDS, TIME, fold_names
 from migrate.flag.examples import failing_examples
+from migrate.flag.fields import FIELDS, fold_names
+from migrate.flag.modifiers import TIME
 from migrate.flag.rules import Rule, few_at_once
 from migrate.flag.written import TEMPLATE
 from migrate.holds import to_remember

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from migrate.errors import Fault, RulesInvalid
-from migrate.flag.conditions import FIELDS
+from migrate.flag.fields import FIELDS
 from migrate.flag.language import Condition, asks_for_unknown, leaves
 from migrate.yamlfile import Document, Place, Strict, read_yaml, suggestion, validate
 

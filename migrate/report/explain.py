@@ -17,8 +17,9 @@ from migrate.engine.query import Query
 from migrate.errors import UsageError
 from migrate.estate import Estate
 from migrate.facts import facts
-from migrate.flag.conditions import FIELDS, TIME
+from migrate.flag.fields import FIELDS
 from migrate.flag.language import Leaf, signed_leaves
+from migrate.flag.modifiers import TIME
 from migrate.flag.rules import Rule
 from migrate.flag.stage import day_words
 from migrate.plan import SCOPES, outcomes

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from migrate.config import Config
-from migrate.estate import Estate, Run, at_work
+from migrate.estate import Estate, Run
+from migrate.locking import at_work
 from migrate.scans import is_disproved, rescans
 from migrate.wording import count_text, size_text
 
@@ -45,7 +46,7 @@ def stand(estate: Estate, config: Config) -> Stand:
     stages = [
         _import(estate, stage) if stage.name == "review import" else stage for stage in stages
     ]
-    writer = at_work(estate)
+    writer = at_work(estate.root)
     if not writer:
         return Stand(stages, _next(estate, stages))
     stages = [replace(s, state=RUNNING) if s.state == NOT_ENDED else s for s in stages]
