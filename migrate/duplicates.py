@@ -24,9 +24,10 @@ import xxhash
 
 from migrate.engine.workers import Workers
 from migrate.events import Progress
+from migrate.loops import Loops, Numbers
 from migrate.paths import to_text
 from migrate.place import Place
-from migrate.sources import Page, Source, Wanted, error_code, open_source
+from migrate.sources import Child, Page, Source, Wanted, error_code, open_source
 from migrate.sources.ahead import Ahead
 from migrate.sources.local import LocalFile, open_in
 from migrate.visit import WHOLE_BYTES, Reading, examine, first_ranges, visit, whole_digests
@@ -39,10 +40,12 @@ READING = Reading(mime=False)
 
 
 class Folder(NamedTuple):
-    """A folder to look through: which of the roots it is in, and its path there."""
+    """A folder to look through: which of the roots it is in, and its path there. `above`: see
+    FolderTask in visitor.py."""
 
     root: int
     path: bytes
+    above: Numbers | None = None
 
 
 class Failed(NamedTuple):
@@ -118,6 +121,8 @@ class Reader:
 
     def __init__(self, roots: list[str], among: int) -> None:
         self.sources = [open_source(Place(root), among) for root in roots]
+        self.loops = [Loops(source) for source in self.sources]
+        self.above: dict[bytes, Numbers | None] = {}  # of the folders that are being listed
         self.files_per_task = FILES_AT_FIRST
         self.ahead = Ahead()
 
@@ -142,6 +147,8 @@ class Reader:
                 seen.files_of.append(len(seen.names) - before)
                 if page.error:
                     seen.failed.append(Failed(root, page.folder, error_code(page.error)))
+                if page.is_last:
+                    del self.above[page.folder]
         self.files_per_task = FILES_PER_TASK
         self.ahead.judge(len(seen.names))
         return seen
@@ -150,7 +157,8 @@ class Reader:
         is_enough = len(seen.names) >= self.files_per_task
         if is_enough or not seen.left or seen.left[-1].root != root:
             return None
-        return seen.left.pop().path
+        _, path, self.above[path] = seen.left.pop()
+        return path
 
     def _read_page(self, page: Page, root: int, seen: Seen) -> None:
         above = page.folder + b"/" if page.folder else b""
@@ -163,7 +171,7 @@ class Reader:
         for child in page.children if is_open else page.every_child():
             path = above + child.name
             if child.kind == "folder":
-                seen.left.append(Folder(root, path))
+                seen.left += self._unless_loop(page.folder, child, Folder(root, path))
             elif child.kind == "file" and not child.error:
                 ranges = first_ranges(child.stat.size_bytes) if child.stat else []
                 wanted.append(Wanted(path, ranges, child.stat))
@@ -171,6 +179,16 @@ class Reader:
                 seen.failed.append(Failed(root, path, child.error))
         if wanted:
             self._read_one_by_one(self.sources[root], wanted, root, seen)
+
+    def _unless_loop(self, listed: bytes, child: Child, folder: Folder) -> list[Folder]:
+        """A folder to look through too, unless it is one above it: a server may follow links."""
+        if child.stat is None:
+            return [folder]
+        loops = self.loops[folder.root]
+        above = self.above[listed] or loops.numbers_to(listed)
+        if loops.target(listed, above, child.stat) is not None:
+            return []
+        return [folder._replace(above=(*above, child.stat.file_id))]
 
     def _read_one_by_one(self, source: Source, wanted: list[Wanted], root: int, seen: Seen) -> None:
         """Files of a folder that is not open here."""

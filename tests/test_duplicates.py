@@ -180,7 +180,8 @@ main()
 
 
 def test_a_share_of_a_server(samba: Samba, samba_folder: Path, tmp_path: Path, monkeypatch) -> None:
-    """A server's share beside a folder of this machine."""
+    """A server's share beside a folder of this machine. Samba follows links and shows none: one to
+    a folder above has no end, one to a file makes no copy."""
     for name, value in samba.env.items():
         monkeypatch.setenv(name, value)
     (samba_folder / "deep").mkdir()
@@ -189,6 +190,8 @@ def test_a_share_of_a_server(samba: Samba, samba_folder: Path, tmp_path: Path, m
         (samba_folder / f"{name} large").write_bytes(bytes(300_000))
     (samba_folder / "deep/nearly").write_bytes(bytes(150_000) + b"-" + bytes(149_999))
     os.link(samba_folder / "one", samba_folder / "again one")
+    (samba_folder / "deep/round").symlink_to("..")
+    (samba_folder / "a link to one").symlink_to("one")
     give_to_server(samba_folder)
     (tmp_path / "here").write_text("same")
     url = samba.url("data", samba_folder.name)

@@ -131,8 +131,8 @@ class LocalSource:
                 pass
         except OSError as error:
             raise ShareUnreachable(
-                f"the share's folder {self.root} cannot be listed: {error.strerror}",
-                "Is it mounted, and may this user read it? Its path stands in estate.yaml.",
+                f"the folder {self.root} cannot be listed: {error.strerror}",
+                "Is it mounted, and may this user read it? A share's path stands in estate.yaml.",
             ) from None
         return ""
 
