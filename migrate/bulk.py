@@ -24,7 +24,7 @@ from migrate.listed import Folder, counted, in_table, places_of
 from migrate.model import entry_id
 from migrate.sources import Page, Source, linux
 from migrate.sources.ahead import Ahead
-from migrate.sources.local import PAGE_NAMES, LocalFile, LocalSource, open_in, owner_name
+from migrate.sources.local import PAGE_NAMES, LocalFile, LocalSource, owner_name
 from migrate.sources.records import Records
 from migrate.sources.records import columns as stat_columns
 from migrate.visit import WHOLE_BYTES, Content, Reading, examine
@@ -119,11 +119,11 @@ class Bulk:
 
     def _read_all(self, page: Page, names: list[str], prefix: str) -> list[str]:
         """Take the digests of files; returns those that gave any trouble."""
-        self.ahead.ask(page.descriptor, names)
+        open_file = self.ahead.opener(page.descriptor, names)
         left, place = [], len(self._names)
         for name in names:  # what stands in this loop runs for every file
             try:
-                file = open_in(page.descriptor, name)
+                file = open_file(name)
                 self._read(file, place, prefix, name)
             except OSError:
                 left.append(name)

@@ -29,7 +29,7 @@ from migrate.paths import to_text
 from migrate.place import Place
 from migrate.sources import Child, Page, Source, Wanted, error_code, open_source
 from migrate.sources.ahead import Ahead
-from migrate.sources.local import LocalFile, open_in
+from migrate.sources.local import LocalFile
 from migrate.visit import WHOLE_BYTES, Reading, examine, first_ranges, visit, whole_digests
 
 FILES_PER_TASK = 4_000
@@ -165,8 +165,7 @@ class Reader:
         is_open = page.descriptor >= 0
         if is_open:
             seen.left += [Folder(root, above + os.fsencode(name)) for name in page.folders]
-            self.ahead.ask(page.descriptor, page.names)
-            _read_files(page, root, above, seen)
+            _read_files(page, self.ahead, root, above, seen)
         wanted = []
         for child in page.children if is_open else page.every_child():
             path = above + child.name
@@ -217,13 +216,14 @@ class Reader:
             return file.place, error_code(error)
 
 
-def _read_files(page: Page, root: int, above: bytes, seen: Seen) -> None:
+def _read_files(page: Page, ahead: Ahead, root: int, above: bytes, seen: Seen) -> None:
     """The plain files of an open folder."""
+    open_file = ahead.opener(page.descriptor, page.names)
     names, sizes, digests = seen.names, seen.sizes, seen.digests
     devices, numbers = seen.devices, seen.numbers
     for name in page.names:  # what stands in this loop runs for every file
         try:
-            file = open_in(page.descriptor, name)
+            file = open_file(name)
             try:
                 stat = os.fstat(file)
                 size = stat.st_size

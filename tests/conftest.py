@@ -113,7 +113,7 @@ def refuse_to_open(patch: pytest.MonkeyPatch, word: str, error: OSError) -> None
         return opened_in(folder, name)
 
     patch.setattr(LocalSource, "open", refusing)
-    patch.setattr("migrate.bulk.open_in", refusing_in)
+    patch.setattr("migrate.sources.ahead.open_in", refusing_in)
 
 
 @pytest.fixture

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -49,19 +50,34 @@ def folder(tmp_path: Path) -> Iterator[int]:
     os.close(descriptor)
 
 
-def test_what_cannot_be_asked_for_is_left_to_who_reads(folder: int, monkeypatch) -> None:
+def test_files_are_opened_once_and_what_is_wrong_is_told(folder: int, monkeypatch) -> None:
     asked = []
     monkeypatch.setattr(os, "posix_fadvise", lambda file, *_: asked.append(os.fstat(file).st_size))
+    monkeypatch.setattr(ahead, "AHEAD_FILES", 2)
+    names = ["a", "gone", "link", "b", "c"]
     asking = Ahead()
-    asking.ask(folder, ["a", "b"])
-    assert not asked
-    asking.is_worth_it = True
-    open_files = len(os.listdir("/proc/self/fd"))
-    asking.ask(folder, ["a", "gone", "link", "b"])
+    for asking.is_worth_it in (False, True):
+        open_file = asking.opener(folder, names)
+        open_files = len(os.listdir("/proc/self/fd"))
+        found = []
+        for name in names:
+            try:
+                file = open_file(name)
+                found.append(os.fstat(file).st_size)
+                os.close(file)
+            except OSError as error:
+                found.append(error.errno)
+        assert found == [100_000, errno.ENOENT, errno.ELOOP, 100_000, errno.ENOENT]
+        assert len(os.listdir("/proc/self/fd")) == open_files
     assert asked == [100_000, 100_000]
-    monkeypatch.undo()
-    asking.ask(folder, ["pipe", "a"])
-    assert len(os.listdir("/proc/self/fd")) == open_files
+
+
+def test_a_pipe_cannot_be_asked_for(folder: int) -> None:
+    asking = Ahead()
+    asking.is_worth_it = True
+    file = asking.opener(folder, ["pipe", "a"])("pipe")
+    assert stat.S_ISFIFO(os.fstat(file).st_mode)
+    os.close(file)
 
 
 def in_memory(path: Path) -> bool:
@@ -86,7 +102,7 @@ def test_content_comes_into_memory(folder: int, tmp_path: Path) -> None:
         pytest.skip("this file system forgets nothing")
     asking = Ahead()
     asking.is_worth_it = True
-    asking.ask(folder, ["a"])
+    os.close(asking.opener(folder, ["a"])("a"))
     deadline = time.monotonic() + 30
     while not in_memory(path) and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -97,13 +113,13 @@ def test_the_same_is_found(tmp_path: Path, monkeypatch) -> None:
     share = hostile_tree(tmp_path / "share")
     plain = crawled_groups(estate_over(tmp_path / "plain", share), Reading(mime=False))
     looked = find([str(share)], 1)
-    ask = Ahead.ask
+    opener = Ahead.opener
 
-    def always(self: Ahead, folder: int, names: list[str]) -> None:
+    def always(self: Ahead, folder: int, names: list[str]) -> Callable[[str], int]:
         self.is_worth_it = True
-        ask(self, folder, names)
+        return opener(self, folder, names)
 
-    monkeypatch.setattr(Ahead, "ask", always)
+    monkeypatch.setattr(Ahead, "opener", always)
     again = crawled_groups(estate_over(tmp_path / "ahead", share), Reading(mime=False))
     groups = [
         {(row["path"], row["role"], row["group_id"]) for row in rows} for rows in (plain, again)

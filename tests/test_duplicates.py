@@ -22,6 +22,7 @@ from test_same_groups import hostile_tree
 import migrate.duplicates
 from migrate.cli import cli
 from migrate.duplicates import find
+from migrate.sources import ahead
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +116,7 @@ def test_what_cannot_be_read_is_told(tmp_path: Path, monkeypatch) -> None:
         (tmp_path / name).write_text("same")
     for name in ("A", "B"):
         (tmp_path / name).write_bytes(bytes(100_000))
-    open_in = migrate.duplicates.open_in
+    open_in = ahead.open_in
 
     def refusing(folder: int, name: str) -> int:
         if name == "b":
@@ -124,7 +125,7 @@ def test_what_cannot_be_read_is_told(tmp_path: Path, monkeypatch) -> None:
             (tmp_path / name).unlink()
         return open_in(folder, name)
 
-    monkeypatch.setattr(migrate.duplicates, "open_in", refusing)
+    monkeypatch.setattr(ahead, "open_in", refusing)
     source_open = migrate.sources.local.LocalSource.open
 
     def changing(source: object, path: bytes) -> object:
@@ -146,7 +147,7 @@ def test_the_exit_code_when_something_is_not_read(tmp_path: Path, monkeypatch) -
         raise PermissionError(errno.EACCES, "no", name)
 
     (tmp_path / "closed").write_text("x")
-    monkeypatch.setattr(migrate.duplicates, "open_in", refusing)
+    monkeypatch.setattr(ahead, "open_in", refusing)
     done = CliRunner().invoke(cli, ["duplicates", str(tmp_path)], standalone_mode=False)
     assert done.return_value == 3
     assert f"not read (denied): {tmp_path}/closed" in done.output
