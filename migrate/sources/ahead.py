@@ -61,7 +61,7 @@ class _Asked:
 
     def __init__(self, folder: int, names: Iterator[str]) -> None:
         self.folder, self.names = folder, names
-        self.files: dict[str, int] = {}
+        self.files: dict[str, int | None] = {}  # None: could not be opened
 
     def open(self, name: str) -> int:
         if name not in self.files:
@@ -71,6 +71,7 @@ class _Asked:
 
     def _ask(self) -> None:
         for name in islice(self.names, AHEAD_FILES):
+            self.files[name] = None
             with suppress(OSError):
                 self.files[name] = file = open_in(self.folder, name)
                 os.posix_fadvise(file, 0, AHEAD_BYTES, os.POSIX_FADV_WILLNEED)
