@@ -16,7 +16,6 @@ from typing import Any, NamedTuple, TypeGuard
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import xxhash
 
 from migrate.engine.workers import note
 from migrate.known import Known
@@ -27,7 +26,7 @@ from migrate.sources.ahead import Ahead
 from migrate.sources.local import PAGE_NAMES, LocalFile, LocalSource, owner_name
 from migrate.sources.records import Records
 from migrate.sources.records import columns as stat_columns
-from migrate.visit import WHOLE_BYTES, Content, Reading, examine
+from migrate.visit import WHOLE_BYTES, Content, Reading, examine, small_digest
 
 BATCH_ROWS = 8 * PAGE_NAMES
 _MODES = {"folder": S_IFDIR, "file": S_IFREG}
@@ -138,10 +137,7 @@ class Bulk:
         try:
             size = self._records.look(file, place)
             if self.bare and size <= WHOLE_BYTES:
-                content = os.pread(file, size + 1, 0)  # which a pipe refuses
-                if len(content) != size:
-                    raise OSError
-                digest = xxhash.xxh3_128_digest(content)
+                digest = small_digest(file, size)
                 self._contents.append((digest, digest, None, None, None, None))
             else:
                 self._contents.append(self._examine(file, size, place, prefix + name))

@@ -12,13 +12,13 @@ folder entry was lost with its parent is not made a second time.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 
 from migrate.config import Config, share_place
 from migrate.engine.hours import in_hours, wait_for_hours, workers_for
+from migrate.engine.portions import next_folders
 from migrate.engine.suspects import past_crashes
 from migrate.engine.workers import Workers, default_workers, loading
 from migrate.estate import Estate, Run, Writer, write_part
@@ -202,24 +202,12 @@ def _visit_all(
 ) -> None:  # fmt: skip
     folders = deque(pending.folders)
     with Progress(f"crawl {share}", total=expected) as progress:
-        take = in_hours(_next_folders(folders, len(workers)), [place], workers, progress)
+        take = in_hours(next_folders(folders, len(workers)), [place], workers, progress)
         for step in workers.run(take):
             folders.extend(step.left)
             progress.advance(step.files, step.size_bytes, step.failed, step.at)
             if step.parts:
                 writer.commit(run, step.parts)
-
-
-def _next_folders(
-    folders: deque[FolderTask], workers: int
-) -> Callable[[], list[FolderTask] | None]:
-    def take() -> list[FolderTask] | None:
-        if not folders:
-            return None
-        share = max(1, min(64, len(folders) // (2 * workers)))
-        return [folders.pop() for _ in range(share)]
-
-    return take
 
 
 def _expected(estate: Estate, share: str) -> int | None:

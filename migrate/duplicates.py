@@ -10,18 +10,19 @@ some 500 bytes.
 
 from __future__ import annotations
 
-import errno
 import os
 from array import array
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from operator import attrgetter
 from stat import S_ISREG
 from typing import Any, NamedTuple
 
 import xxhash
 
+from migrate.engine.portions import next_folders, portions
 from migrate.engine.workers import Workers
 from migrate.events import Progress
 from migrate.loops import Loops, Numbers
@@ -30,7 +31,15 @@ from migrate.place import Place
 from migrate.sources import Child, Page, Source, Wanted, error_code, open_source
 from migrate.sources.ahead import Ahead
 from migrate.sources.local import LocalFile
-from migrate.visit import WHOLE_BYTES, Reading, examine, first_ranges, visit, whole_digests
+from migrate.visit import (
+    WHOLE_BYTES,
+    Reading,
+    examine,
+    first_ranges,
+    small_digest,
+    visit,
+    whole_digests,
+)
 
 FILES_PER_TASK = 4_000
 FILES_AT_FIRST = 500  # of a worker's first task: until it is done the others have no folders
@@ -229,7 +238,7 @@ def _read_files(page: Page, ahead: Ahead, root: int, above: bytes, seen: Seen) -
                 size = stat.st_size
                 if not size or not S_ISREG(stat.st_mode):
                     continue
-                digest = _small(file, size) if size <= WHOLE_BYTES else _large(file, size)
+                digest = small_digest(file, size) if size <= WHOLE_BYTES else _large(file, size)
             finally:
                 os.close(file)
         except OSError as error:
@@ -241,13 +250,6 @@ def _read_files(page: Page, ahead: Ahead, root: int, above: bytes, seen: Seen) -
         devices.append(stat.st_dev)
         numbers.append(stat.st_ino)
         digests += digest
-
-
-def _small(file: int, size: int) -> bytes:
-    content = os.pread(file, size + 1, 0)
-    if len(content) != size:
-        raise OSError(errno.EIO, "not as long as its size")
-    return xxhash.xxh3_128_digest(content)
 
 
 def _large(file: int, size: int) -> bytes:
@@ -327,7 +329,9 @@ def find(roots: list[str], workers: int) -> Duplicates:
 
     Errors: ShareUnreachable if one cannot be listed; WorkerDied."""
     for root in roots:
-        open_source(Place(root)).check()
+        source = open_source(Place(root))
+        source.check()
+        source.close()  # workers are forks: what is open here would be open in them
     everything = Everything(roots)
     small: list[list[int]] = []
     large: list[list[int]] = []
@@ -346,13 +350,8 @@ def find(roots: list[str], workers: int) -> Duplicates:
 def _look_through(pool: Workers, everything: Everything) -> None:
     """Have every folder listed and its files read."""
     folders = deque(Folder(number, b"") for number in range(len(everything.roots)))
-
-    def take() -> list[Folder] | None:
-        share = max(1, min(64, len(folders) // (2 * len(pool))))
-        return [folders.pop() for _ in range(share)] if folders else None
-
     with Progress("looking through folders") as progress:
-        for seen in pool.run(take):
+        for seen in pool.run(next_folders(folders, len(pool))):
             everything.add(seen)
             folders.extend(seen.left)
             progress.advance(len(seen.names), 0, len(seen.failed))
@@ -363,7 +362,8 @@ def _read_whole(
 ) -> Iterator[list[int]]:
     """Of files with the same size, head and tail those that are the same from end to end."""
     files = [everything.whole(place) for places in large for place in places]
-    tasks = _portions(sorted(files, key=lambda file: -file.size_bytes))
+    files.sort(key=lambda file: -file.size_bytes)
+    tasks = portions(files, attrgetter("size_bytes"), BYTES_PER_TASK, FILES_PER_TASK)
     digests: dict[int, bytes | str] = {}
     with Progress("reading whole", total=len(files)) as progress:
         for done in pool.run(lambda: next(tasks, None)):
@@ -378,17 +378,3 @@ def _read_whole(
             else:
                 everything.failed.append(Failed(*everything.whole(place)[1:3], digest))
         yield from (same for same in by_digest.values() if len(same) > 1)
-
-
-def _portions(files: list[Whole]) -> Iterator[list[Whole]]:
-    """Files in portions that take a worker a moment."""
-    portion: list[Whole] = []
-    size = 0
-    for file in files:
-        portion.append(file)
-        size += file.size_bytes
-        if size >= BYTES_PER_TASK:
-            yield portion
-            portion, size = [], 0
-    if portion:
-        yield portion

@@ -8,7 +8,7 @@ nothing in memory that DuckDB could not put on disk.
 from __future__ import annotations
 
 from migrate.engine.query import Query
-from migrate.patterns import JUNK
+from migrate.patterns import JUNK, folded
 
 MOST_LEVELS = 64  # each is a query; people make no such trees
 
@@ -57,15 +57,15 @@ SELECT above_id AS entry_id FROM ways SEMI JOIN (
     (SELECT entry_id FROM listings WHERE error IS NULL) USING (entry_id)) USING (entry_id)
 """
 # What lies in some trees and has a name that counts, with what can be said of it at once.
-_NAMED = """
-SELECT e.entry_id, e.parent_id, e.depth, lower(nfc_normalize(e.name)) || '/' || CASE
+_NAMED = f"""
+SELECT e.entry_id, e.parent_id, e.depth, {folded("e.name")} || '/' || CASE
     WHEN g.group_id IS NOT NULL THEN 'g' || g.group_id
     WHEN e.kind = 'symlink' THEN 'l' || coalesce(e.link_target, '') ELSE e.kind END AS said
 FROM entries e SEMI JOIN inside_alike i ON e.parent_id = i.entry_id
   LEFT JOIN found g USING (entry_id)
 WHERE e.parent_id <> e.entry_id
   AND NOT (e.kind = 'file' AND list_contains($junk::VARCHAR[], lower(e.name)))
-"""
+"""  # noqa: S608 - constants
 NO_TREES = "SELECT NULL::BIGINT AS entry_id, '' AS tree WHERE false"
 # The folders of one level, by what is in them.
 _LEVEL = """

@@ -6,7 +6,9 @@ Never: open a file twice; follow a symlink; take digests of a file that changed 
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -110,6 +112,16 @@ def _digests(
     if reading.sha256:
         return sample, *whole_digests(file, size, sha256=True)
     return sample, None, None
+
+
+def small_digest(descriptor: int, size: int) -> bytes:
+    """XXH3-128 of an open file of this machine that one read takes whole.
+
+    Errors: OSError, also if it is shorter or longer than `size`, or a pipe."""
+    content = os.pread(descriptor, size + 1, 0)
+    if len(content) != size:
+        raise OSError(errno.EIO, "not as long as its size")
+    return xxhash.xxh3_128_digest(content)
 
 
 Kind = tuple[str | None, bool | None]  # MIME type, whether it is encrypted

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from migrate.engine.hours import in_hours
+from migrate.engine.portions import portions
 from migrate.engine.query import Query
 from migrate.engine.workers import Worker, Workers
 from migrate.estate import Run, Writer, write_part
@@ -30,16 +31,11 @@ Row = dict[str, Any]
 
 def partitions(rows: Iterable[Row]) -> Iterator[list[Row]]:
     """Rows in portions that take a worker a moment: a few files, or one large one."""
-    portion: list[Row] = []
-    size = 0
-    for row in rows:
-        portion.append(row)
-        size += row["size_bytes"] or 0
-        if len(portion) >= FILES_PER_PARTITION or size >= BYTES_PER_PARTITION:
-            yield portion
-            portion, size = [], 0
-    if portion:
-        yield portion
+    return portions(rows, _size, BYTES_PER_PARTITION, FILES_PER_PARTITION)
+
+
+def _size(row: Row) -> int:
+    return row["size_bytes"] or 0
 
 
 def map_rows(
