@@ -7,19 +7,20 @@ Never: a secret; credentials come from the environment or a keyring.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from msgspec import Meta, field
+from msgspec.structs import replace
 
 from migrate.errors import Fault, RulesInvalid
 from migrate.hours import Hours
+from migrate.models import Strict, validate
 from migrate.place import Place
 from migrate.registers import read_register
 from migrate.smb.address import is_address, parse_address
-from migrate.yamlfile import Document, Strict, read_yaml, suggestion, validate
+from migrate.yamlfile import Document, read_yaml, suggestion
 
 KeeperTest = Literal[
     "in_file_plan", "preferred_folder", "not_a_copy_folder", "oldest", "shortest_path"
@@ -50,13 +51,6 @@ def _container(container: str) -> str:
     return clean
 
 
-def _iso_date(written: object) -> object:
-    """pydantic would take any number for seconds since 1970, and a release date from it."""
-    if not isinstance(written, str) or not re.fullmatch(r"\d{4}-\d\d-\d\d", written):
-        raise ValueError("a date is written YYYY-MM-DD")
-    return written
-
-
 def _windows_root(root: str) -> str:
     clean = root.rstrip("\\")
     if not re.fullmatch(r"[A-Za-z]:(\\[^\\/:]+)*|\\\\[^\\/]+(\\[^\\/]+)+", clean):
@@ -64,148 +58,148 @@ def _windows_root(root: str) -> str:
     return clean
 
 
-Folder = Annotated[str, AfterValidator(_folder)]
-Day = Annotated[date, BeforeValidator(_iso_date)]
+Folder = Annotated[str, _folder]
 
 
-class Share(Strict):
-    name: Annotated[str, AfterValidator(_share_name)]
+class Share(Strict, frozen=True):
+    name: Annotated[str, _share_name]
     path: str  # where it is mounted; relative to estate.yaml
     link: str | None = None  # how reviewers' machines reach it (\\\\server\\share), if otherwise
-    known_as: list[Annotated[str, AfterValidator(_windows_root)]] = []  # S:, \\\\old\\share
+    known_as: list[Annotated[str, _windows_root]] = []  # S:, \\\\old\\share
     disk: Literal["solid", "rotating"] = "solid"  # rotating: one reader at a time, in its order
     # What tells a rescan that a file is unchanged where a server has no time of change of its own
     rescan_by: Literal["change_time", "write_time"] = "change_time"
 
 
-class Server(Strict):
+class Server(Strict, frozen=True):
     """How a file server may be asked; every limit is for all workers together."""
 
-    host: Annotated[str, AfterValidator(str.lower)]
+    host: Annotated[str, str.lower]
     user: str | None = None  # the password comes from the environment or a keyring
     auth: Literal["negotiate", "kerberos", "ntlm"] = "negotiate"
     encrypt: bool = False  # refuse a server that does not encrypt
-    connections: Annotated[int, Field(ge=1, le=64)] = 4
-    requests: Annotated[int, Field(ge=1, le=4096)] = 64  # in flight at once
-    requests_per_second: Annotated[float, Field(gt=0)] | None = None
-    megabytes_per_second: Annotated[float, Field(gt=0)] | None = None
+    connections: Annotated[int, Meta(ge=1, le=64)] = 4
+    requests: Annotated[int, Meta(ge=1, le=4096)] = 64  # in flight at once
+    requests_per_second: Annotated[float, Meta(gt=0)] | None = None
+    megabytes_per_second: Annotated[float, Meta(gt=0)] | None = None
     hours: list[Hours] = []  # when it may be asked; empty: always
-    timeout_seconds: Annotated[float, Field(ge=1, le=3600)] = 30
-    retries: Annotated[int, Field(ge=0, le=100)] = 10  # connections tried in a row
+    timeout_seconds: Annotated[float, Meta(ge=1, le=3600)] = 30
+    retries: Annotated[int, Meta(ge=0, le=100)] = 10  # connections tried in a row
     plain: bool = False  # one request at a time, by smbprotocol alone
 
 
-class BusinessUnit(Strict):
-    name: Annotated[str, Field(min_length=1)]
+class BusinessUnit(Strict, frozen=True, kw_only=True):
+    name: Annotated[str, Meta(min_length=1)]
     reviewer: str = ""
     folders: list[Folder]
 
 
-class FilePlanLine(Strict):
+class FilePlanLine(Strict, frozen=True):
     folder: Folder
-    container: Annotated[str, AfterValidator(_container)]
+    container: Annotated[str, _container]
     retention_class: str | None = None
-    closed: Day | None = (
-        None  # when the folder was closed; without it that day can only be inferred
-    )
+    closed: date | None = None  # without it the day can only be inferred
 
 
-class Keeper(Strict):
-    prefer: list[KeeperTest] = [
-        "in_file_plan",
-        "preferred_folder",
-        "not_a_copy_folder",
-        "oldest",
-        "shortest_path",
-    ]
+COPY_FOLDERS = [
+    "backup*", "copy of *", "* - copy", "old", "archive", "personal", "private", "desktop",
+    "downloads", "temp", "tmp",
+]  # fmt: skip
+
+
+class Keeper(Strict, frozen=True):
+    prefer: list[KeeperTest] = field(default_factory=lambda: [*get_args(KeeperTest)])
     master_folders: list[Folder] = []  # always keepers; nothing in them goes as redundant
     preferred_folders: list[Folder] = []
-    copy_folders: list[str] = [
-        "backup*", "copy of *", "* - copy", "old", "archive", "personal", "private",
-        "desktop", "downloads", "temp", "tmp",
-    ]  # fmt: skip
+    copy_folders: list[str] = field(default_factory=COPY_FOLDERS.copy)
 
 
-class ReplicatedFolders(Strict):
-    overlap_percent: Annotated[float, Field(gt=50, le=100)] = 90  # from here it is reported
+class ReplicatedFolders(Strict, frozen=True):
+    overlap_percent: Annotated[float, Meta(gt=50, le=100)] = 90  # from here it is reported
 
 
-class RuleChanges(Strict):
+class RuleChanges(Strict, frozen=True):
     off: dict[str, str] = {}  # rule id -> why it is switched off
     set: dict[str, dict[str, str]] = {}  # rule id -> parameter -> value, and `reason`
 
 
-class Rules(RuleChanges):
+class Rules(RuleChanges, frozen=True):
     files: list[str] = []  # more rule files, relative to estate.yaml
     units: dict[str, RuleChanges] = {}  # what is different in one business unit
 
 
-class Hold(Strict):
+class Hold(Strict, frozen=True, kw_only=True):
     """One hold. It is in force from the moment it is written here until the day it is released;
     `issued` and `effective` are for the record."""
 
-    reference: Annotated[str, Field(min_length=1)]
+    reference: Annotated[str, Meta(min_length=1)]
     title: str
-    authority: Annotated[str, Field(min_length=1)]
+    authority: Annotated[str, Meta(min_length=1)]
     contact: str = ""
-    issued: Day
-    effective: Day | None = None
-    released: Day | None = None
+    issued: date
+    effective: date | None = None
+    released: date | None = None
     match: dict[str, Any]
 
 
-class Inspect(Strict):
+class Inspect(Strict, frozen=True):
     """What `migrate inspect` looks into, beside archives' lists and shortcuts."""
 
     text: bool = False  # documents' text: counts of personal numbers, markings, near duplicates
 
 
-class Review(Strict):
-    due: Day | None = None  # by when workbooks are to come back
-    rows_per_workbook: Annotated[int, Field(ge=1, le=1_000_000)] = 20_000  # Excel holds 1,048,576
+class Review(Strict, frozen=True):
+    due: date | None = None  # by when workbooks are to come back
+    rows_per_workbook: Annotated[int, Meta(ge=1, le=1_000_000)] = 20_000  # Excel holds 1,048,576
     files: Literal["flagged", "all"] = "flagged"  # which are listed beneath their folder's line
 
 
-Period = Annotated[str, Field(pattern=r"^[1-9]\d{0,2}(d|w|mo|y)$")]
+Period = Annotated[
+    str,
+    Meta(  # `$` alone would let a line end pass after it
+        pattern=r"^[1-9][0-9]{0,2}(d|w|mo|y)$(?!\n)",
+        description="a period such as 90d, 26w, 6mo or 7y",
+    ),
+]
 Trigger = Literal["folder_closed", "last_correspondence", "document_date", "last_modified"]
 
 
-class Schedule(Strict):
+class Schedule(Strict, frozen=True, kw_only=True):
     """How long a retention class is kept, counted from what, and what happens then."""
 
-    retention_class: Annotated[str, Field(min_length=1)]
+    retention_class: Annotated[str, Meta(min_length=1)]
     title: str = ""
     trigger: Trigger
     period: Period | None = None  # none: only for what is kept for good
     action: Literal["destroy", "review", "transfer", "keep"]
-    authority: Annotated[str, Field(min_length=1)]
+    authority: Annotated[str, Meta(min_length=1)]
 
 
-class Rescan(Strict):
+class Rescan(Strict, frozen=True):
     """How much of what a scan takes over from an earlier one it reads again to prove it."""
 
-    proof_percent: Annotated[float, Field(ge=0.001, le=100)] = 0.1
+    proof_percent: Annotated[float, Meta(ge=0.001, le=100)] = 0.1
 
 
-class Cost(Strict):
+class Cost(Strict, frozen=True):
     """What storage costs, so that the report can say what copies cost."""
 
-    per_gb_year: Annotated[float, Field(gt=0)]  # of 1,073,741,824 bytes
-    currency: Annotated[str, Field(min_length=1, max_length=5)] = "£"
+    per_gb_year: Annotated[float, Meta(gt=0)]  # of 1,073,741,824 bytes
+    currency: Annotated[str, Meta(min_length=1, max_length=5)] = "£"
 
 
-class Target(Strict):
+class Target(Strict, frozen=True):
     name_rules: Literal["sharepoint", "windows"] = "sharepoint"
 
 
-class Config(Strict):
+class Config(Strict, frozen=True, kw_only=True):
     """estate.yaml. Folders are written share/folder, globs know * and ?."""
 
     format: Literal["1"]
     title: str = "Shared drives"
-    as_of: Day | None = None  # ages count back from here; default: the day of the newest crawl
+    as_of: date | None = None  # ages count back from here; default: the day of the newest crawl
     base: str | None = None  # what relative paths are relative to; default: this file's folder
-    shares: Annotated[list[Share], Field(min_length=1)]
+    shares: Annotated[list[Share], Meta(min_length=1)]
     servers: list[Server] = []
     business_units: list[BusinessUnit] = []
     file_plan: list[FilePlanLine] = []

@@ -13,6 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec import to_builtins
+
 from migrate import keepers, replicas
 from migrate.config import Config
 from migrate.digest import digest_wholly, visit_again
@@ -163,9 +165,9 @@ def _grouped(writer: Writer, config: Config, query: Query) -> Duplicates:
     """The groups, once all has been read that has to be compared."""
     inputs = writer.estate.scan_ids()
     settings = {
-        "keeper": config.keeper.model_dump(),
+        "keeper": to_builtins(config.keeper),
         "file_plan": [line.folder for line in config.file_plan],
-        "replicated_folders": config.replicated_folders.model_dump(),
+        "replicated_folders": to_builtins(config.replicated_folders),
     }
     done = writer.estate.done("dedupe", settings, inputs)
     if done:

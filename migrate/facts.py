@@ -11,6 +11,7 @@ from typing import Any
 import ibis
 import pyarrow as pa
 from ibis import _
+from msgspec import to_builtins
 
 from migrate.config import Config
 from migrate.copyfacts import (
@@ -108,7 +109,7 @@ def keep_facts(writer: Writer, query: Query, config: Config) -> None:
 def settings_of(config: Config) -> dict[str, Any]:
     """What of estate.yaml facts depend on, and the date of the table of format risks."""
     named = {
-        name: [line.model_dump(mode="json") for line in getattr(config, name)]
+        name: to_builtins(getattr(config, name))
         for name in ("file_plan", "business_units", "retention")
     }
     return {"format_risk": PLAN_OF, **named}

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Annotated
 
-from pydantic import PlainValidator
+from msgspec import Struct
 
 DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 _SPAN = re.compile(
@@ -21,8 +20,7 @@ _SPAN = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Span:
+class Span(Struct, frozen=True):
     """One line of `hours`; `end` at or before `start` means the next day."""
 
     days: frozenset[int]  # Monday is 0
@@ -36,9 +34,9 @@ class Span:
         return start, end if end > start else end + timedelta(days=1)
 
 
-def parse_hours(written: object) -> Span:
+def parse_hours(written: str) -> Span:
     """Errors: ValueError with what was expected."""
-    found = _SPAN.fullmatch(written.strip()) if isinstance(written, str) else None
+    found = _SPAN.fullmatch(written.strip())
     if not found or not (found["days"] or found["from"]):
         raise ValueError("hours are written 19:00-07:00, Mon-Fri 19:00-07:00 or Sat,Sun")
     try:
@@ -64,7 +62,7 @@ def _days(written: str | None) -> frozenset[int]:
     return frozenset(days)
 
 
-Hours = Annotated[Span, PlainValidator(parse_hours)]
+Hours = Annotated[Span, parse_hours]
 
 
 def opens_at(hours: Sequence[Span], now: datetime) -> datetime:

@@ -8,33 +8,25 @@ aliases and tags are faults.
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from msgspec import Struct
 
-from migrate.errors import Fault, RulesInvalid
+from migrate.errors import Fault
 
 Place = tuple[str | int, ...]
 
 
-class Strict(BaseModel):
-    """A part of a file that people write: no unknown keys, no changes after reading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-@dataclass
-class Document:
+class Document(Struct):
     """What a file says, and where it says it."""
 
     file: str  # as errors name it
     value: Any = None
-    places: dict[Place, tuple[int, int]] = field(default_factory=dict)
-    faults: list[Fault] = field(default_factory=list)
-    files: dict[Place, str] = field(default_factory=dict)  # what was included from other files
+    places: dict[Place, tuple[int, int]] = {}
+    faults: list[Fault] = []
+    files: dict[Place, str] = {}  # what was included from other files
     name: str = ""  # as evidence names it, if errors name it with folders of this machine
 
     def fault(self, place: Place, message: str) -> Fault:
@@ -151,50 +143,3 @@ def suggestion(wrong: str, known: list[str]) -> str:
     """' (did you mean X?)', or the names there are."""
     near = difflib.get_close_matches(wrong, known, 1)
     return f"; did you mean {near[0]!r}?" if near else f"; expected one of {', '.join(known)}"
-
-
-Model = TypeVar("Model", bound=Strict)
-
-
-def validate(document: Document, model: type[Model]) -> Model:
-    """The document as a model.
-
-    Errors: RulesInvalid with every fault found."""
-    if document.faults:
-        raise RulesInvalid(document.faults)
-    try:
-        return model.model_validate(document.value or {})
-    except ValidationError as errors:
-        raise RulesInvalid(
-            [document.fault(*_explain(error, model)) for error in errors.errors()]
-        ) from None
-
-
-def _explain(error: Any, model: type[Strict]) -> tuple[Place, str]:
-    place: Place = tuple(error["loc"])
-    name = place[-1] if place else "the file"
-    if error["type"] == "extra_forbidden":
-        return place, f"unknown key {name!r}{suggestion(str(name), _keys(model, place[:-1]))}"
-    if error["type"] == "missing":
-        return place, f"{name!r} is missing here"
-    got = error.get("input")
-    shown = "a mapping" if isinstance(got, dict) else "a list" if isinstance(got, list) else got
-    return place, f"{name}: {error['msg']}, not {shown!r}"
-
-
-def _keys(model: Any, place: Place) -> list[str]:
-    """The keys that are known at a place, found by walking the model's own annotations."""
-    for step in place:
-        fields = getattr(model, "model_fields", {})
-        annotation = fields[step].annotation if step in fields else model
-        model = _inner(annotation)
-    return sorted(getattr(model, "model_fields", {}))
-
-
-def _inner(annotation: Any) -> Any:
-    """The model inside list[Model], Model | None and the like."""
-    for argument in getattr(annotation, "__args__", ()):
-        inner = _inner(argument)
-        if hasattr(inner, "model_fields"):
-            return inner
-    return annotation

@@ -158,10 +158,10 @@ def test_a_formula_that_came_to_nothing_is_no_reference(tmp_path):
 
 def test_the_columns_are_those_of_estate_yaml():
     """A field that estate.yaml gets, a register has too."""
-    assert {*Hold.model_fields} - {"match"} == set(registers.COLUMNS["holds"]) - set(
+    assert {*Hold.__struct_fields__} - {"match"} == set(registers.COLUMNS["holds"]) - set(
         registers.SCOPE
     )
-    assert [*Schedule.model_fields] == registers.COLUMNS["retention"]
+    assert [*Schedule.__struct_fields__] == registers.COLUMNS["retention"]
 
 
 # What holds cover

@@ -19,8 +19,10 @@ from hypothesis import strategies as st
 from migrate.config import Config
 from migrate.engine.query import Query
 from migrate.estate import Estate
+from migrate.models import validate
 from migrate.naming import Namer, target_paths
 from migrate.paths import NAME_RULES, collision_key, shorten, target_name, utf16_length
+from migrate.yamlfile import Document
 
 RULES = sorted(NAME_RULES)
 DEVICES = {"con", "prn", "aux", "nul"} | {f"{d}{n}" for d in ("com", "lpt") for n in range(10)}
@@ -122,12 +124,11 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Estate:
 
 def config(profile: str = "sharepoint", **plan: str) -> Config:
     lines = [{"folder": folder, "container": container} for folder, container in plan.items()]
-    return Config.model_validate(
-        {
-            "format": "1", "shares": [{"name": "s", "path": "/s"}], "file_plan": lines,
-            "target": {"name_rules": profile},
-        }
-    )  # fmt: skip
+    value = {
+        "format": "1", "shares": [{"name": "s", "path": "/s"}], "file_plan": lines,
+        "target": {"name_rules": profile},
+    }  # fmt: skip
+    return validate(Document("estate.yaml", value), Config)
 
 
 Named = dict[str, dict[str, Any]]

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from migrate.config import Config, load
+from migrate.config import Config, Share, load
 from migrate.engine.query import Query
 from migrate.errors import Fault
 from migrate.estate import Estate, create, write_part, writing
@@ -94,7 +94,7 @@ def estate_of(folder: Path, files: list[tuple[str, int | None]], order: int = 0)
 
 def proposed(estate: Estate, rules: list[Rule]) -> dict[str, str]:
     """What is proposed for every path."""
-    config = Config.model_validate({"format": "1", "shares": [{"name": "dept", "path": "share"}]})
+    config = Config(format="1", shares=[Share(name="dept", path="share")])
     holds = [rule for rule in rules if rule.category == "hold"]
     with writing(estate, ["test"]) as writer:
         flag(writer, config, rules, AS_OF)

@@ -15,6 +15,8 @@ from migrate.errors import RulesInvalid
 from migrate.estate import Estate, Writer, create, write_part, writing
 from migrate.facts import facts
 from migrate.model import TABLES
+from migrate.models import validate
+from migrate.yamlfile import Document
 
 BASE = "format: 1\nshares: [{name: dept, path: share}]\n"
 
@@ -41,11 +43,11 @@ def listed(folder: Path, files: dict[str, int | None]) -> Estate:
 
 def due(estate: Estate, plan: str, schedule: str) -> dict[str, dict]:
     """The retention facts of every file."""
-    config = Config.model_validate({
+    config = validate(Document("estate.yaml", {
         "format": "1", "shares": [{"name": "dept", "path": "share"}],
         "file_plan": [{"folder": "dept/A", "container": "A", "retention_class": "C", **eval(plan)}],
         "retention": [{"retention_class": "C", "authority": "S 1", "action": "destroy", **eval(schedule)}],
-    })  # fmt: skip
+    }), Config)  # fmt: skip
     with Query(estate) as query:
         return {row["path"]: row for row in query.rows(facts(query, config))}
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec.structs import replace
 
 from migrate.cli.common import (
     Opened,
@@ -54,8 +55,8 @@ class Looked:
                 raise
             self.config, self.document, self.root = _no_estate()
         rules = self.config.rules
-        rules = rules.model_copy(update={"files": [*rules.files, *more]})
-        self.config = self.config.model_copy(update={"rules": rules})
+        rules = replace(rules, files=[*rules.files, *more])
+        self.config = replace(self.config, rules=rules)
 
     def rules(self) -> list[Rule]:
         from migrate.flag.rules import load_rules
@@ -64,10 +65,10 @@ class Looked:
 
 
 def _no_estate() -> tuple[Config, Document, Path]:
-    from migrate.config import Config
+    from migrate.config import Config, Share
     from migrate.yamlfile import Document
 
-    config = Config.model_validate({"format": "1", "shares": [{"name": "share", "path": "."}]})
+    config = Config(format="1", shares=[Share(name="share", path=".")])
     return config, Document("estate.yaml"), Path.cwd()
 
 

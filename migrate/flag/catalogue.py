@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from msgspec import to_builtins
+
 from migrate.config import Config
 from migrate.errors import Fault, RulesInvalid, UsageError
 from migrate.estate import Estate
@@ -87,7 +89,7 @@ def described(config: Config, root: Path, rules: list[Rule], rule_id: str) -> di
         raise UsageError(f"there is no rule {rule_id!r}{near}", "List them: migrate rules list")
     running = [rule for rule in rules if rule.id == one.text.id]
     return {
-        **one.text.model_dump(mode="json"),
+        **to_builtins(one.text),
         "where": one.where,
         "state": _state(config, one),
         "conditions": [list(tree(rule.condition)) for rule in running],

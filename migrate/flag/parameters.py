@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 if TYPE_CHECKING:
     from migrate.flag.written import RuleText
 
@@ -21,7 +23,7 @@ def fill_in(text: RuleText, given: dict[str, str]) -> RuleText:
     if not values:
         return text
     explain = re.sub(r"\$(\w+)", lambda found: words(values.get(found[1], found[0])), text.explain)
-    return text.model_copy(update={"match": _replaced(text.match, values), "explain": explain})
+    return replace(text, match=_replaced(text.match, values), explain=explain)
 
 
 def _replaced(value: Any, values: dict[str, str]) -> Any:

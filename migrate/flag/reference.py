@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec import json
+
 from migrate.flag.fields import FIELDS
 from migrate.flag.modifiers import Modifier
 from migrate.flag.rules import CONFIDENCES
@@ -70,14 +72,16 @@ def _cell(text: str) -> str:
 
 def as_schema() -> dict[str, Any]:
     """JSON Schema (2020-12) of a rule file."""
-    schema = RuleFile.model_json_schema()
-    rule = schema["$defs"]["RuleText"]
-    rule["properties"]["match"] = {"$ref": "#/$defs/Condition"}
-    schema["properties"]["format"] = {"enum": [1, "1"]}
-    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    schema["title"] = "Rules of migrate"
-    schema["$defs"]["Condition"] = _condition_schema()
-    return schema
+    parts = json.schema(RuleFile)["$defs"]
+    file = parts.pop("RuleFile")
+    file["properties"]["format"] = {"enum": [1, "1"]}
+    parts["RuleText"]["properties"]["match"] = {"$ref": "#/$defs/Condition"}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **file,
+        "title": "Rules of migrate",
+        "$defs": {**parts, "Condition": _condition_schema()},
+    }
 
 
 def _condition_schema() -> dict[str, Any]:

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from msgspec import Meta, Struct
 
 from migrate.errors import Fault, RulesInvalid
 from migrate.flag.fields import FIELDS
 from migrate.flag.language import Condition, asks_for_unknown, leaves
-from migrate.yamlfile import Document, Place, Strict, read_yaml, suggestion, validate
+from migrate.models import Strict, validate
+from migrate.yamlfile import Document, Place, read_yaml, suggestion
 
 # What an explanation may have in braces.
 TEMPLATE = re.compile(r"(\{\w+\})")
@@ -27,11 +27,19 @@ TEMPLATE_FIELDS = sorted(
      "retention_basis", "retention_period", "version_latest_path"]
 )  # fmt: skip
 
+Words = Annotated[str, str.strip, Meta(min_length=1)]
+Examples = Annotated[list[str | dict[str, Any]], Meta(min_length=1)]
+# `$` alone would let a line end pass after it
+RuleId = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Z][A-Z0-9]*(-[A-Z0-9]+)+$(?!\n)",
+        description="capital letters, digits and hyphens, such as RED-001",
+    ),
+]
 
-Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
-
-class Authority(Strict):
+class Authority(Strict, frozen=True):
     """What allows a disposal: a retention schedule, a disposal authority, accepted practice."""
 
     scheme: Words
@@ -42,10 +50,10 @@ class Authority(Strict):
         return f"{self.scheme}: {self.ref}" + (f" ({self.text})" if self.text else "")
 
 
-class RuleText(Strict):
+class RuleText(Strict, frozen=True, kw_only=True):
     """One rule as it stands in a file."""
 
-    id: str = Field(pattern=r"^[A-Z][A-Z0-9]*(-[A-Z0-9]+)+$")
+    id: RuleId
     title: Words
     category: Literal["record", "sensitive", "redundant", "obsolete", "trivial"]
     confidence: Literal["high", "medium", "low"]
@@ -56,17 +64,16 @@ class RuleText(Strict):
     match: dict[str, Any]
     explain: Words
     source: str = ""
-    hit: list[str | dict[str, Any]] = Field(min_length=1)
-    miss: list[str | dict[str, Any]] = Field(min_length=1)
+    hit: Examples
+    miss: Examples
 
 
-class RuleFile(Strict):
+class RuleFile(Strict, frozen=True):
     format: Literal["1"]
     rules: list[RuleText]
 
 
-@dataclass(frozen=True)
-class Written:
+class Written(Struct, frozen=True):
     """A rule and where it stands."""
 
     text: RuleText

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 import ibis
+from msgspec import to_builtins
 
 from migrate.config import Config, load
 from migrate.engine.query import Query
@@ -215,7 +216,7 @@ def figures(estate: Estate, config: Config) -> Figures:
         rescans=rescans(estate),
         flag={**run.settings, "run": run.run_id} if run else None,
         history=logged.history(estate),
-        cost=config.storage_cost.model_dump() if config.storage_cost else None,
+        cost=to_builtins(config.storage_cost) if config.storage_cost else None,
         **asked,
     )
 
