@@ -9,7 +9,6 @@ import atexit
 import errno
 import gc
 import json
-import os
 import signal
 import sys
 from typing import NoReturn
