@@ -16,10 +16,10 @@ from msgspec.structs import replace
 
 from migrate.errors import Fault, RulesInvalid
 from migrate.hours import Hours
-from migrate.models import Strict, validate
 from migrate.place import Place
 from migrate.registers import read_register
 from migrate.smb.address import is_address, parse_address
+from migrate.strict import Strict, validate
 from migrate.yamlfile import Document, read_yaml, suggestion
 
 KeeperTest = Literal[

@@ -12,9 +12,11 @@ folder entry was lost with its parent is not made a second time.
 from __future__ import annotations
 
 from collections import Counter, deque
-from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import asdict, replace
 
 from migrate.config import Config, share_place
 from migrate.engine.hours import in_hours, wait_for_hours, workers_for
@@ -48,10 +50,9 @@ WHERE sid <> '' ORDER BY sid
 """
 
 
-@dataclass(frozen=True)
-class CrawlOptions:
+class CrawlOptions(Struct, frozen=True):
     workers: int | None  # as many as suit the share, if none are given
-    reading: Reading = field(default_factory=Reading)
+    reading: Reading = Reading()
     then_needed: tuple[str, ...] = ()  # modules to load meanwhile
 
     def like(self, run: Run) -> CrawlOptions:
@@ -70,8 +71,7 @@ class CrawlOptions:
         return {"share": share, **asdict(self.reading)}
 
 
-@dataclass(frozen=True)
-class Crawled:
+class Crawled(Struct, frozen=True):
     """What the crawl of a share found, from the log alone. `errors`: how many, by reason;
     `connection` in words, where the share is on a server."""
 
@@ -105,8 +105,7 @@ def latest_that_reads(estate: Estate, share: str, reading: Reading) -> Run | Non
     return enough[-1] if enough else None
 
 
-@dataclass(frozen=True)
-class Pending:
+class Pending(Struct, frozen=True):
     """What a cut-off crawl has left."""
 
     folders: list[FolderTask]

@@ -10,10 +10,10 @@ Ibis alone would take longer to load than they take to find.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from msgspec import to_builtins
+from msgspec import Struct, to_builtins
+from msgspec.structs import asdict
 
 from migrate import keepers, replicas
 from migrate.config import Config
@@ -108,8 +108,7 @@ FROM folder_copies WHERE entry_id = top_id ORDER BY size_bytes DESC, folder LIMI
 """
 
 
-@dataclass(frozen=True)
-class Duplicates:
+class Duplicates(Struct, frozen=True):
     """What dedupe found: groups, copies beyond the keepers, and the bytes those take."""
 
     groups: int
@@ -122,8 +121,7 @@ class Duplicates:
     overlapping_folders: int = 0  # of which nearly everything is
 
 
-@dataclass(frozen=True)
-class Largest:
+class Largest(Struct, frozen=True):
     """By the space that copies take: groups of identical files (keeper, copies, size_bytes), and
     folders that exist elsewhere, wholly or nearly."""
 
@@ -176,7 +174,7 @@ def _grouped(writer: Writer, config: Config, query: Query) -> Duplicates:
     query.doing("dedupe: groups and the copy that stays")
     find_groups(query, config)
     summary = _write_groups(writer, run, query, config)
-    writer.finish(run, summary.__dict__)
+    writer.finish(run, asdict(summary))
     return summary
 
 

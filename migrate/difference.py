@@ -8,12 +8,12 @@ to the estate.
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import ibis
+from msgspec import Struct
 
 from migrate.config import Config
 from migrate.engine.query import Query
@@ -37,16 +37,14 @@ COLUMNS = ["change", "path", "size_bytes", "rule_before", "rule_after", "proposa
            "proposal_after"]  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """Lines: change, proposals before and after, files, size_bytes; and the largest files."""
 
     lines: list[dict[str, Any]]
     largest: list[dict[str, Any]]
 
 
-@dataclass(frozen=True)
-class RuleSet:
+class RuleSet(Struct, frozen=True):
     """What decides: rules (holds among them) and the estate.yaml they belong to."""
 
     config: Config

@@ -14,7 +14,6 @@ import os
 from array import array
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import partial
 from operator import attrgetter
 from stat import S_ISREG
@@ -78,7 +77,6 @@ def _numbers() -> array[int]:
     return array("Q")
 
 
-@dataclass
 class Seen:
     """Files that a worker has read, and what it did not get to. In columns: they take less time
     on their way to the parent.
@@ -86,16 +84,17 @@ class Seen:
     A digest is of all of a small file, of size, head and tail of another; those are no different
     files if equal. All names of a file have its device and number."""
 
-    folders: list[bytes] = field(default_factory=list)
-    roots: array[int] = field(default_factory=_numbers)  # of the folders
-    files_of: array[int] = field(default_factory=_numbers)  # how many of each folder follow
-    names: list[str] = field(default_factory=list)
-    sizes: array[int] = field(default_factory=_numbers)
-    devices: array[int] = field(default_factory=_numbers)
-    numbers: array[int] = field(default_factory=_numbers)
-    digests: bytearray = field(default_factory=bytearray)
-    failed: list[Failed] = field(default_factory=list)
-    left: list[Folder] = field(default_factory=list)
+    def __init__(self, left: list[Folder]) -> None:
+        self.folders: list[bytes] = []
+        self.roots = _numbers()  # of the folders
+        self.files_of = _numbers()  # how many of each folder follow
+        self.names: list[str] = []
+        self.sizes = _numbers()
+        self.devices = _numbers()
+        self.numbers = _numbers()
+        self.digests = bytearray()
+        self.failed: list[Failed] = []
+        self.left = left
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "names": "/".join(self.names)}

@@ -18,7 +18,7 @@ Exit codes without an error: 0 done, 3 done but some items failed, 4 verificatio
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 ITEMS_FAILED = 3
 DIFFERENCES_FOUND = 4
@@ -76,8 +76,7 @@ class ShareUnreachable(MigrateError):
     exit_code = 12
 
 
-@dataclass(frozen=True)
-class Fault:
+class Fault(NamedTuple):
     """One fault in a file that a person wrote."""
 
     file: str

@@ -17,12 +17,13 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from migrate import __version__
 from migrate.errors import EstateMissing, MigrateError
@@ -41,8 +42,7 @@ SPILL = ".spill-"  # folders of queries, beside the tables
 SPILL_SECONDS = 86_400
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(Struct, frozen=True):
     """A Parquet file that has been written and fsynced, but not yet committed."""
 
     table: str
@@ -50,7 +50,7 @@ class Part:
     rows: int
     size_bytes: int
     sha256: str
-    counts: dict[str, int] = field(default_factory=dict)  # of its rows, for who reads the log only
+    counts: dict[str, int] = {}  # of its rows, for who reads the log only
 
 
 def write_part(root: Path, table: str, columns: pa.Table) -> Part:
@@ -82,8 +82,7 @@ def finished_part(table: str, path: Path) -> Part:
     return Part(table, path.name, rows, path.stat().st_size, digest)
 
 
-@dataclass
-class Run:
+class Run(Struct):
     """One run of one stage, perhaps over several sessions."""
 
     run_id: int
@@ -92,8 +91,8 @@ class Run:
     inputs: list[int]
     started_at: str
     finished_at: str | None = None
-    summary: dict[str, Any] = field(default_factory=dict)
-    parts: list[dict[str, Any]] = field(default_factory=list)
+    summary: dict[str, Any] = {}
+    parts: list[dict[str, Any]] = []
 
     @property
     def finished(self) -> bool:

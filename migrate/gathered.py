@@ -6,11 +6,11 @@ In: rows, one by one; files visited in bulk; files taken over from an earlier sc
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from msgspec.structs import replace
 
 from migrate.bulk import Bulk
 from migrate.estate import Part, write_part

@@ -30,13 +30,14 @@ import time
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from msgspec import Struct
+from msgspec.structs import astuple
 
 from migrate.estate import SPILL, Estate, Run, Writer
 from migrate.mimetypes import TEXT_ENDINGS, kind_of_text
@@ -71,8 +72,7 @@ BY_WRITE_TIME = (
 HAS_XXH3, HAS_SHA256, IS_OPEN, IS_ENCRYPTED, ONLY_LISTED = 1, 2, 4, 8, 16
 
 
-@dataclass
-class Known:
+class Known(Struct):
     """The files of an earlier scan, by number. `phase` and `stride` say which are read again."""
 
     folder: Path
@@ -81,8 +81,8 @@ class Known:
     mimes: list[str]
     stride: int
     phase: int
-    _keys: list[memoryview] = field(default_factory=list)
-    _columns: dict[str, pa.Array] = field(default_factory=dict)  # the same, and VALUES
+    _keys: list[memoryview] = []
+    _columns: dict[str, pa.Array] = {}  # the same, and VALUES
 
     def open(self) -> None:
         """Map the files into memory: before workers are forked, so that all of them share it."""
@@ -94,8 +94,9 @@ class Known:
             for name, kind in kinds.items()
         }
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_keys": [], "_columns": {}}  # for workers that are no forks
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For workers that are no forks: as it was before it was opened."""
+        return Known, astuple(self)[:-2]
 
     def find_stat(self, stat: Stat, path: bytes) -> int | None:
         """The place of a file that is as it was when it was read; None to read it."""
@@ -184,8 +185,7 @@ def _bit(flags: pa.Array, bit: int) -> pa.Array:
 # What may be believed
 
 
-@dataclass(frozen=True)
-class Basis:
+class Basis(Struct, frozen=True):
     """The scan that another one may rest on, and what it knew of the time."""
 
     run: Run

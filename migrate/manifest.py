@@ -8,13 +8,14 @@ digest; two lines with one target; a held file.
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import ibis
 import pyarrow as pa
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from migrate.config import Config
 from migrate.digest import COLUMNS, digest_wholly
@@ -38,8 +39,7 @@ NEEDED = [  # of all that is known of an item
 ]  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Account:
+class Account(Struct, frozen=True):
     """How many files have an outcome, and how big they are."""
 
     outcome: str
@@ -47,8 +47,7 @@ class Account:
     size_bytes: int
 
 
-@dataclass(frozen=True)
-class Manifest:
+class Manifest(Struct, frozen=True):
     """What was written, and the account of the whole estate."""
 
     run: Run
@@ -110,7 +109,7 @@ def _made(
         + query.write_in_slices("also_at", also_at)
         + query.write_in_slices("outcomes", all_outcomes),
     )
-    writer.finish(run, {"accounts": [account.__dict__ for account in accounts], "renamed": renamed})
+    writer.finish(run, {"accounts": [asdict(account) for account in accounts], "renamed": renamed})
     files = _write_files(writer, query, all_outcomes, run, profile)
     return Manifest(run, accounts, renamed, files)
 

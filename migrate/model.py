@@ -14,19 +14,18 @@ path the same number without asking each other.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal
 
 import pyarrow as pa
 import xxhash
+from msgspec import Struct
 
 Visible = Literal["scan", "latest", "always"]
 SCHEMA_VERSION = 1
 WITHDRAWN = "withdraw"  # the decision that takes an earlier one back
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(Struct, frozen=True):
     name: str
     stage: str
     visible: Visible

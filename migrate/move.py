@@ -9,13 +9,13 @@ right content and date, but without a receipt, was moved by a run that was kille
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from itertools import chain
 from typing import Any
 
 import ibis
+from msgspec import Struct
 
 from migrate.config import Config, place
 from migrate.digest import open_rows, open_sources, places
@@ -54,8 +54,7 @@ STATUSES = {
 }
 
 
-@dataclass(frozen=True)
-class Moved:
+class Moved(Struct, frozen=True):
     """What became of the manifest's lines."""
 
     run: Run | None

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
+from typing import NamedTuple
 
 from migrate.errors import MigrateError
 
@@ -102,8 +102,7 @@ _DEVICE_NAMES = {"con", "prn", "aux", "nul", "clock$"} | {
 }
 
 
-@dataclass(frozen=True)
-class NameRules:
+class NameRules(NamedTuple):
     """What a target store accepts as names.
 
     Sources: Microsoft, "Naming Files, Paths, and Namespaces" (Windows); Microsoft Support,

@@ -15,7 +15,7 @@ second share) is no copy.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from migrate import keepers
 from migrate.config import Config
@@ -206,8 +206,7 @@ FROM found_folders WHERE entry_id = top_id
 """
 
 
-@dataclass(frozen=True)
-class Replicas:
+class Replicas(Struct, frozen=True):
     """Names of relations: the groups with the keepers that count, and rows of `folder_copies`, None
     if there are none."""
 

@@ -5,8 +5,9 @@ In: the log, the parts, the receipts. Out: every difference found. Never: repair
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import partial
+
+from msgspec import Struct
 
 from migrate.config import Config, place
 from migrate.engine.hours import in_hours, workers_for
@@ -20,8 +21,7 @@ from migrate.place import Place
 from migrate.targets import Target, open_target
 
 
-@dataclass
-class Verified:
+class Verified(Struct):
     """What was checked, and what is not as it should be."""
 
     log_lines: int
@@ -31,7 +31,7 @@ class Verified:
     size_bytes: int = 0
     lines: int = 0
     lines_moved: int = 0
-    differences: list[str] = field(default_factory=list)
+    differences: list[str] = []
 
 
 def verify(estate: Estate, config: Config, workers: int) -> Verified:
@@ -85,8 +85,7 @@ def _check_targets(estate: Estate, config: Config, result: Verified, workers: in
     result.differences.sort()
 
 
-@dataclass
-class Checked:
+class Checked(Struct):
     """What one portion of receipts came to."""
 
     files: int

@@ -9,10 +9,10 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import xxhash
+from msgspec import Struct
 
 from migrate.encryption import is_encrypted
 from migrate.mimetypes import HEAD_BYTES, OLE2_BYTES, OLE2_SIGNATURE, mime_type, quick_type
@@ -34,8 +34,7 @@ class Content(NamedTuple):
     error: str | None = None
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """How much of each file a visit reads."""
 
     content: bool = True

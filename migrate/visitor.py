@@ -11,9 +11,11 @@ import os
 import stat as mode_bits
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from migrate.bulk import Bulk, is_local_linux
 from migrate.engine.workers import note
@@ -59,8 +61,7 @@ class FolderTask(NamedTuple):
     above: Numbers | None = None
 
 
-@dataclass
-class Listing:
+class Listing(Struct):
     """A folder that is being listed."""
 
     task: FolderTask
@@ -80,16 +81,15 @@ class Seen(NamedTuple):
     known: int | None = None
 
 
-@dataclass
-class Step:
+class Step(Struct):
     """What one task did: counts for the progress, folders it did not get to, parts it wrote."""
 
     files: int = 0
     size_bytes: int = 0
     failed: int = 0
     at: str = ""
-    left: list[FolderTask] = field(default_factory=list)
-    parts: list[Part] = field(default_factory=list)
+    left: list[FolderTask] = []
+    parts: list[Part] = []
 
 
 _NOTHING = Found()

@@ -46,7 +46,7 @@ def test_help_loads_no_heavy_library() -> None:
     """`migrate --help` imports nothing that takes its time."""
     code = (
         "import sys\nfrom migrate.cli import cli\n"
-        "heavy = {'pyarrow','duckdb','ibis','pandas','numpy','openpyxl','yaml','rich',"
+        "heavy = {'pyarrow','duckdb','ibis','pandas','numpy','openpyxl','msgspec','yaml','rich',"
         "'jinja2','magic','pygfried','xxhash'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import asdict
 
 from migrate.config import load
 from migrate.engine.query import Query
@@ -74,7 +75,7 @@ def hits(query: Query, found: list[Rule], *examples: dict) -> list[bool]:
     """Whether any of the rules, as they run in this estate, hits each example."""
     answers = []
     for example in examples:
-        ran = [Rule(**{**one.__dict__, "hit": (example,), "miss": (), "as_written": None})
+        ran = [Rule(**{**asdict(one), "hit": (example,), "miss": (), "as_written": None})
                for one in found]  # fmt: skip
         answers.append(len(failing_examples(query, ran)) < len(ran))
     return answers

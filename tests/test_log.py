@@ -656,6 +656,6 @@ def test_create_keeps_what_is_there(tmp_path):
 
 def test_part_is_plain_data():
     """A part's record is what the log names: table, file, rows, size, SHA-256, counts of its rows."""
-    assert list(Part.__dataclass_fields__) == [
+    assert list(Part.__struct_fields__) == [
         "table", "file", "rows", "size_bytes", "sha256", "counts",
     ]  # fmt: skip

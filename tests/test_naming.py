@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from migrate.config import Config
 from migrate.engine.query import Query
 from migrate.estate import Estate
-from migrate.models import validate
 from migrate.naming import Namer, target_paths
 from migrate.paths import NAME_RULES, collision_key, shorten, target_name, utf16_length
+from migrate.strict import validate
 from migrate.yamlfile import Document
 
 RULES = sorted(NAME_RULES)

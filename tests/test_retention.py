@@ -15,7 +15,7 @@ from migrate.errors import RulesInvalid
 from migrate.estate import Estate, Writer, create, write_part, writing
 from migrate.facts import facts
 from migrate.model import TABLES
-from migrate.models import validate
+from migrate.strict import validate
 from migrate.yamlfile import Document
 
 BASE = "format: 1\nshares: [{name: dept, path: share}]\n"

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import asdict
 
 from migrate.cli import cli
 from migrate.config import Config, load
@@ -102,7 +103,7 @@ def test_pack_does_what_its_examples_say(pack, tmp_path):
 
 def test_failing_examples_are_seen(pack, tmp_path):
     """The check above can fail: with hit and miss changed over, every single example complains."""
-    turned = [Rule(**{**rule.__dict__, "hit": rule.miss, "miss": rule.hit}) for rule in pack[:10]]
+    turned = [Rule(**{**asdict(rule), "hit": rule.miss, "miss": rule.hit}) for rule in pack[:10]]
     with Query(empty_estate(tmp_path / "estate")) as query:
         faults = failing_examples(query, turned)
     assert len(faults) == sum(len(rule.hit) + len(rule.miss) for rule in turned)
@@ -271,7 +272,7 @@ def state(estate: Path):
         and path.name not in ("log.jsonl", ".lock", "estate.yaml")
         and path.suffix != ".yaml"
     }
-    return files, [run.__dict__ for run in Estate(estate).runs()]
+    return files, [asdict(run) for run in Estate(estate).runs()]
 
 
 def flag(estate: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import errno
 import hashlib
 import os
@@ -17,6 +16,7 @@ import pytest
 import xxhash
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 import migrate.targets
 from migrate.errors import MigrateError, ShareUnreachable, UsageError
@@ -372,7 +372,7 @@ def test_every_digest_counts(target, store, field):
     """Size, XXH3 and SHA-256 must each agree."""
     wrong = {"size_bytes": 6, "xxh3_128": b"\0" * 16, "sha256": b"\0" * 32}[field]
     with pytest.raises(OtherContent):
-        target.put(dataclasses.replace(item("file", b"right"), **{field: wrong}), Bytes(b"right"))
+        target.put(replace(item("file", b"right"), **{field: wrong}), Bytes(b"right"))
     assert tree(store) == {}
 
 

@@ -4,7 +4,6 @@ whole moves."""
 
 from __future__ import annotations
 
-import dataclasses
 import errno
 import os
 import shutil
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, rows, run, run_json
+from msgspec.structs import replace
 from samba import Proxy, Samba, give_to_server
 from test_crash import fill_in
 from test_targets import MTIME, Bytes, item, put, tree
@@ -324,7 +324,7 @@ def test_two_movers_one_place(target, store, samba):
     class Slow(Bytes):
         def read_at(self, offset, size):
             if not offset:
-                theirs = dataclasses.replace(item("a/file", b"theirs"), token="f" * 16)
+                theirs = replace(item("a/file", b"theirs"), token="f" * 16)
                 other.put(theirs, Bytes(b"theirs"))
             return super().read_at(offset, size)
 

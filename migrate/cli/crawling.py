@@ -134,6 +134,8 @@ def crawl_shares(opened: Opened, writer: Writer, options: CrawlOptions, rescan: 
 
 
 def crawled_words(opened: Opened) -> Shown:
+    from msgspec.structs import asdict
+
     from migrate.cli.changes import render_rescans
     from migrate.crawl import crawled
     from migrate.scans import rescans
@@ -143,7 +145,7 @@ def crawled_words(opened: Opened) -> Shown:
     errors: Counter[str] = sum((Counter(one.errors) for one in found), Counter())
     offline = errors.pop(OFFLINE, 0)
     shares = [
-        {**one.__dict__, "failed": sum(one.errors.values()) - one.errors.get(OFFLINE, 0)}
+        {**asdict(one), "failed": sum(one.errors.values()) - one.errors.get(OFFLINE, 0)}
         for one in found
     ]
 

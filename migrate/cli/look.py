@@ -32,6 +32,8 @@ def status(estate_path: Path | None, as_json: bool) -> None:
     Example:
       migrate status -e estate
     """
+    from msgspec.structs import asdict
+
     from migrate.report.status import stand
 
     opened = Opened(estate_path)
@@ -45,7 +47,7 @@ def status(estate_path: Path | None, as_json: bool) -> None:
     data = {
         "title": opened.config.title,
         "next": now.next,
-        "stages": [s.__dict__ for s in now.stages],
+        "stages": [asdict(s) for s in now.stages],
     }
     show(as_json, data, render)
 

@@ -41,6 +41,8 @@ def manifest(estate_path: Path | None, profile: str, workers: int | None, as_jso
     Example:
       migrate manifest -e estate
     """
+    from msgspec.structs import asdict
+
     from migrate.manifest import write_manifest
     from migrate.manifests import PROFILES
 
@@ -70,7 +72,7 @@ def manifest(estate_path: Path | None, profile: str, workers: int | None, as_jso
         say("Next: migrate move --to file:///NEW/STORE")
 
     data = {
-        "accounts": [account.__dict__ for account in made.accounts],
+        "accounts": [asdict(account) for account in made.accounts],
         "renamed": made.renamed,
         "files": [str(path) for path in made.files],
     }
@@ -130,6 +132,8 @@ def verify(estate_path: Path | None, workers: int | None, as_json: bool) -> int:
     Example:
       migrate verify -e estate
     """
+    from msgspec.structs import asdict
+
     from migrate.verify import verify as verify_estate
 
     opened = Opened(estate_path)
@@ -160,5 +164,5 @@ def verify(estate_path: Path | None, workers: int | None, as_json: bool) -> int:
             say(f"Different: {difference}")
         say(f"{count_text(differences, 'difference')} found. Head of the log: {result.log_head}")
 
-    show(as_json, result.__dict__, render)
+    show(as_json, asdict(result), render)
     return DIFFERENCES_FOUND if result.differences else 0

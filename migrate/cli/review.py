@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,6 +40,8 @@ def export_verb(estate_path: Path | None, as_json: bool) -> None:
 
 def exported(opened: Opened, writer: Writer) -> Shown:
     """What `review export` and `run` do."""
+    from msgspec.structs import asdict
+
     from migrate.review.export import export
 
     opened.require_flag()
@@ -60,7 +61,7 @@ def exported(opened: Opened, writer: Writer) -> Shown:
             say(f"Not overwritten, because somebody has worked in it: {words}")
         say("Next: have them filled in, then migrate review import WORKBOOK")
 
-    data = {"folder": str(folder), "workbooks": [w.__dict__ for w in written], "kept": kept}
+    data = {"folder": str(folder), "workbooks": [asdict(w) for w in written], "kept": kept}
     return data, render
 
 
@@ -86,6 +87,8 @@ def import_verb(
     Example:
       migrate review import -e estate Finance.xlsx
     """
+    from msgspec import to_builtins
+
     from migrate.engine.query import Query
     from migrate.plan import proposals
     from migrate.review.desk import Desk, lay_out
@@ -100,7 +103,7 @@ def import_verb(
 
         results = import_workbooks(writer, desk_of, list(workbooks), reviewer, dry_run)
 
-    data = [asdict(result) for result in results]
+    data = to_builtins(results)
     render = partial(_render_imported, results, dry_run)
     show(as_json, {"dry_run": dry_run, "workbooks": data}, render)
     return ITEMS_FAILED if any(result.refused for result in results) else 0

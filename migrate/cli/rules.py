@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from msgspec.structs import replace
 
 from migrate.cli.common import (
     Opened,
@@ -43,6 +42,8 @@ class Looked:
     """Where rules come from: an estate, or only the package and the files given."""
 
     def __init__(self, estate_path: Path | None, files: tuple[Path, ...]) -> None:
+        from msgspec.structs import replace
+
         self.estate: Estate | None = None
         more = [str(path.absolute()) for path in files]
         try:
@@ -141,6 +142,8 @@ def list_verb(
     Example:
       migrate rules list -e estate --category obsolete
     """
+    from msgspec.structs import asdict
+
     from migrate.flag.catalogue import catalogue
     from migrate.flag.rules import LADDER
 
@@ -157,7 +160,7 @@ def list_verb(
         rows = [[r.id, r.category, r.confidence, r.action, r.title, r.state] for r in found]
         table(count_text(len(found), "rule"), columns, rows)
 
-    show(as_json, {"rules": [one.__dict__ for one in found]}, render)
+    show(as_json, {"rules": [asdict(one) for one in found]}, render)
 
 
 @rules.command("show")
@@ -250,6 +253,8 @@ def diff(
     Example:
       migrate rules diff -e estate our-new-rules.yaml
     """
+    from msgspec.structs import asdict
+
     from migrate.difference import CHANGES, RuleSet, compare
 
     opened = Opened(estate_path)
@@ -280,7 +285,7 @@ def diff(
         if output:
             say(f"Written: {output}")
 
-    show(as_json, {"as_of": day.isoformat(), **found.__dict__}, render)
+    show(as_json, {"as_of": day.isoformat(), **asdict(found)}, render)
 
 
 def _from_to(before: str, after: str) -> str:

@@ -76,6 +76,8 @@ def dedupe(estate_path: Path | None, workers: int | None, as_json: bool) -> None
 
 
 def dedupe_all(opened: Opened, writer: Writer, workers: int) -> Shown:
+    from msgspec.structs import asdict
+
     from migrate.dedupe import dedupe as find_duplicates
 
     opened.require_true_scans()
@@ -106,7 +108,7 @@ def dedupe_all(opened: Opened, writer: Writer, workers: int) -> Shown:
             table("Largest folders that exist elsewhere", columns, rows)
         say("Next: migrate inspect (what is inside files) or migrate flag")
 
-    return {**found.__dict__, "largest": groups, "folders": folders}, render
+    return {**asdict(found), "largest": groups, "folders": folders}, render
 
 
 FOLDER_KINDS = {
@@ -180,6 +182,8 @@ def flag(estate_path: Path | None, as_of: datetime | None, as_json: bool) -> Non
 
 
 def flag_all(opened: Opened, writer: Writer, as_of: datetime | None) -> Shown:
+    from msgspec.structs import asdict
+
     from migrate.flag.rules import as_of_date
     from migrate.flag.stage import flag as run_rules
     from migrate.report.figures import flagged
@@ -209,4 +213,4 @@ def flag_all(opened: Opened, writer: Writer, as_of: datetime | None) -> Shown:
         table("What decides", ["category", "proposed", "entries", "size", "commonest rule"], rows)
         say("Next: migrate review export")
 
-    return {"as_of": run.settings["as_of"], **found.__dict__, "deciding": lines}, render
+    return {"as_of": run.settings["as_of"], **asdict(found), "deciding": lines}, render

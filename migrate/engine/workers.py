@@ -16,12 +16,13 @@ import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib import import_module
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from migrate.errors import MigrateError
 
@@ -35,8 +36,7 @@ class Worker(Protocol):
     def drain(self) -> Any: ...
 
 
-@dataclass(frozen=True)
-class _Failure:
+class _Failure(Struct, frozen=True):
     """An error inside a worker that no task result could hold."""
 
     error: BaseException

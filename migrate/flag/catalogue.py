@@ -7,11 +7,10 @@ a list; one rule in full; and what in a rule set is worth a second look.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from msgspec import to_builtins
+from msgspec import Struct, to_builtins
 
 from migrate.config import Config
 from migrate.errors import Fault, RulesInvalid, UsageError
@@ -22,8 +21,7 @@ from migrate.flag.written import Written
 from migrate.yamlfile import suggestion
 
 
-@dataclass(frozen=True)
-class Listed:
+class Listed(Struct, frozen=True):
     """A rule, whether it runs or not."""
 
     id: str

@@ -7,8 +7,9 @@ To add a field, add one line to FIELDS.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from migrate.expressions import folded, hex
 from migrate.flag.modifiers import (
@@ -25,8 +26,7 @@ from migrate.flag.modifiers import (
 from migrate.inside.patterns import MARKINGS
 
 
-@dataclass(frozen=True)
-class Field:
+class Field(Struct, frozen=True):
     column: Callable[[Any], Any]
     modifiers: dict[str, Modifier]
     meaning: str

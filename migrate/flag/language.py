@@ -6,13 +6,12 @@ one expression over the facts of an entry, in three-valued logic. Faults are col
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 import ibis
+from msgspec import Struct
 
 from migrate.errors import Fault
 from migrate.flag.fields import FIELDS
@@ -23,15 +22,14 @@ from migrate.yamlfile import Document, Place, suggestion
 Lists = Mapping[str, list[str]]
 
 
-@dataclass(frozen=True)
-class Leaf:
+class Leaf(Struct, frozen=True):
     """One `field|modifier: value`."""
 
     field: str
     modifier: str
     value: Any
     written: Any
-    where: str = dataclasses.field(default="", compare=False)  # file:line
+    where: str = ""  # file:line
 
     def ask(self, facts: Any, as_of: date) -> Any:
         column = FIELDS[self.field].column(facts)
@@ -45,8 +43,7 @@ class Leaf:
         return f"{name}: {value}"
 
 
-@dataclass(frozen=True)
-class Branch:
+class Branch(Struct, frozen=True):
     """`all`, `any` or `not` over conditions."""
 
     word: str

@@ -11,11 +11,12 @@ To add a modifier, add one function and name it in a table. What can be asked ab
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
 import ibis
+from msgspec import Struct
+from msgspec.structs import replace
 
 from migrate.expressions import is_under
 from migrate.flag import values
@@ -26,8 +27,7 @@ from migrate.wording import NANOSECOND
 DAY_NS = 86_400 * NANOSECOND
 
 
-@dataclass(frozen=True)
-class Example:
+class Example(Struct, frozen=True):
     """A condition as people write it, and facts (as in a rule's examples) it hits and misses."""
 
     match: str
@@ -35,8 +35,7 @@ class Example:
     miss: str
 
 
-@dataclass(frozen=True)
-class Modifier:
+class Modifier(Struct, frozen=True):
     """One way to ask of a column."""
 
     word: str  # what stands after the '|'

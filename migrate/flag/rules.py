@@ -8,10 +8,12 @@ once, with file, line and column; while there is one, nothing runs.
 from __future__ import annotations
 
 from collections.abc import Container, Iterator
-from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from migrate.config import Config, RuleChanges, base_folder
 from migrate.errors import Fault, RulesInvalid
@@ -32,8 +34,7 @@ OF_COPIES = {"dup", "dup_count", "folder_copy", "permissions_differ"}
 RULES_AT_ONCE = 16
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """A rule ready to run."""
 
     id: str

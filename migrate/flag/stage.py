@@ -8,12 +8,13 @@ stays on record beside it.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 import ibis
 import pyarrow as pa
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from migrate.config import Config
 from migrate.engine.query import Query
@@ -33,8 +34,7 @@ from migrate.wording import NANOSECOND
 _KEYS = ["scan_id", "entry_id", "lower_path", "lower_folder", "ext"]
 
 
-@dataclass(frozen=True)
-class Flagged:
+class Flagged(Struct, frozen=True):
     """What flag found: entries with a finding, and the findings by deciding category."""
 
     entries: int
@@ -72,7 +72,7 @@ def flag(writer: Writer, config: Config, rules: list[Rule], as_of: date) -> tupl
             remembered = to_remember(every, holds, as_of)
             writer.commit(run, query.write("held", remembered.order_by("entry_id", "hold")))
         summary = _summary(query, query.run_table("findings", run))
-    writer.finish(run, summary.__dict__)
+    writer.finish(run, asdict(summary))
     return run, summary
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import calendar
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cache
 from typing import Any
+
+from msgspec import Struct
 
 from migrate.patterns import fold
 from migrate.wording import NANOSECOND
@@ -26,8 +27,7 @@ class Malformed(ValueError):
     """A value is not of the form its modifier wants; the message says which."""
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(Struct, frozen=True):
     """A kind of value: how it is read, its JSON Schema, and the words for it."""
 
     read: Callable[[Any], Any]

@@ -16,7 +16,7 @@ from msgspec import Meta, Struct
 from migrate.errors import Fault, RulesInvalid
 from migrate.flag.fields import FIELDS
 from migrate.flag.language import Condition, asks_for_unknown, leaves
-from migrate.models import Strict, validate
+from migrate.strict import Strict, validate
 from migrate.yamlfile import Document, Place, read_yaml, suggestion
 
 # What an explanation may have in braces.

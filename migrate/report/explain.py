@@ -7,10 +7,12 @@ line and receipts. Never: a guess about which file was meant.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from migrate.config import Config, share_place
 from migrate.engine.query import Query
@@ -29,8 +31,7 @@ from migrate.wording import count_text, size_text, time_text
 MOST_OF_A_CLAUSE = 120  # a list of hundreds of values is shown by its beginning
 
 
-@dataclass(frozen=True)
-class Story:
+class Story(Struct, frozen=True):
     """What there is to tell, in the tables' own words."""
 
     entry: dict[str, Any]
@@ -44,7 +45,7 @@ class Story:
 
     def as_data(self) -> dict[str, Any]:
         """For scripts: bytes as hex."""
-        return {name: _plain(value) for name, value in self.__dict__.items()}
+        return {name: _plain(value) for name, value in asdict(self).items()}
 
     def sections(self) -> list[tuple[str, list[str]]]:
         """For people: headings, each with its lines; empty ones are left out."""

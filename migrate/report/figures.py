@@ -8,13 +8,13 @@ Never: the clock; a zero for a stage that was not run (its field is None).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from datetime import date
 from functools import partial
 from typing import Any
 
 import ibis
-from msgspec import to_builtins
+from msgspec import Struct, to_builtins
+from msgspec.structs import asdict
 
 from migrate.config import Config, load
 from migrate.engine.query import Query
@@ -114,8 +114,7 @@ def flagged(estate: Estate) -> list[Figure]:
     )
 
 
-@dataclass(frozen=True)
-class Figures:
+class Figures(Struct, frozen=True):
     """Everything that the report shows. A field is None where its stage was not run."""
 
     title: str

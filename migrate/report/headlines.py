@@ -6,8 +6,9 @@ In: `Figures`. Out: headlines. Never: a zero for a stage that was not run.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from migrate.move import GOOD
 from migrate.report.tables import percent_text
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
     from migrate.report.figures import Figures
 
 
-@dataclass(frozen=True)
-class Headline:
+class Headline(Struct, frozen=True):
     """One line of the summary: what, how much, and what to know about it."""
 
     what: str

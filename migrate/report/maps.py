@@ -8,7 +8,8 @@ Never: markup.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from msgspec import Struct
+from msgspec.structs import replace
 
 from migrate.report.area import by_size
 from migrate.report.pictures import KIND_WORDS, WIDTH, Box, divided, occurring
@@ -27,8 +28,7 @@ COLOURS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Tile:
+class Tile(Struct, frozen=True):
     """One folder: its frame, its parts for each way to colour it, what stands on it, all of it in
     words, and which map it opens (or none)."""
 
@@ -39,8 +39,7 @@ class Tile:
     opens: str
 
 
-@dataclass(frozen=True)
-class Map:
+class Map(Struct, frozen=True):
     """A map, the names above it with their maps, its tiles, and the kinds that occur for each way
     to colour it. `inner`: maps that can be opened from its head line (the shares)."""
 

@@ -8,10 +8,10 @@ Never: markup; a script.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import squarify
+from msgspec import Struct
 
 from migrate.report.sections import AGES, PROPOSALS, RISKS, Figure
 from migrate.wording import size_text
@@ -20,8 +20,7 @@ WIDTH = 960.0
 BAR_HEIGHT, BAR_STEP, BAR_LEFT, BAR_RIGHT = 20.0, 32.0, 190.0, 90.0
 
 
-@dataclass(frozen=True)
-class Box:
+class Box(Struct, frozen=True):
     """A rectangle; `kind` is a proposal, or nothing for a frame."""
 
     x: float
@@ -31,8 +30,7 @@ class Box:
     kind: str = ""
 
 
-@dataclass(frozen=True)
-class Bar:
+class Bar(Struct, frozen=True):
     """One line of stacked bars."""
 
     label: str
@@ -41,8 +39,7 @@ class Bar:
     figure: str
 
 
-@dataclass(frozen=True)
-class Picture:
+class Picture(Struct, frozen=True):
     """A stack of bars; `told` is what somebody hears who does not see it."""
 
     title: str

@@ -6,11 +6,11 @@ in the same order. Never: a file name where something is sensitive or held.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 import ibis
+from msgspec import Struct
 
 from migrate.ages import BANDS, ODD, OLDEST, age_band
 from migrate.config import Config
@@ -40,8 +40,7 @@ _ERAS = [("under_3", BANDS[:2]), ("from_3", BANDS[2:4]), ("from_7", BANDS[4:6]),
 BARE_NUMBER = r"^([0-9]+|S-1-[0-9-]+)$"
 
 
-@dataclass(frozen=True)
-class Ask:
+class Ask(Struct, frozen=True):
     """What sections ask: the tables, and every item (file, link, empty folder) with its fate."""
 
     query: Query

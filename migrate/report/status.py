@@ -7,8 +7,10 @@ also while a crawl is running.
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from migrate.config import Config
 from migrate.estate import Estate, Run
@@ -19,8 +21,7 @@ from migrate.wording import count_text, size_text
 UNTRUE = "files read again to prove the scan before had changed unseen: migrate changes"
 
 
-@dataclass(frozen=True)
-class Stage:
+class Stage(Struct, frozen=True):
     """One stage: its name, state (done | running | not ended | under way | out of date | not yet |
     not to be trusted) and result in words. `not ended`: it was cut off, and goes on where it was;
     `under way`: people are at it."""
@@ -30,8 +31,7 @@ class Stage:
     result: str
 
 
-@dataclass(frozen=True)
-class Stand:
+class Stand(Struct, frozen=True):
     stages: list[Stage]
     next: str
 

@@ -7,9 +7,10 @@ columns; a column says how it shows a row. Never: markup.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from migrate.report.sections import Figure
 from migrate.wording import size_text
@@ -24,8 +25,7 @@ MONTHS = [
 ]  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Cell:
+class Cell(Struct, frozen=True):
     """A figure with a bar: the bar repeats what the text says."""
 
     text: str
@@ -36,8 +36,7 @@ Value = str | Cell
 Show = Callable[[Figure, list[Figure]], Value]
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(Struct, frozen=True):
     """A heading, how to show a row (among all the rows of its table; a total stands alone, among
     none), and what for: words | figure | bar. The first column of a table names the row."""
 
@@ -46,8 +45,7 @@ class Column:
     kind: str
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(Struct, frozen=True):
     """One table. `folded` tables open on a click, and in print. One without rows says "none"."""
 
     caption: str
@@ -58,26 +56,24 @@ class Table:
     total: bool = False  # the last row adds up the others
 
 
-@dataclass(frozen=True)
-class Fold:
+class Fold(Struct, frozen=True):
     """A figure that opens: what it is, and the tables behind it."""
 
     title: str
     tables: list[Table]
 
 
-@dataclass(frozen=True)
-class Section:
+class Section(Struct, frozen=True):
     """A chapter of the page: what it says in words, its pictures, its tables, and what is behind
     its figures. `basis`: the runs that its figures rest on."""
 
     anchor: str
     title: str
     says: list[str]
-    tables: list[Table] = field(default_factory=list)
-    folds: list[Fold] = field(default_factory=list)
-    pictures: list[Picture] = field(default_factory=list)
-    maps: list[Map] = field(default_factory=list)
+    tables: list[Table] = []
+    folds: list[Fold] = []
+    pictures: list[Picture] = []
+    maps: list[Map] = []
     basis: str = ""
 
 

@@ -8,11 +8,11 @@ is called.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
 import xxhash
+from msgspec import Struct
 
 from migrate.paths import printable
 from migrate.wording import moment
@@ -54,8 +54,7 @@ FILLS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(Struct, frozen=True):
     """`words`: a text that a decision rests on, which has to come back as it went out. Numbers and
     dates may be mangled by programs: the row's check says what they were."""
 

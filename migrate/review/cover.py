@@ -8,8 +8,9 @@ chart without its figures in words for those who do not see it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from migrate.review.columns import (
     BLUE,
@@ -43,8 +44,7 @@ TITLE_PIXELS, BAR_PIXELS, BETWEEN_PIXELS = 56, 24, 10
 TOP_PIXELS, PIXELS_PER_POINT = 40, 4 / 3
 
 
-@dataclass(frozen=True)
-class Cover:
+class Cover(Struct, frozen=True):
     """What the first sheet says."""
 
     title: str

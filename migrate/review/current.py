@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+from msgspec import Struct
 
 from migrate.engine.query import Query
 from migrate.review.columns import (
@@ -41,8 +41,7 @@ from migrate.review.rows import (
 )
 
 
-@dataclass(frozen=True)
-class Current:
+class Current(Struct, frozen=True):
     """The row as it would be written now, or why nobody may decide on it. `record` is what the desk
     has of it; `scope` says whether it is a file or a line for many."""
 

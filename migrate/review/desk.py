@@ -8,10 +8,10 @@ Never: one line for items with different proposals, or of different business uni
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import ibis
+from msgspec import Struct
 
 from migrate.engine.query import Query
 from migrate.expressions import folder_of
@@ -42,8 +42,7 @@ LINE = ["unit", "line_folder", "proposal", "contested"]
 RULE = ["unit", "rule_id", "proposal", "contested"]
 
 
-@dataclass(frozen=True)
-class Desk:
+class Desk(Struct, frozen=True):
     """Relations. `items`: what can be decided on, with `line_no`, `rule_no` and what stands so far.
     `lines` and `rules`: one row per line. `copies`: the members of groups of identical files.
     `info`: what nobody decides here. `standing`: decisions in force, by scope."""

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
 from datetime import date
 from itertools import chain, groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from migrate.config import Config
 from migrate.engine.query import Query
@@ -43,8 +45,7 @@ Record = dict[str, Any]
 ROWS_AT_A_TIME = 2_048
 
 
-@dataclass(frozen=True)
-class Exported:
+class Exported(Struct, frozen=True):
     """One workbook that was written: its lines, the items they stand for, and its other rows."""
 
     file: str

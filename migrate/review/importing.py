@@ -8,11 +8,12 @@ else than the estate does, or against a hold; one of two decisions that contradi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
+from msgspec import Struct
+from msgspec.structs import asdict, replace
 
 from migrate.engine.query import Query
 from migrate.errors import UsageError
@@ -30,8 +31,7 @@ from migrate.review.returned import Returned, Workbook, read_workbook
 ROWS_AT_A_TIME = 5_000
 
 
-@dataclass(frozen=True)
-class Refusal:
+class Refusal(Struct, frozen=True):
     """One row that was refused, and why."""
 
     sheet: str
@@ -41,19 +41,18 @@ class Refusal:
     reason: str
 
 
-@dataclass
-class Imported:
+class Imported(Struct):
     """What became of a workbook. `covered`: what each decision on many files decided."""
 
     workbook: str
     reviewer: str
     decided_rows: int = 0
-    decided_on: dict[str, int] = field(default_factory=dict)  # rows by what they decide on
+    decided_on: dict[str, int] = {}  # rows by what they decide on
     decided_files: int = 0
     unchanged_files: int = 0
     undecided_rows: int = 0
-    covered: list[Effect] = field(default_factory=list)
-    refused: list[Refusal] = field(default_factory=list)
+    covered: list[Effect] = []
+    refused: list[Refusal] = []
     refused_in: str = ""  # the workbook of what was refused
 
 
@@ -132,7 +131,7 @@ def _record(writer: Writer, recorder: Recorder, number: int, result: Imported) -
     settings = {"workbook": book.name, "sha256": book.sha256, "reviewer": result.reviewer}
     run = writer.begin("review import", settings)
     writer.commit(run, recorder.parts(run, number))
-    refused = [one.__dict__ for one in result.refused[:1000]]
+    refused = [asdict(one) for one in result.refused[:1000]]
     writer.finish(run, {"files": result.decided_files, "refused": refused})
 
 

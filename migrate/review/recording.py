@@ -8,10 +8,10 @@ the workbook was made, until one of the two is withdrawn.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import ibis
+from msgspec import Struct
 
 from migrate.engine.query import Query
 from migrate.estate import Part, Run
@@ -29,8 +29,7 @@ Record = dict[str, Any]
 STATE = ["size_bytes", "mtime_ns", "sample_xxh3", "digest"]  # what is decided on
 
 
-@dataclass(frozen=True)
-class Effect:
+class Effect(Struct, frozen=True):
     """What one decision on many files covered, and how many of them a nearer one decides."""
 
     sheet: str

@@ -13,11 +13,11 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
 from python_calamine import CalamineWorkbook
 
 from migrate.errors import LimitReached, UsageError
@@ -47,8 +47,7 @@ SAVE_AS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Returned:
+class Returned(Struct, frozen=True):
     """One row as it came back; there may be a million. `nth` orders those of all workbooks."""
 
     nth: int
@@ -73,8 +72,7 @@ class Returned:
         return self.sheet if self.tab == self.sheet else f"{self.sheet}, as “{self.tab}”"
 
 
-@dataclass(frozen=True)
-class Workbook:
+class Workbook(Struct, frozen=True):
     """What a workbook says of itself, and its rows, which can be read once."""
 
     name: str

@@ -6,11 +6,11 @@ In: the desk. Out: `Cover`. Never: an item that is counted twice in one table.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from datetime import date
 from typing import Any
 
 import ibis
+from msgspec.structs import replace
 
 from migrate.ages import BANDS, ODD, age_band
 from migrate.config import Config

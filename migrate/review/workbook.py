@@ -8,12 +8,12 @@ files for the same rows; a merged cell; a colour that says something no word say
 from __future__ import annotations
 
 import gc
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import xlsxwriter
+from msgspec import Struct
 from xlsxwriter.url import Url
 from xlsxwriter.utility import xl_col_to_name
 
@@ -53,8 +53,7 @@ _BASE = {"font_name": "Calibri", "font_size": 11, "valign": "top"}
 _HEADER = {**_BASE, "bold": True, "font_color": "#FFFFFF", "bg_color": BLUE, "text_wrap": True}
 
 
-@dataclass
-class Sheet:
+class Sheet(Struct):
     """One sheet under way."""
 
     page: Any

@@ -6,8 +6,9 @@ Never: a user or password in an address; the environment and the keyring have th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from urllib.parse import quote, unquote, urlsplit
+
+from msgspec import Struct
 
 from migrate.errors import UsageError
 from migrate.paths import without_credentials
@@ -15,8 +16,7 @@ from migrate.paths import without_credentials
 SMB_PORT = 445  # IANA: microsoft-ds
 
 
-@dataclass(frozen=True)
-class Address:
+class Address(Struct, frozen=True):
     """A folder of a share; `folder` with backslashes between names, '' for the whole share."""
 
     host: str

@@ -10,8 +10,9 @@ import hmac
 import struct
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from migrate.smb.handshake import Link
 from migrate.smb.messages import Answer, Answers, Malformed, Request
@@ -32,14 +33,13 @@ class ConnectionLost(Exception):
     """The connection is of no more use; another one may be."""
 
 
-@dataclass
-class Compound:
+class Compound(Struct):
     """Requests that were sent together, and what came back."""
 
     done: Callable[[Answers], None]
     expects: int
     sent_at: float
-    answers: list[Answer | None] = field(default_factory=list)
+    answers: list[Answer | None] = []
 
 
 class Wire(Protocol):

@@ -18,9 +18,11 @@ from __future__ import annotations
 
 import socket
 import uuid
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from migrate.config import Server
 from migrate.errors import MigrateError, ShareUnreachable
@@ -53,8 +55,7 @@ class Unavailable(Exception):
         self.what, self.todo = what, todo
 
 
-@dataclass
-class Link:
+class Link(Struct):
     """A connected share."""
 
     address: Address  # where it really is: DFS may have led elsewhere

@@ -12,7 +12,8 @@ second.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 FIRST_WIDTH = 8.0
 GROWS_BELOW, SHRINKS_ABOVE = 2.0, 4.0  # times the best
@@ -22,8 +23,7 @@ SMOOTHING = 1 / 32
 BUSY_SECONDS = 1.0
 
 
-@dataclass
-class _Latency:
+class _Latency(Struct):
     """How long one kind of job takes: of late, and at best. `count` of answers so far."""
 
     recent: float = 0.0

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import re
 import struct
-from dataclasses import dataclass
 from uuid import UUID
 
 import xxhash
+from msgspec import Struct
 
 Raw = bytes | memoryview
 
@@ -25,8 +25,7 @@ class DescriptorMalformed(ValueError):
     """A security descriptor or SID that cannot be one: what is wrong, and at which byte."""
 
 
-@dataclass(frozen=True, slots=True)
-class Security:
+class Security(Struct, frozen=True):
     """SIDs as S-1-...; None for what the descriptor does not have.
 
     `dacl`: who may do what, as SDDL: `D:`, flags, one (type;flags;rights;guid;guid;SID) an entry.

@@ -10,9 +10,9 @@ import errno
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 
 import xxhash
+from msgspec.structs import replace
 
 from migrate.config import Server
 from migrate.errors import ShareUnreachable

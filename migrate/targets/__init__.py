@@ -5,10 +5,11 @@ To add a target, write its file, name it in `open_target`, and add it to the con
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
+
+from msgspec import Struct
 
 from migrate.errors import UsageError
 from migrate.paths import without_credentials
@@ -17,8 +18,7 @@ from migrate.smb.address import is_address
 from migrate.sources import OpenFile
 
 
-@dataclass(frozen=True)
-class Stored:
+class Stored(Struct, frozen=True):
     """What a target holds at a path."""
 
     size_bytes: int
@@ -27,8 +27,7 @@ class Stored:
     sha256: bytes
 
 
-@dataclass(frozen=True)
-class Item:
+class Item(Struct, frozen=True):
     """What is to be stored: a manifest line's file, with the digests it must have."""
 
     path: str
