@@ -164,7 +164,7 @@ def test_readme_manifest_lines_are_the_demos(demo) -> None:
 def test_readme_names_what_there_is() -> None:
     """Exit codes, manifest columns, verbs and the number of rules in the README are real."""
     from migrate.cli import cli
-    from migrate.config import Config
+    from migrate.config import Config, Share
     from migrate.flag.rules import load_rules
     from migrate.yamlfile import Document
 
@@ -173,7 +173,7 @@ def test_readme_names_what_there_is() -> None:
     assert ", ".join(f"`{name}`" for name in COLUMNS) in README
     for verb in cli.commands:
         assert f"migrate {verb}" in README or f"`{verb}`" in README or f"`{verb} " in README, verb
-    config = Config(format="1", shares=[{"name": "s", "path": "p"}])
+    config = Config(format="1", shares=[Share(name="s", path="p")])
     rules = load_rules(config, Document("estate.yaml"), ROOT)
     assert f"{len(rules)} rules" in README and f"the {len(rules)} that come" in README
 

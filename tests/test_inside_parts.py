@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from inside_files import docx, lnk, packed, pdf
 
-from migrate.config import Config, checked
+from migrate.config import Config, Inspect, Share, checked
 from migrate.engine.limited import Exceeded, Limited
 from migrate.errors import MigrateError, RulesInvalid
 from migrate.inside import archives, patterns, shortcuts, stage
@@ -403,14 +403,14 @@ def test_likeness_is_found_and_difference_is_not() -> None:
 
 def test_text_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """Asked for and not installed: said before anything is read, with what to do."""
-    config = Config(format="1", shares=[{"name": "s", "path": "p"}], inspect={"text": True})
+    config = Config(format="1", shares=[Share(name="s", path="p")], inspect=Inspect(text=True))
     stage.require_text(config)
     monkeypatch.setattr(stage.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MigrateError) as caught:
         stage.require_text(config)
     assert "kreuzberg and rensa" in caught.value.what
     assert "migrate[text]" in caught.value.todo
-    stage.require_text(Config(format="1", shares=[{"name": "s", "path": "p"}]))
+    stage.require_text(Config(format="1", shares=[Share(name="s", path="p")]))
 
 
 @pytest.mark.parametrize(
