@@ -155,6 +155,7 @@ def _shape(kind: Any) -> Any:
 def _refuse(value: Any, kind: Any, place: Place, faults: Faults, said: str = "") -> None:
     """A fault: what was expected, under the name of the key that the value stands under."""
     name = next((step for step in reversed(place) if isinstance(step, str)), "the file")
+    name = name if name.isprintable() and len(name) <= MOST_SHOWN else _shown(name)
     faults.append((place, f"{name}: {said or 'expected ' + _expected(kind)}, not {_shown(value)}"))
 
 

@@ -200,6 +200,14 @@ def test_a_long_value_is_shown_by_its_beginning() -> None:
     assert message == f"flag: expected true or false, not '{'x' * MOST_SHOWN}…'"
 
 
+def test_a_hostile_name_is_shown_as_it_is_spelt() -> None:
+    """A key that people may choose moves no cursor and turns no line around."""
+    [(_, _, message)] = faults('texts: {"\\u202ea\\e[2J": b}')
+    assert message == "'\\u202ea\\x1b[2J': expected a mapping (`key: value`), not 'b'"
+    [(_, _, message)] = faults(f"texts: {{{'k' * 1000}: b}}")
+    assert message.startswith(f"'{'k' * MOST_SHOWN}…': expected")
+
+
 def test_a_number_of_many_digits_is_refused() -> None:
     """A number of more digits than Python reads is none."""
     assert len(faults(f"any_whole: {'9' * 100_000}")) == 1
