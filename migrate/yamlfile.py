@@ -8,6 +8,7 @@ aliases and tags are faults.
 from __future__ import annotations
 
 import difflib
+import re
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -123,7 +124,18 @@ def _build(document: Document, node: yaml.Node, place: Place) -> Any:
         return [_build(document, item, (*place, n)) for n, item in enumerate(node.value)]
     if getattr(node, "style", None) is None and node.value in ("", "~", "null"):
         return None
-    return node.value
+    return _whole_text(document, node.value, place)
+
+
+def _whole_text(document: Document, text: str, place: Place) -> str:
+    """A text; half of a pair of UTF-16, which no file name can be compared with, is a fault."""
+    if half := _HALF.search(text):
+        message = f"U+{ord(half[0]):04X} is half a character"
+        document.faults.append(document.fault(place, message))
+    return text
+
+
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 def _build_mapping(document: Document, node: yaml.MappingNode, place: Place) -> dict[str, Any]:
@@ -136,6 +148,7 @@ def _build_mapping(document: Document, node: yaml.MappingNode, place: Place) -> 
             document.faults.append(document.fault(here, f"{name!r} is written twice"))
         result[name] = _build(document, value, here)
         document.places[here] = (key.start_mark.line + 1, key.start_mark.column + 1)
+        _whole_text(document, name, here)
     return result
 
 

@@ -230,6 +230,17 @@ def test_unreadable_characters_have_their_line(tmp_path, raw):
     assert found[0][0] == 3
 
 
+@pytest.mark.parametrize(
+    "text",
+    ['title: "\\ud800"', 'lists: {"\\udfff": x}', 'keeper: {copy_folders: ["a\\udc80b"]}'],
+)
+def test_half_a_character_is_a_fault(tmp_path, text):
+    """Half of a surrogate pair, which YAML can spell and no file name has, is named."""
+    [(line, _, message)] = faults(tmp_path, BASE + text + "\n")
+    assert line == 3
+    assert "is half a character" in message
+
+
 def test_deep_nesting_is_a_fault(tmp_path):
     """Thousands of opening brackets are a fault like any other."""
     faults(tmp_path, BASE + "title: " + "[" * 5000 + "\n")
