@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from msgspec import Meta, field
-from msgspec.structs import replace
 
 from migrate.errors import Fault, RulesInvalid
 from migrate.hours import Hours
@@ -322,7 +321,7 @@ def share_place(config: Config, estate_root: Path, name: str) -> Place:
     share = config.share(name)
     path, rotating = share.path, share.disk == "rotating"
     if is_address(path) or "://" in path:
-        return replace(place(config, path), rotating=rotating)
+        return place(config, path)._replace(rotating=rotating)
     if not Path(path).is_absolute() and not path.startswith(("\\\\", "//")):
         path = str((base_folder(config, estate_root) / path).resolve())
     return Place(path, rotating=rotating)

@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import asdict, replace
+from msgspec.structs import replace
 
 from migrate.config import Config, share_place
 from migrate.engine.hours import in_hours, wait_for_hours, workers_for
@@ -58,17 +58,15 @@ class CrawlOptions(Struct, frozen=True):
     def like(self, run: Run) -> CrawlOptions:
         """These options, reading what an earlier run read."""
         settings = run.settings
-        return replace(
-            self, reading=Reading(**{name: settings[name] for name in asdict(Reading())})
-        )
+        return replace(self, reading=Reading(**{name: settings[name] for name in Reading._fields}))
 
     def of_share(self, place: Place) -> CrawlOptions:
         """These options, without what only servers tell if the share is on none."""
         security = self.reading.security and is_address(place.root)
-        return replace(self, reading=replace(self.reading, security=security))
+        return replace(self, reading=self.reading._replace(security=security))
 
     def settings(self, share: str) -> dict[str, Any]:
-        return {"share": share, **asdict(self.reading)}
+        return {"share": share, **self.reading._asdict()}
 
 
 class Crawled(Struct, frozen=True):
@@ -99,7 +97,7 @@ def crawled(run: Run) -> Crawled:
 
 def latest_that_reads(estate: Estate, share: str, reading: Reading) -> Run | None:
     """The newest crawl of a share that reads at least this much, finished or cut off."""
-    wanted = [name for name, is_wanted in asdict(reading).items() if is_wanted]
+    wanted = [name for name, is_wanted in reading._asdict().items() if is_wanted]
     runs = estate.not_overtaken("crawl", share)
     enough = [run for run in runs if all(run.settings[name] for name in wanted)]
     return enough[-1] if enough else None

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from msgspec import Struct
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from migrate.config import Server
 
 
-class Place(Struct, frozen=True):
+class Place(NamedTuple):
     """Where a share is: a folder of this machine, or a server's share and how it may be asked."""
 
     root: str

@@ -12,7 +12,6 @@ import os
 from typing import NamedTuple
 
 import xxhash
-from msgspec import Struct
 
 from migrate.encryption import is_encrypted
 from migrate.mimetypes import HEAD_BYTES, OLE2_BYTES, OLE2_SIGNATURE, mime_type, quick_type
@@ -34,7 +33,7 @@ class Content(NamedTuple):
     error: str | None = None
 
 
-class Reading(Struct, frozen=True):
+class Reading(NamedTuple):
     """How much of each file a visit reads."""
 
     content: bool = True

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from migrate.bulk import Bulk, is_local_linux
 from migrate.engine.workers import note
@@ -107,7 +106,7 @@ class Visitor:
         self.share, self.scan_id = share, scan_id
         self.reading, self.listed, self.suspects = reading, listed, suspects
         self.known = known
-        self.gently = replace(reading, mime=False)
+        self.gently = reading._replace(mime=False)
         self.bulk = (
             Bulk(self.source, share, scan_id, reading, suspects, known)
             if is_local_linux(self.source) and not reading.security

@@ -20,9 +20,7 @@ from importlib import import_module
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from types import TracebackType
-from typing import Any, Protocol
-
-from msgspec import Struct
+from typing import Any, NamedTuple, Protocol
 
 from migrate.errors import MigrateError
 
@@ -36,7 +34,7 @@ class Worker(Protocol):
     def drain(self) -> Any: ...
 
 
-class _Failure(Struct, frozen=True):
+class _Failure(NamedTuple):
     """An error inside a worker that no task result could hold."""
 
     error: BaseException

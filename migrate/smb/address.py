@@ -6,9 +6,8 @@ Never: a user or password in an address; the environment and the keyring have th
 
 from __future__ import annotations
 
+from typing import NamedTuple
 from urllib.parse import quote, unquote, urlsplit
-
-from msgspec import Struct
 
 from migrate.errors import UsageError
 from migrate.paths import without_credentials
@@ -16,7 +15,7 @@ from migrate.paths import without_credentials
 SMB_PORT = 445  # IANA: microsoft-ds
 
 
-class Address(Struct, frozen=True):
+class Address(NamedTuple):
     """A folder of a share; `folder` with backslashes between names, '' for the whole share."""
 
     host: str

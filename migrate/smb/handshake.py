@@ -22,7 +22,6 @@ from functools import partial
 from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from migrate.config import Server
 from migrate.errors import MigrateError, ShareUnreachable
@@ -183,7 +182,7 @@ def _referred(address: Address, connection: Any, session: Any) -> Address:
         target: list[str] = entry.network_address.strip("\\").split("\\")
         host, share, *folders = [*target, ""]
         rest = [name for name in [*folders, *asked[used:].split("\\")] if name]
-        return replace(address, host=host.lower(), share=share, folder="\\".join(rest))
+        return address._replace(host=host.lower(), share=share, folder="\\".join(rest))
     raise ShareUnreachable(f"{address.unc}: DFS knows no server for it", "Is the link still used?")
 
 

@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
 import xxhash
-from msgspec.structs import replace
 
 from migrate.config import Server
 from migrate.errors import ShareUnreachable
@@ -79,7 +78,7 @@ class SmbSource:
     def account_names(self, sids: Iterable[str]) -> dict[str, str]:
         """As the server calls them; where it does not say, those that are the same everywhere."""
         wanted = list(sids)
-        engine = Engine(replace(self.address, share="IPC$", folder=""), self.server)
+        engine = Engine(self.address._replace(share="IPC$", folder=""), self.server)
         try:
             with Pipe(engine, accounts.PIPE) as pipe:
                 return accounts.lookup(pipe.transceive, wanted, pipe.read)
