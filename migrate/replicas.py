@@ -1,6 +1,7 @@
 """Room: folders that exist twice: a tree of which everything, or nearly all, is elsewhere too.
 
-In: entries, listings, digests; `visited`, `folders`, `members` and `found` as dedupe has kept them.
+In: entries, listings, digests, and what dedupe has found: `folders`, `ways`, `members`,
+`found`.
 Out: the relation `found` with keepers that agree for whole folders, and rows of `folder_copies`.
 Every copy is compared with its keeper alone: contents that lie in thousands of places cost no more
 than any.
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 from migrate import keepers
 from migrate.config import Config
 from migrate.engine.query import Query
-from migrate.patterns import folded
+from migrate.patterns import JUNK, folded
 from migrate.trees import (
     DIRECT,
     HELD,
@@ -29,7 +30,6 @@ from migrate.trees import (
     UNREAD,
     inside,
     keep_tree_digests,
-    keep_ways_up,
 )
 
 FEWEST_FILES = 2  # a folder of one file is that file
@@ -235,14 +235,13 @@ def find(query: Query, config: Config) -> Replicas:
 
 
 def _keep_candidates(query: Query, config: Config, least: float) -> int:
-    """`candidates`, beside `folders` and `ways`; how many."""
-    query.keep("direct", DIRECT)
+    """`candidates`; how many."""
+    query.keep("direct", DIRECT, junk=JUNK)
     if not query.count(_MANY_COPIES, least=least):
         return 0
-    keep_ways_up(query)
     if not query.keep("held", HELD, fewest=FEWEST_FILES, least=least):
         return 0
-    query.keep("unread", UNREAD)
+    query.keep("unread", UNREAD, junk=JUNK)
     return query.keep("candidates", _CANDIDATES, masters=keepers.masters(config))
 
 
