@@ -153,8 +153,9 @@ def dedupe(writer: Writer, config: Config, workers: int) -> tuple[Duplicates, La
     OSError if the estate cannot be written."""
     with Query(writer.estate) as query:
         query.doing("dedupe: looking for files alike")
-        name_files(query)
-        refuse_equal_ids(query)
+        query.named("entries")
+        with query.meanwhile(refuse_equal_ids):
+            name_files(query)
         if query.count("FROM not_visited") and query.keep("wanted", UNREAD_OF_EQUAL_SIZE):
             visit_again(writer, config, query, TO_READ, workers, "dedupe: first look")
             name_files(query)
@@ -186,11 +187,12 @@ def _grouped(writer: Writer, config: Config, query: Query) -> Duplicates:
 def _write_groups(writer: Writer, run: Run, query: Query, config: Config) -> Duplicates:
     """The groups, with keepers that agree for folders that exist twice, and those folders."""
     query.doing("dedupe: folders that exist twice")
-    found = replicas.find(query, config)
-    parts = query.write("groups", f"FROM {found.groups} ORDER BY group_id, entry_id")
-    summed = next(query.rows(SUMMARY.format(found.groups)))
-    if found.folders:
-        parts += query.write("folder_copies", f"FROM {found.folders} ORDER BY top_path, entry_id")
+    agreed = replicas.agree(query, config)
+    with query.meanwhile(partial(replicas.keep_copies, config=config, agreed=agreed)):
+        parts = query.write("groups", f"FROM {agreed.groups} ORDER BY group_id, entry_id")
+        summed = next(query.rows(SUMMARY.format(agreed.groups)))
+    if query.count("FROM found_folders"):
+        parts += query.write("folder_copies", "FROM found_folders ORDER BY top_path, entry_id")
         summed |= next(query.rows(replicas.SUMMARY))
     writer.commit(run, parts)
     return Duplicates(**{name: int(value or 0) for name, value in summed.items()})
