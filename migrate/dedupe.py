@@ -10,6 +10,7 @@ Ibis alone would take longer to load than they take to find.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from msgspec import Struct, to_builtins
@@ -22,32 +23,30 @@ from migrate.engine.query import Query
 from migrate.errors import MigrateError
 from migrate.estate import Run, Writer
 from migrate.patterns import FULL_PATH, JUNK, folded
+from migrate.trees import keep_ways_up
 
 TWICE = """
 SELECT share, path FROM entries SEMI JOIN
   (SELECT entry_id FROM entries GROUP BY entry_id HAVING count(*) > 1 LIMIT 1) USING (entry_id)
 """
-# Files that are not empty, with what the visit read of them; `digest` is of the whole file,
-# `sample_xxh3` of head and tail where there is no digest.
-VISITED = """
-SELECT e.*, d.digest, d.sample_xxh3, d.good IS NOT NULL AS was_read,
-  e.good AND coalesce(d.good, true) AS readable
-FROM
-  (SELECT scan_id, entry_id, parent_id, size_bytes, mtime_ns, device_id, file_id,
-     name, list_contains($junk::VARCHAR[], lower(name)) AS is_junk, error IS NULL AS good
-   FROM entries WHERE kind = 'file' AND size_bytes > 0) e LEFT JOIN
-  (SELECT entry_id, xxh3_128 AS digest, error IS NULL AS good,
-     CASE WHEN xxh3_128 IS NULL THEN sample_xxh3 END AS sample_xxh3
-   FROM digests) d USING (entry_id)
+# Files that are not empty and gave no trouble.
+CONTENTS = """
+SELECT scan_id, entry_id, parent_id, size_bytes, mtime_ns, device_id, file_id, name
+FROM entries WHERE kind = 'file' AND size_bytes > 0 AND error IS NULL
+"""
+# Those that no visit has read.
+NOT_VISITED = """
+SELECT entry_id, size_bytes FROM contents ANTI JOIN digests USING (entry_id)
 """
 READ_WHOLE = """
 SELECT entry_id, max(xxh3_128) AS digest, max(error) AS error
 FROM whole_digests GROUP BY entry_id
 """
-FILES = """
-SELECT v.* REPLACE (coalesce(v.digest, w.digest) AS digest,
-  v.readable AND w.error IS NULL AS readable)
-FROM visited v LEFT JOIN read_whole w USING (entry_id)
+# Digests of whole files, by the visit or read since.
+DIGESTED = """
+SELECT entry_id, coalesce(d.xxh3_128, w.digest) AS digest
+FROM digests d FULL JOIN read_whole w USING (entry_id)
+WHERE d.error IS NULL AND w.error IS NULL AND coalesce(d.xxh3_128, w.digest) IS NOT NULL
 """
 # What digest.py wants to know of the files it is to read.
 TO_READ = """
@@ -56,15 +55,25 @@ FROM entries SEMI JOIN wanted USING (entry_id)
 """
 # Files that no visit has read and whose size another file has too.
 UNREAD_OF_EQUAL_SIZE = """
-SELECT entry_id FROM files WHERE NOT was_read AND good AND size_bytes IN
-  (SELECT size_bytes FROM files WHERE good GROUP BY size_bytes HAVING count(*) > 1)
+SELECT entry_id FROM not_visited SEMI JOIN
+  (SELECT size_bytes FROM contents GROUP BY size_bytes HAVING count(*) > 1) USING (size_bytes)
 """
-# Files read by head and tail whose size, head and tail another file has too.
+# Files of which only head and tail were read, and whose size, head and tail another file has too.
 SAMPLED_ALIKE = """
-SELECT entry_id FROM files f SEMI JOIN
-  (SELECT size_bytes, sample_xxh3 FROM files WHERE readable AND sample_xxh3 IS NOT NULL
-   GROUP BY ALL HAVING count(*) > 1) s USING (size_bytes, sample_xxh3)
-WHERE f.readable AND f.digest IS NULL
+WITH sampled AS (
+  SELECT entry_id, size_bytes, sample_xxh3, w.entry_id IS NULL AS is_wanted
+  FROM digests d JOIN contents USING (entry_id) LEFT JOIN read_whole w USING (entry_id)
+  WHERE d.xxh3_128 IS NULL AND sample_xxh3 IS NOT NULL AND d.error IS NULL AND w.error IS NULL)
+SELECT entry_id FROM sampled SEMI JOIN
+  (SELECT size_bytes, sample_xxh3 FROM sampled GROUP BY ALL HAVING count(*) > 1)
+  USING (size_bytes, sample_xxh3)
+WHERE is_wanted
+"""
+# Files whose bytes another name has too, by the first of them.
+ALIKE = """
+SELECT entry_id, group_id FROM digested JOIN
+  (SELECT digest, min(entry_id) AS group_id FROM digested GROUP BY digest HAVING count(*) > 1)
+  USING (digest)
 """
 # Folders, with what the keeper policy asks of them.
 FOLDERS = f"""
@@ -75,18 +84,14 @@ FROM
      {folded(FULL_PATH)} AS lower
    FROM entries WHERE kind = 'folder')
 """  # noqa: S608 - constants
-# Files whose bytes another name has too, by the first of them, with what the keeper policy and the
-# comparison of folders look at. (A file has no folder here if that was gone when a crawl that had
-# been cut off went on.)
+# Files that are alike, with what the keeper policy and the comparison of folders look at. (A file
+# has no folder here if that was gone when a crawl that had been cut off went on.)
 MEMBERS = """
 SELECT p.* EXCLUDE (scan_id, entry_id, parent_id, depth, error, full_path, path_length),
-  f.scan_id, f.entry_id, g.group_id, f.is_junk, f.parent_id, f.size_bytes, f.device_id, f.file_id,
-  f.mtime_ns AS oldest, p.path_length + 1 + length(f.name) AS shortest_path, f.name
-FROM files f JOIN
-  (SELECT size_bytes, digest, min(entry_id) AS group_id FROM files
-   WHERE readable AND digest IS NOT NULL GROUP BY ALL HAVING count(*) > 1) g
-  USING (size_bytes, digest) LEFT JOIN folders p ON f.parent_id = p.entry_id
-WHERE f.readable
+  c.scan_id, c.entry_id, a.group_id, list_contains($junk::VARCHAR[], lower(c.name)) AS is_junk,
+  c.parent_id, c.size_bytes, c.device_id, c.file_id, c.mtime_ns AS oldest,
+  p.path_length + 1 + length(c.name) AS shortest_path, c.name
+FROM contents c JOIN alike a USING (entry_id) LEFT JOIN folders p ON c.parent_id = p.entry_id
 """
 SUMMARY = """
 SELECT count(*) FILTER (role = 'keeper') AS groups, count(*) FILTER (role = 'copy') AS copies,
@@ -148,9 +153,10 @@ def dedupe(writer: Writer, config: Config, workers: int) -> tuple[Duplicates, La
     OSError if the estate cannot be written."""
     with Query(writer.estate) as query:
         query.doing("dedupe: looking for files alike")
-        name_files(query)
-        refuse_equal_ids(query)
-        if query.keep("wanted", UNREAD_OF_EQUAL_SIZE):
+        query.named("entries")
+        with query.meanwhile(refuse_equal_ids):
+            name_files(query)
+        if query.count("FROM not_visited") and query.keep("wanted", UNREAD_OF_EQUAL_SIZE):
             visit_again(writer, config, query, TO_READ, workers, "dedupe: first look")
             name_files(query)
         if query.keep("wanted", SAMPLED_ALIKE):
@@ -181,35 +187,42 @@ def _grouped(writer: Writer, config: Config, query: Query) -> Duplicates:
 def _write_groups(writer: Writer, run: Run, query: Query, config: Config) -> Duplicates:
     """The groups, with keepers that agree for folders that exist twice, and those folders."""
     query.doing("dedupe: folders that exist twice")
-    found = replicas.find(query, config)
-    parts = query.write("groups", f"FROM {found.groups} ORDER BY group_id, entry_id")
-    summed = next(query.rows(SUMMARY.format(found.groups)))
-    if found.folders:
-        parts += query.write("folder_copies", f"FROM {found.folders} ORDER BY top_path, entry_id")
+    agreed = replicas.agree(query, config)
+    with query.meanwhile(partial(replicas.keep_copies, config=config, agreed=agreed)):
+        parts = query.write("groups", f"FROM {agreed.groups} ORDER BY group_id, entry_id")
+        summed = next(query.rows(SUMMARY.format(agreed.groups)))
+    if query.count("FROM found_folders"):
+        parts += query.write("folder_copies", "FROM found_folders ORDER BY top_path, entry_id")
         summed |= next(query.rows(replicas.SUMMARY))
     writer.commit(run, parts)
     return Duplicates(**{name: int(value or 0) for name, value in summed.items()})
 
 
 def name_files(query: Query) -> None:
-    """Files with content, as the relation `files`."""
+    """The tables that say which files there are and what has been read of them; `not_visited`."""
     query.named("entries", "listings", "digests")
-    query.keep("visited", VISITED, junk=JUNK)
+    query.call("contents", CONTENTS)
+    query.keep("not_visited", NOT_VISITED)
     _name_read_whole(query)
-    query.call("files", FILES)
 
 
 def _name_read_whole(query: Query) -> None:
     query.named("whole_digests")
     query.keep("read_whole", READ_WHOLE)
+    query.call("digested", DIGESTED)
 
 
 def find_groups(query: Query, config: Config) -> None:
-    """The `groups` table, as the relation `found`."""
-    folders = FOLDERS.format(tests=keepers.tested(config))
-    query.keep("folders", folders, **keepers.values(config))
-    query.keep("members", MEMBERS)
-    keepers.keep_choice(query, "found", "members", keepers.order(config))
+    """The `groups` table, as the relation `found`; beside it `folders` and the `ways` up."""
+    with query.meanwhile(partial(_keep_folders, config=config)):
+        query.keep("alike", ALIKE)
+    with query.meanwhile(keep_ways_up):
+        query.keep("members", MEMBERS, junk=JUNK)
+        keepers.keep_choice(query, "found", "members", keepers.order(config))
+
+
+def _keep_folders(query: Query, config: Config) -> None:
+    query.keep("folders", FOLDERS.format(tests=keepers.tested(config)), **keepers.values(config))
 
 
 def _largest(query: Query) -> Largest:

@@ -1,6 +1,7 @@
 """Room: folders that exist twice: a tree of which everything, or nearly all, is elsewhere too.
 
-In: entries, listings, digests; `visited`, `folders`, `members` and `found` as dedupe has kept them.
+In: entries, listings, digests, and what dedupe has found: `folders`, `ways`, `members`,
+`found`.
 Out: the relation `found` with keepers that agree for whole folders, and rows of `folder_copies`.
 Every copy is compared with its keeper alone: contents that lie in thousands of places cost no more
 than any.
@@ -15,12 +16,12 @@ second share) is no copy.
 
 from __future__ import annotations
 
-from msgspec import Struct
+from typing import NamedTuple
 
 from migrate import keepers
 from migrate.config import Config
 from migrate.engine.query import Query
-from migrate.patterns import folded
+from migrate.patterns import JUNK, folded
 from migrate.trees import (
     DIRECT,
     HELD,
@@ -29,7 +30,6 @@ from migrate.trees import (
     UNREAD,
     inside,
     keep_tree_digests,
-    keep_ways_up,
 )
 
 FEWEST_FILES = 2  # a folder of one file is that file
@@ -206,42 +206,59 @@ FROM found_folders WHERE entry_id = top_id
 """
 
 
-class Replicas(Struct, frozen=True):
-    """Names of relations: the groups with the keepers that count, and rows of `folder_copies`, None
-    if there are none."""
+class Agreed(NamedTuple):
+    """The relation of groups with the keepers that count; whether any folder may be a copy."""
 
     groups: str
-    folders: str | None
+    are_candidates: bool
 
 
-def find(query: Query, config: Config) -> Replicas:
-    """Folders that exist twice: every step ends the search where it finds that there are none."""
-    least = config.replicated_folders.overlap_percent / 100
+def agree(query: Query, config: Config) -> Agreed:
+    """Keepers that agree for folders that exist twice. Every step ends the search where it finds
+    that there are none."""
+    least = _least(config)
     if not _keep_candidates(query, config, least):
-        return Replicas("found", None)
+        return Agreed("found", False)
     query.keep("inside_candidates", inside("candidates", "ways"))
     query.keep("near_ways", _NEAR_WAYS)
     _keep_same_trees(query)
     query.keep("pairs", _PAIRS.format(groups="found"))
-    groups = "found"
-    if _keep_going(query, config, least) and _keep_wrong(query):
-        groups = "agreed"
-        keepers.keep_choice(query, "righted", "wrong_members", keepers.order(config, goes=True))
-        query.call(groups, "FROM found ANTI JOIN wrong USING (group_id) UNION ALL FROM righted")
-        query.keep("agreed_pairs", _PAIRS.format(groups=groups))
-    pairs = "pairs" if groups == "found" else "agreed_pairs"
-    return Replicas(groups, "found_folders" if _keep_copies(query, pairs, least) else None)
+    if not (_keep_going(query, config, least) and _keep_wrong(query)):
+        return Agreed("found", True)
+    keepers.keep_choice(query, "righted", "wrong_members", keepers.order(config, goes=True))
+    query.call("agreed", "FROM found ANTI JOIN wrong USING (group_id) UNION ALL FROM righted")
+    return Agreed("agreed", True)
+
+
+def keep_copies(query: Query, config: Config, agreed: Agreed) -> None:
+    """`found_folders`: rows of `folder_copies`."""
+    if not agreed.are_candidates:
+        query.call("found_folders", NO_TREES)
+        return
+    pairs = "pairs"
+    if agreed.groups != "found":
+        pairs = "agreed_pairs"
+        query.keep(pairs, _PAIRS.format(groups=agreed.groups))
+    query.keep("raised", _RAISED.format(pairs=pairs))
+    query.keep("covered", _COVERED, least=_least(config))
+    query.keep("best", _BEST, least=_least(config))
+    query.keep("topmost", _TOPMOST)
+    query.keep("found_folders", _ROWS)
+
+
+def _least(config: Config) -> float:
+    """How much of a folder has to be elsewhere."""
+    return config.replicated_folders.overlap_percent / 100
 
 
 def _keep_candidates(query: Query, config: Config, least: float) -> int:
-    """`candidates`, beside `folders` and `ways`; how many."""
-    query.keep("direct", DIRECT)
+    """`candidates`; how many."""
+    query.keep("direct", DIRECT, junk=JUNK)
     if not query.count(_MANY_COPIES, least=least):
         return 0
-    keep_ways_up(query)
     if not query.keep("held", HELD, fewest=FEWEST_FILES, least=least):
         return 0
-    query.keep("unread", UNREAD)
+    query.keep("unread", UNREAD, junk=JUNK)
     return query.keep("candidates", _CANDIDATES, masters=keepers.masters(config))
 
 
@@ -274,13 +291,3 @@ def _keep_wrong(query: Query) -> int:
     the keepers here and half there. How many members."""
     query.keep("wrong", _WRONG)
     return query.keep("wrong_members", _WRONG_MEMBERS)
-
-
-def _keep_copies(query: Query, pairs: str, least: float) -> int:
-    """`found_folders`: rows of `folder_copies`; how many."""
-    query.keep("raised", _RAISED.format(pairs=pairs))
-    if not query.keep("covered", _COVERED, least=least):
-        return 0
-    query.keep("best", _BEST, least=least)
-    query.keep("topmost", _TOPMOST)
-    return query.keep("found_folders", _ROWS)

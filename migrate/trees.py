@@ -1,8 +1,8 @@
 """Room: folders as trees: what lies above each, what each holds in all, and which are the same.
 
-In: entries, listings, digests; `visited`, `folders` and `found` as dedupe has kept them. Out:
-relations that are kept, each made by a few queries over all folders at once: no recursion, and
-nothing in memory that DuckDB could not put on disk.
+In: entries, listings, digests; `contents`, `not_visited`, `folders` and `found`, as dedupe names
+them. Out: relations that are kept, each made by a few queries over all folders at once: no
+recursion, and nothing in memory that DuckDB could not put on disk.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ SELECT d.*, coalesce(g.grouped, 0) AS grouped, g.contents
 FROM
   (SELECT parent_id AS entry_id, count(*) AS files, sum(size_bytes)::BIGINT AS size_bytes,
      min(mtime_ns) AS oldest_ns
-   FROM visited WHERE NOT is_junk GROUP BY parent_id) d LEFT JOIN
+   FROM contents WHERE NOT list_contains($junk::VARCHAR[], lower(name))
+   GROUP BY parent_id) d LEFT JOIN
   (SELECT parent_id AS entry_id, count(*) AS grouped, bit_xor(hash(group_id)) AS contents
    FROM found WHERE NOT is_junk GROUP BY parent_id) g USING (entry_id)
 """
@@ -46,7 +47,8 @@ UNREAD = """
 SELECT entry_id FROM entries WHERE error IS NOT NULL
 UNION ALL SELECT entry_id FROM digests WHERE error IS NOT NULL
 UNION ALL SELECT entry_id FROM whole_digests WHERE error IS NOT NULL
-UNION ALL SELECT entry_id FROM visited WHERE NOT was_read AND NOT is_junk
+UNION ALL SELECT entry_id FROM contents SEMI JOIN not_visited USING (entry_id)
+  WHERE NOT list_contains($junk::VARCHAR[], lower(name))
 """
 # Folders in whose tree there is something that could not be read or listed.
 NOT_KNOWN = """

@@ -12,16 +12,17 @@ import time
 from pathlib import Path
 
 import pytest
+from click import Context
 from conftest import ROOT, run, run_json
 
-from migrate.cli import cli
+from migrate.cli import VERBS, cli
 from migrate.errors import EXIT_CODES
 
 
 def verbs() -> list[tuple[str, ...]]:
     found = []
-    for name, command in cli.commands.items():
-        below = getattr(command, "commands", {})
+    for name in VERBS:
+        below = getattr(cli.get_command(Context(cli), name), "commands", {})
         found += [(name, inner) for inner in below] if below else [(name,)]
     return found
 

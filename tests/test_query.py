@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import sys
+import threading
 from pathlib import Path
 
 import duckdb
@@ -21,6 +22,8 @@ from migrate.facts import worked_out
 
 sys.path.insert(0, str(Path(__file__).parent / "bench"))
 import inventory
+
+_OF_KIND = "SELECT entry_id FROM entries WHERE kind = $kind"
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +63,34 @@ def test_slices_make_no_difference(estate: Estate) -> None:
             found.append((list(groups), list(facts)))
     assert found[0] == found[1]
     assert len(found[0][0]) == 999 and len(found[0][1]) == 3215
+
+
+@pytest.mark.parametrize("is_small", [True, False])
+def test_what_is_asked_meanwhile_is_there_afterwards(estate: Estate, is_small: bool) -> None:
+    """Two chains of questions at a time keep what each asked for; no thread is left of it."""
+    with Query(estate) as query:
+        query._small = is_small
+        query.named("entries")
+        with query.meanwhile(lambda other: other.keep("folders", _OF_KIND, kind="folder") and None):
+            query.keep("files", _OF_KIND, kind="file")
+        assert threading.active_count() == 1
+        both = query.count("FROM folders") + query.count("FROM files")
+        assert both == query.count("FROM entries") and query.count("FROM folders") > 1
+
+
+@pytest.mark.parametrize("is_small", [True, False])
+def test_a_fault_meanwhile_is_told(estate: Estate, is_small: bool) -> None:
+    """What goes wrong in either of two chains ends both."""
+    with Query(estate) as query:
+        query._small = is_small
+        with (
+            pytest.raises(duckdb.CatalogException, match="nowhere"),
+            query.meanwhile(lambda other: other.keep("wrong", "FROM nowhere") and None),
+        ):
+            query.keep("fine", "SELECT 1 AS one")
+        with pytest.raises(KeyError), query.meanwhile(lambda _: None):
+            raise KeyError
+        assert threading.active_count() == 1
 
 
 def test_many_files_are_not_taken_for_few_rows(tmp_path: Path) -> None:

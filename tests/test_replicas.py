@@ -183,8 +183,9 @@ def test_a_large_estate_finds_the_same(found: Any) -> None:
             query._small = small
             name_files(query)
             find_groups(query, config)
-            result = replicas.find(query, config)
-            names = [result.groups, result.folders or ""]
+            agreed = replicas.agree(query, config)
+            replicas.keep_copies(query, config, agreed)
+            names = [agreed.groups, "found_folders"]
             answers.append([list(query.rows(f"FROM {name} ORDER BY ALL")) for name in names])
     assert answers[0] == answers[1]
     assert {row["top_path"] for row in answers[0][1]} == set(found[1])
@@ -274,10 +275,11 @@ def test_whatever_the_tree_no_content_goes(files: Tree, seed: int, tmp_path_fact
     with Query(estate) as query:
         name_files(query)
         find_groups(query, config)
-        result = replicas.find(query, config)
+        agreed = replicas.agree(query, config)
+        replicas.keep_copies(query, config, agreed)
         names = {row["entry_id"]: row["path"] for row in query.rows("FROM entries")}
-        groups = {names[row["entry_id"]]: row for row in query.rows(f"FROM {result.groups}")}
-        rows = list(query.rows(f"FROM {result.folders}")) if result.folders else []
+        groups = {names[row["entry_id"]]: row for row in query.rows(f"FROM {agreed.groups}")}
+        rows = list(query.rows("FROM found_folders"))
     whole = {row["top_path"][2:] for row in rows if row["kind"] in WHOLE}
 
     def goes(path: str) -> bool:

@@ -140,7 +140,7 @@ def read(source: Source, path: bytes) -> bytes:
 _MANGLED = re.compile(
     rb'(?i).*[\x00-\x1f"*/:<>?|\\].*|.*[. ]|(con|prn|aux|nul|com[1-4]|lpt[1-3])(\..*)?', re.DOTALL
 )
-_ALIAS = re.compile(rb"[A-Z0-9_]{2}[A-Z0-9]{4}~[A-Z0-9](\.[A-Z0-9]{1,3})?")
+_ALIAS = re.compile(rb"[A-Z0-9_$~-]{2}[A-Z0-9]{4}~[A-Z0-9](\.[A-Z0-9]{1,3})?")
 
 
 def shown_as(source: Source, folder: bytes, name: bytes, kind: str = "file") -> bytes | None:
@@ -579,6 +579,77 @@ def test_a_folder_that_became_a_link_is_not_listed(source, share):
     (share / "link").symlink_to("/etc")
     with pytest.raises(OSError):
         walk(source, b"link")
+
+
+def walked(source: Source, folders: list[bytes], meanwhile: Callable[[], None]) -> list[list[str]]:
+    """What is in some folders, listed one after the other; something happens after the first."""
+    left = [*folders]
+    found = []
+    for page in source.walk(lambda: left.pop(0) if left else None):
+        found.append(sorted(os.fsdecode(child.name) for child in page.every_child()))
+        if len(found) == 1:
+            meanwhile()
+    return found
+
+
+@pytest.fixture
+def local(tmp_path) -> LocalSource:
+    """A server may have listed the next folder already; here one is listed after the other."""
+    (tmp_path / "share").mkdir()
+    return LocalSource(str(tmp_path / "share"))
+
+
+def test_a_walk_is_not_led_out_by_what_changes_on_the_way(local, tmp_path):
+    """A folder below the one just listed is opened from there: not by a link that has taken its
+    place, nor by any name that leads up."""
+    share = tmp_path / "share"
+    (share / "top/inner").mkdir(parents=True)
+    (share / "top/inner/file").touch()
+    (share.parent / "secret").mkdir()
+    (share.parent / "secret/hidden").touch()
+
+    def swap() -> None:
+        (share / "top/inner/file").unlink()
+        (share / "top/inner").rmdir()
+        (share / "top/inner").symlink_to(share.parent / "secret")
+
+    assert walked(local, [b"top", b"top/inner"], swap) == [["inner"], []]
+    for up in ([b"", b".."], [b"top", b"top/.."], [b"top", b"top/../.."]):
+        assert not any("secret" in names for names in walked(local, up, lambda: None))
+
+
+def test_a_folder_that_takes_the_place_of_another_is_found(local, tmp_path):
+    """The tree may be put in another place while it is listed: what is at a path then counts."""
+    share = tmp_path / "share"
+    (share / "top/old").mkdir(parents=True)
+
+    def swap() -> None:
+        (share / "top").rename(share / "gone")
+        (share / "top/new").mkdir(parents=True)
+        (share / "top/new/file").touch()
+
+    assert walked(local, [b"top", b"top/new"], swap) == [["old"], ["file"]]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="openat2")
+def test_a_local_walk_goes_down_step_by_step(local, tmp_path, monkeypatch):
+    """Only the first folder is opened from the root, and no more than a few are open at a time."""
+    opened = []
+    beneath = linux.open_beneath
+    monkeypatch.setattr(
+        linux, "open_beneath", lambda root, *what: opened.append(what[0]) or beneath(root, *what)
+    )
+    deep = ["/".join(f"level {n}" for n in range(depth)) for depth in range(1, 100)]
+    (tmp_path / "share" / deep[-1]).mkdir(parents=True)
+    (tmp_path / "share/level 0/other").mkdir()
+    left = [b"level 0/other", *map(os.fsencode, deep[::-1]), b""]
+    before = len(os.listdir("/proc/self/fd"))
+    most = 0
+    for _ in local.walk(lambda: left.pop() if left else None):
+        most = max(most, len(os.listdir("/proc/self/fd")) - before)
+    assert opened == [b"", b"level 0/other"]  # so far up that it is not open any more
+    assert most == 1 + 64  # with the root
+    assert len(os.listdir("/proc/self/fd")) == before + 1
 
 
 def test_links_on_the_way_are_not_followed(source, share):

@@ -1,6 +1,7 @@
 """Room: the command line. A verb parses, calls one stage, shows its result; no logic lives here.
 
-Heavy libraries are imported inside the verbs: `migrate --help` answers at once.
+A verb is loaded when it is asked for, and heavy libraries are imported inside the verbs: all answer
+at once.
 """
 
 from __future__ import annotations
@@ -11,18 +12,40 @@ import gc
 import json
 import signal
 import sys
+from importlib import import_module
 from typing import NoReturn
 
 import click
 
 from migrate import __version__
-from migrate.cli import changes, crawling, look, moving, review, rules, run, stages
 from migrate.errors import EXIT_CODES, INTERRUPTED, MigrateError
 
+# Where each verb is, in the order that --help shows.
+VERBS = {
+    "init": "crawling", "crawl": "crawling", "identify": "stages", "dedupe": "stages",
+    "inspect": "stages", "flag": "stages", "run": "run", "review": "review", "manifest": "moving",
+    "move": "moving", "verify": "moving", "duplicates": "look", "status": "look", "report": "look",
+    "explain": "look", "changes": "changes", "rules": "rules",
+}  # fmt: skip
 _CODES = "\n".join(f"  {code:>3}  {meaning}" for code, meaning in EXIT_CODES.items())
 
 
+class Verbs(click.Group):
+    """The verbs, each loaded when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        found = getattr(import_module(f"migrate.cli.{VERBS[cmd_name]}"), cmd_name)
+        assert isinstance(found, click.Command)
+        return found
+
+
 @click.group(
+    cls=Verbs,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=f"\b\nExit codes:\n{_CODES}",
 )
@@ -39,15 +62,6 @@ def cli() -> None:
       migrate move -e estate --to file:///mnt/new-store
       migrate verify -e estate
     """
-
-
-for command in (
-    crawling.init, crawling.crawl, stages.identify, stages.dedupe, stages.inspect, stages.flag,
-    run.run,
-    review.review, moving.manifest, moving.move, moving.verify, look.duplicates, look.status,
-    look.report, look.explain, changes.changes, rules.rules,
-):  # fmt: skip
-    cli.add_command(command)
 
 
 class WithoutPandas:

@@ -201,7 +201,7 @@ def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
         shown.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         shown.add_row(*(Text(printable(cell)) for cell in row))
-    console = Console(width=_width(), highlight=False)
+    console = Console(width=_width(), markup=False, emoji=False, highlight=False)
     with console.capture() as capture:
         console.print(shown)
     lines = [line.rstrip() for line in capture.get().splitlines()]

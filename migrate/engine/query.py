@@ -13,7 +13,9 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from copy import copy
 from functools import cached_property
 from itertools import chain, islice
 from pathlib import Path
@@ -33,7 +35,7 @@ LEAST_MB, MOST_MB = 120, 1000
 ENTRIES_PER_MB = 10_000
 SLICE_PER_MB = 400  # rows of a wide join that fit beside each other
 NARROW = 8  # times as many rows of a few columns do
-SMALL_ENTRIES = 300_000  # what is kept of so few need not leave memory
+SMALL_ENTRIES = 300_000  # what is kept of so few need not leave memory; one thread does for them
 WIDE_MB = 96  # more for a query over wide rows: what it reserves for their columns and hardly uses
 ROWS_PER_GROUP = 10_240  # of a Parquet file: as many rows are held by each thread that writes one
 BATCH_ROWS = 65_536
@@ -55,7 +57,7 @@ class Query:
         self._small = entries <= SMALL_ENTRIES
         self._slices = 1 + entries // (self._limit_mb * SLICE_PER_MB)
         self._beyond = False  # whether DuckDB may hold more for now
-        self._threads = min(os.cpu_count() or 1, max(2, self._limit_mb // 64))
+        self._threads = 1 if self._small else min(os.cpu_count() or 1, max(2, self._limit_mb // 64))
         self.sql = duckdb.connect(
             config={
                 "memory_limit": f"{self._limit_mb}MB",
@@ -288,6 +290,23 @@ class Query:
             yield
         finally:
             self.sql.execute(f"SET threads = {self._threads}")
+
+    @contextmanager
+    def meanwhile(self, work: Callable[[Query], None]) -> Iterator[None]:
+        """`work` keeps what it asks for under names of its own while the block asks for other
+        things. Of a small estate a query keeps hardly more than one processor busy; of a large one
+        it takes all there are, and all the memory: there one comes after the other."""
+        if not self._small:
+            work(self)
+            yield
+            return
+        other = copy(self)
+        other.sql, other._step = self.sql.cursor(), Step("")
+        with ThreadPoolExecutor(1) as pool:
+            answered = pool.submit(work, other)
+            yield
+            answered.result()
+        other.sql.close()
 
     def beside(self, table: Any, *others: Any) -> Any:
         """A table with the columns of others beside it, by entry_id. In a large estate one after

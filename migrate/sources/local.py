@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from functools import lru_cache
 from itertools import islice
 from typing import Any
@@ -34,6 +35,7 @@ _READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 _READ |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # a pipe must not hang us
 _NO_ATIME = getattr(os, "O_NOATIME", 0)
 PAGE_NAMES = 1_000
+MOST_ABOVE = 64  # folders open at a time
 _FOLDER = _READ | getattr(os, "O_DIRECTORY", 0)
 
 
@@ -116,6 +118,7 @@ class LocalSource:
         self.root, self.in_disk_order = root, in_disk_order
         self._flags = _READ | _NO_ATIME
         self._root_descriptor = -1
+        self._above: list[tuple[bytes, int]] = []  # the open folders that the listed one lies in
 
     def __del__(self) -> None:
         self.close()
@@ -147,24 +150,47 @@ class LocalSource:
 
     def walk(self, next_folder: Callable[[], bytes | None]) -> Iterator[Page]:
         """One folder at a time, a page for every thousand names."""
-        while (folder := next_folder()) is not None:
-            try:
-                yield from self._pages(folder)
-            except OSError as error:
-                yield Page(folder, [], True, error)
+        try:
+            while (folder := next_folder()) is not None:
+                try:
+                    yield from self._pages(folder)
+                except OSError as error:
+                    yield Page(folder, [], True, error)
+        finally:
+            self._leave(0)
 
     def _pages(self, folder: bytes) -> Iterator[Page]:
         if os.name == "nt":
             with os.scandir(native(self.root, folder)) as children:
                 yield from _paged(folder, children, -1)
             return
-        descriptor = self._open(folder, _FOLDER)
-        try:
-            with os.scandir(descriptor) as children:
-                ordered = _in_disk_order(children) if self.in_disk_order else children
-                yield from _paged(folder, ordered, descriptor)
-        finally:
-            os.close(descriptor)
+        descriptor = self._enter(folder)
+        with os.scandir(descriptor) as children:
+            ordered = _in_disk_order(children) if self.in_disk_order else children
+            yield from _paged(folder, ordered, descriptor)
+
+    def _enter(self, folder: bytes) -> int:
+        """The descriptor of a folder, open until one is listed that does not lie in it. From the
+        one it lies in, where that is open, it is one step; from the root it would be many, which on
+        a mounted share may be a question each."""
+        above, _, name = folder.rpartition(b"/")
+        while self._above and self._above[-1][0] != above:
+            self._leave(len(self._above) - 1)
+        descriptor = -1
+        if self._above and name not in (b"", b".", b".."):
+            with suppress(OSError):  # it may have been moved: from the root one sees
+                descriptor = os.open(name, _FOLDER, dir_fd=self._above[-1][1])
+        if descriptor < 0:
+            descriptor = self._open(folder, _FOLDER)
+        if len(self._above) == MOST_ABOVE:
+            os.close(self._above.pop(0)[1])
+        self._above.append((folder, descriptor))
+        return descriptor
+
+    def _leave(self, count: int) -> None:
+        """Close the open folders but so many."""
+        while len(self._above) > count:
+            os.close(self._above.pop()[1])
 
     def open_all(
         self, wanted: Iterable[tuple[Token, Wanted | None]]
