@@ -23,7 +23,7 @@ from migrate.engine.query import Query
 from migrate.errors import MigrateError
 from migrate.estate import Run, Writer
 from migrate.patterns import FULL_PATH, JUNK, folded
-from migrate.trees import keep_ways_up
+from migrate.trees import keep_trees
 
 TWICE = """
 SELECT share, path FROM entries SEMI JOIN
@@ -213,10 +213,10 @@ def _name_read_whole(query: Query) -> None:
 
 
 def find_groups(query: Query, config: Config) -> None:
-    """The `groups` table, as the relation `found`; beside it `folders` and the `ways` up."""
+    """The `groups` table, as the relation `found`; beside it `folders` and their trees."""
     with query.meanwhile(partial(_keep_folders, config=config)):
         query.keep("alike", ALIKE)
-    with query.meanwhile(keep_ways_up):
+    with query.meanwhile(keep_trees):
         query.keep("members", MEMBERS, junk=JUNK)
         keepers.keep_choice(query, "found", "members", keepers.order(config))
 

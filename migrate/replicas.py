@@ -1,7 +1,7 @@
 """Room: folders that exist twice: a tree of which everything, or nearly all, is elsewhere too.
 
-In: entries, listings, digests, and what dedupe has found: `folders`, `ways`, `members`,
-`found`.
+In: entries, listings, digests, and what dedupe has kept: `folders`, `filed`, `ways`,
+`members`, `found`.
 Out: the relation `found` with keepers that agree for whole folders, and rows of `folder_copies`.
 Every copy is compared with its keeper alone: contents that lie in thousands of places cost no more
 than any.
@@ -253,7 +253,7 @@ def _least(config: Config) -> float:
 
 def _keep_candidates(query: Query, config: Config, least: float) -> int:
     """`candidates`; how many."""
-    query.keep("direct", DIRECT, junk=JUNK)
+    query.keep("direct", DIRECT)
     if not query.count(_MANY_COPIES, least=least):
         return 0
     if not query.keep("held", HELD, fewest=FEWEST_FILES, least=least):

@@ -13,15 +13,17 @@ from migrate.patterns import JUNK, folded
 MOST_LEVELS = 64  # each is a query; people make no such trees
 
 # Per folder, of the files with content (neither empty nor junk) directly in it: how many, how many
-# bytes, how many have a copy (anywhere), the date of the oldest, and one number over the contents
-# of those with copies, which is the same for the same ones in any order.
+# bytes, the date of the oldest.
+FILED = """
+SELECT parent_id AS entry_id, count(*) AS files, sum(size_bytes)::BIGINT AS size_bytes,
+  min(mtime_ns) AS oldest_ns
+FROM contents WHERE NOT list_contains($junk::VARCHAR[], lower(name)) GROUP BY parent_id
+"""
+# And how many have a copy (anywhere), with one number over the contents of those, which is the same
+# for the same ones in any order.
 DIRECT = """
-SELECT d.*, coalesce(g.grouped, 0) AS grouped, g.contents
-FROM
-  (SELECT parent_id AS entry_id, count(*) AS files, sum(size_bytes)::BIGINT AS size_bytes,
-     min(mtime_ns) AS oldest_ns
-   FROM contents WHERE NOT list_contains($junk::VARCHAR[], lower(name))
-   GROUP BY parent_id) d LEFT JOIN
+SELECT f.*, coalesce(g.grouped, 0) AS grouped, g.contents
+FROM filed f LEFT JOIN
   (SELECT parent_id AS entry_id, count(*) AS grouped, bit_xor(hash(group_id)) AS contents
    FROM found WHERE NOT is_junk GROUP BY parent_id) g USING (entry_id)
 """
@@ -80,9 +82,10 @@ WHERE l.depth = $depth
 """
 
 
-def keep_ways_up(query: Query) -> None:
-    """`ways` (entry_id, above_id, levels): each folder with itself and every folder above it, and
-    how far. A tree of a thousand levels takes ten steps."""
+def keep_trees(query: Query) -> None:
+    """`filed`, and `ways` (entry_id, above_id, levels): each folder with itself and every folder
+    above it, and how far. A tree of a thousand levels takes ten steps."""
+    query.keep("filed", FILED, junk=JUNK)
     deepest = next(query.rows("SELECT coalesce(max(depth), 0) AS levels FROM folders"))["levels"]
     levels, sql = 1, _ONE_UP
     parts = []
