@@ -74,8 +74,11 @@ class Bulk:
         self._records.clear()
         self._names: list[str] = []
         self._pages: list[Folder] = []
-        self._were_read: list[int] = []  # the places of files that were read, and what they said
-        self._contents: list[tuple[Any, ...]] = []
+        # What files said that were read, and their places: of small ones nothing but a digest
+        self._digests: list[bytes] = []
+        self._digested: list[int] = []
+        self._contents: list[Content] = []
+        self._examined: list[int] = []
 
     @property
     def rows(self) -> int:
@@ -137,13 +140,13 @@ class Bulk:
         try:
             size = self._records.look(file, place)
             if self.bare and size <= WHOLE_BYTES:
-                digest = small_digest(file, size)
-                self._contents.append((digest, digest, None, None, None, None))
+                self._digests.append(small_digest(file, size))
+                self._digested.append(place)
             else:
                 self._contents.append(self._examine(file, size, place, prefix + name))
+                self._examined.append(place)
         finally:
             os.close(file)
-        self._were_read.append(place)
         self._read_bytes += size
 
     def _examine(self, file: int, size: int, place: int, path: str) -> Content:
@@ -213,10 +216,20 @@ class Bulk:
         self._rows += len(entries)
         self._tables["entries"].append(entries)
         self._counts.update(counted(entries))
+        if self._digests:
+            digests = pa.array(self._digests, pa.binary())
+            self._put_digests(
+                self._digested, numbers, {"sample_xxh3": digests, "xxh3_128": digests}
+            )
         if self._contents:
-            columns = dict(zip(Content._fields, zip(*self._contents, strict=True), strict=True))
-            columns["entry_id"] = numbers.take(pa.array(self._were_read, pa.int64()))
-            self._tables["digests"].append(in_table(self.scan_id, "digests", columns))
+            said = zip(*self._contents, strict=True)
+            self._put_digests(
+                self._examined, numbers, dict(zip(Content._fields, said, strict=True))
+            )
+
+    def _put_digests(self, places: list[int], numbers: pa.Array, columns: dict[str, Any]) -> None:
+        columns["entry_id"] = numbers.take(pa.array(places, pa.int64()))
+        self._tables["digests"].append(in_table(self.scan_id, "digests", columns))
 
     def take_read_bytes(self) -> int:
         """How much was read since this was asked last."""

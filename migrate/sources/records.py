@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from stat import S_IFDIR, S_IFMT, S_ISREG
+from stat import S_IFDIR, S_IFREG
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,6 +24,7 @@ from migrate.strided import every
 from migrate.wording import NANOSECOND
 
 _RECORD_BYTES = 256
+_MODES, _SIZES = _RECORD_BYTES // 2, _RECORD_BYTES // 8  # in a record, as numbers of their size
 _MODE, _SIZE, _KIND_BITS = 28, 40, 0o170000
 _WRITTEN, _WRITTEN_END = 96, 128  # where the changed and modified times stand
 _NUMBERS = {  # where numbers stand, and what they are
@@ -48,6 +49,7 @@ class Records:
         start = ctypes.addressof(ctypes.c_char.from_buffer(self._buffer))
         places = range(start, start + len(self._buffer), _RECORD_BYTES)
         self._places = [ctypes.c_void_p(place) for place in places]
+        self._statx = libc.statx
 
     def has_room(self, count: int) -> bool:
         return self.count + count <= self.room
@@ -55,11 +57,11 @@ class Records:
     def look_in(self, folder: int, names: list[bytes], kind: int) -> list[int]:
         """Keep what entries of an open folder are now, without opening them. Returns which of the
         names; not those that are gone, or of no such kind (stat.S_IFREG…) any more."""
-        statx, places, at, seen = libc.statx, self._places, self.count, []
+        statx, places, at, seen = self._statx, self._places, self.count, []
         for number, name in enumerate(names):  # what stands in this loop runs for every file
             if (
                 statx(folder, name, AT_SYMLINK_NOFOLLOW, BASIC_AND_BIRTH, places[at]) == 0
-                and S_IFMT(self._modes[at * _RECORD_BYTES // 2 + _MODE // 2]) == kind
+                and self._modes[at * _MODES + _MODE // 2] & _KIND_BITS == kind
             ):
                 seen.append(number)
                 at += 1
@@ -70,14 +72,18 @@ class Records:
         """Note what an open file is now; its size.
 
         Errors: OSError, also for what is no plain file."""
-        self._statx(descriptor, place)
-        if not S_ISREG(self._modes[place * _RECORD_BYTES // 2 + _MODE // 2]):
+        if self._statx(descriptor, b"", AT_EMPTY_PATH, BASIC_AND_BIRTH, self._places[place]):
+            raise OSError  # whoever looks again one by one learns its number
+        if self._modes[place * _MODES + _MODE // 2] & _KIND_BITS != S_IFREG:
             raise OSError
-        return self._sizes[place * _RECORD_BYTES // 8 + _SIZE // 8]
+        return self._sizes[place * _SIZES + _SIZE // 8]
 
     def has_changed(self, descriptor: int, place: int) -> bool:
-        """Whether a file looked at has been written to since."""
-        self._statx(descriptor, self.room)
+        """Whether a file looked at has been written to since.
+
+        Errors: OSError."""
+        if self._statx(descriptor, b"", AT_EMPTY_PATH, BASIC_AND_BIRTH, self._places[self.room]):
+            raise OSError
         return self._written(place) != self._written(self.room)
 
     def kept(self) -> memoryview:
@@ -86,10 +92,6 @@ class Records:
 
     def clear(self) -> None:
         self.count = 0
-
-    def _statx(self, descriptor: int, place: int) -> None:
-        if libc.statx(descriptor, b"", AT_EMPTY_PATH, BASIC_AND_BIRTH, self._places[place]):
-            raise OSError  # whoever looks again one by one learns its number
 
     def _written(self, place: int) -> memoryview:
         at = place * _RECORD_BYTES
