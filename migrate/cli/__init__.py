@@ -10,6 +10,7 @@ import atexit
 import errno
 import gc
 import json
+import os
 import signal
 import sys
 from importlib import import_module
@@ -86,28 +87,43 @@ def main() -> NoReturn:
     """The entry point: runs a verb and turns what went wrong into words and an exit code."""
     _start_fast()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    code = _run()
+    atexit._run_exitfuncs()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:  # nobody listens, or there is no room
+        code = code or 1
+    os._exit(code)  # what is in memory need not be taken apart piece by piece
+
+
+def _run() -> int:
+    """The exit code of the verb."""
     try:
         code = cli.main(standalone_mode=False)
-        sys.exit(code if isinstance(code, int) else 0)
+        return code if isinstance(code, int) else 0
+    except SystemExit:  # click's, where nobody listens
+        return 1
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
+        return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         todo = "Run the same command again to go on."
-        _fail("interrupted; everything committed so far is kept", todo, INTERRUPTED)
+        return _told("interrupted; everything committed so far is kept", todo, INTERRUPTED)
     except MigrateError as error:
-        _fail(error.what, error.todo, error.exit_code)
+        return _told(error.what, error.todo, error.exit_code)
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         todo = "Make room and run the same command again; it goes on where it stopped."
-        _fail(f"{error.strerror}: {error.filename or ''}".rstrip(": "), todo if full else "", 1)
+        words = f"{error.strerror}: {error.filename or ''}".rstrip(": ")
+        return _told(words, todo if full else "", 1)
 
 
-def _fail(what: str, todo: str, code: int) -> NoReturn:
+def _told(what: str, todo: str, code: int) -> int:
     if "--json" in sys.argv:
         print(json.dumps({"error": what, "todo": todo, "exit_code": code}))
     else:
         click.echo(f"migrate: {what}", err=True)
         if todo:
             click.echo(f"  {todo}", err=True)
-    sys.exit(code)
+    return code
