@@ -160,31 +160,43 @@ class Progress:
 class Step:
     """What a stage asks the tables, in words, and how long it takes them to answer.
 
-    While they do, nothing of ours runs that could say so; a thread does. It is there only for as
-    long as they answer, so that none is there when a stage forks workers."""
+    While they do, nothing of ours runs that could say so; a thread does, from the first question
+    on. It has to `rest` when a stage forks workers."""
 
     def __init__(self, words: str, parts: int = 0) -> None:
         self.words, self.parts = words, parts
         self.done = 0  # of the parts
         self._began = self._shown = self._last = time.monotonic()
+        self._is_asking = False
+        self._rests = threading.Event()
+        self._watching: threading.Thread | None = None
 
     @contextmanager
     def answering(self) -> Iterator[None]:
         """While the tables answer one question of the step."""
-        answered = threading.Event()
-        watch = threading.Thread(target=self._watch, args=(answered,), daemon=True)
-        watch.start()
+        if self._watching is None and self.words:
+            self._rests.clear()
+            self._watching = threading.Thread(target=self._watch, daemon=True)
+            self._watching.start()
+        self._is_asking = True
         try:
             yield
         finally:
-            answered.set()
-            watch.join()
+            self._is_asking = False
             if not _line.in_progress:
                 self._last = time.monotonic()
 
-    def _watch(self, answered: threading.Event) -> None:
-        while not answered.wait(STEP_SECONDS / 4):
-            self.tell()
+    def _watch(self) -> None:
+        while not self._rests.wait(STEP_SECONDS / 4):
+            if self._is_asking:
+                self.tell()
+
+    def rest(self) -> None:
+        """No thread until the next question."""
+        if self._watching:
+            self._rests.set()
+            self._watching.join()
+            self._watching = None
 
     def tell(self) -> None:
         """Show the step, unless it was shown only just now."""
@@ -206,6 +218,7 @@ class Step:
 
     def end(self, cut_off: bool = False) -> None:
         """A step that was shown and took long leaves a line."""
+        self.rest()
         if self._shown > self._began:
             seconds = self._last - self._began
             took = f"{'stopped after ' if cut_off else ''}{duration_text(seconds)}"

@@ -285,6 +285,7 @@ class Query:
     @contextmanager
     def without_threads(self) -> Iterator[None]:
         """Nothing of the tables' runs meanwhile, so that processes may be forked."""
+        self._step.rest()
         self.sql.execute("SET threads = 1")
         try:
             yield
