@@ -13,7 +13,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from copy import copy
 from functools import cached_property
@@ -56,6 +56,7 @@ class Query:
         self._limit_mb = max(LEAST_MB, min(MOST_MB, entries // ENTRIES_PER_MB))
         self._small = entries <= SMALL_ENTRIES
         self._slices = 1 + entries // (self._limit_mb * SLICE_PER_MB)
+        self._second = ThreadPoolExecutor(1)  # its thread is there once it has something to do
         self._beyond = False  # whether DuckDB may hold more for now
         self._threads = 1 if self._small else min(os.cpu_count() or 1, max(2, self._limit_mb // 64))
         self.sql = duckdb.connect(
@@ -81,6 +82,7 @@ class Query:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._step.end(cut_off=kind is not None)
+        self._second.shutdown()
         self.sql.close()
         shutil.rmtree(self._spill, ignore_errors=True)
 
@@ -286,6 +288,8 @@ class Query:
     def without_threads(self) -> Iterator[None]:
         """Nothing of the tables' runs meanwhile, so that processes may be forked."""
         self._step.rest()
+        self._second.shutdown()
+        self._second = ThreadPoolExecutor(1)
         self.sql.execute("SET threads = 1")
         try:
             yield
@@ -303,11 +307,13 @@ class Query:
             return
         other = copy(self)
         other.sql, other._step = self.sql.cursor(), Step("")
-        with ThreadPoolExecutor(1) as pool:
-            answered = pool.submit(work, other)
+        answered = self._second.submit(work, other)
+        try:
             yield
-            answered.result()
-        other.sql.close()
+        finally:
+            wait([answered])
+            other.sql.close()
+        answered.result()
 
     def beside(self, table: Any, *others: Any) -> Any:
         """A table with the columns of others beside it, by entry_id. In a large estate one after
