@@ -35,7 +35,7 @@ LEAST_MB, MOST_MB = 120, 1000
 ENTRIES_PER_MB = 10_000
 SLICE_PER_MB = 400  # rows of a wide join that fit beside each other
 NARROW = 8  # times as many rows of a few columns do
-SMALL_ENTRIES = 300_000  # what is kept of so few need not leave memory; one thread does for them
+SMALL_ENTRIES = 300_000  # what is kept of so few need not leave memory
 WIDE_MB = 96  # more for a query over wide rows: what it reserves for their columns and hardly uses
 ROWS_PER_GROUP = 10_240  # of a Parquet file: as many rows are held by each thread that writes one
 BATCH_ROWS = 65_536
@@ -58,7 +58,7 @@ class Query:
         self._slices = 1 + entries // (self._limit_mb * SLICE_PER_MB)
         self._second = ThreadPoolExecutor(1)  # its thread is there once it has something to do
         self._beyond = False  # whether DuckDB may hold more for now
-        self._threads = 1 if self._small else min(os.cpu_count() or 1, max(2, self._limit_mb // 64))
+        self._threads = min(os.cpu_count() or 1, max(2, self._limit_mb // 64))
         self.sql = duckdb.connect(
             config={
                 "memory_limit": f"{self._limit_mb}MB",
@@ -299,12 +299,15 @@ class Query:
     @contextmanager
     def meanwhile(self, work: Callable[[Query], None]) -> Iterator[None]:
         """`work` keeps what it asks for under names of its own while the block asks for other
-        things. Of a small estate a query keeps hardly more than one processor busy; of a large one
-        it takes all there are, and all the memory: there one comes after the other."""
+        things. Of a small estate a short question keeps hardly more than one processor busy, so that
+        from here on each has one thread; of a large one it takes all there are, and all the memory:
+        there one chain comes after the other."""
         if not self._small:
             work(self)
             yield
             return
+        if self._threads > 1:
+            self.one_thread()
         other = copy(self)
         other.sql, other._step = self.sql.cursor(), Step("")
         answered = self._second.submit(work, other)
