@@ -299,8 +299,8 @@ class Query:
     @contextmanager
     def meanwhile(self, work: Callable[[Query], None]) -> Iterator[None]:
         """`work` keeps what it asks for under names of its own while the block asks for other
-        things. Of a small estate a short question keeps hardly more than one processor busy, so that
-        from here on each has one thread; of a large one it takes all there are, and all the memory:
+        things. Of a small estate a short question keeps hardly more than one processor busy: from
+        here on each has one thread. Of a large one it takes all there are, and all the memory:
         there one chain comes after the other."""
         if not self._small:
             work(self)
