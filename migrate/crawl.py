@@ -25,7 +25,7 @@ from migrate.engine.suspects import past_crashes
 from migrate.engine.workers import Workers, default_workers, loading
 from migrate.estate import Estate, Run, Writer, write_part
 from migrate.events import Progress
-from migrate.gathered import table_of
+from migrate.gathered import entry_row, table_of
 from migrate.known import judged, known_files, note_clock
 from migrate.model import entry_id
 from migrate.paths import to_raw
@@ -33,7 +33,7 @@ from migrate.place import Place
 from migrate.smb.address import is_address
 from migrate.sources import Source, Trust, open_source
 from migrate.visit import Reading
-from migrate.visitor import FolderTask, Visitor, entry_row
+from migrate.visitor import FolderTask, Visitor
 
 OPEN_FOLDERS = """
 SELECT path, path_raw, depth FROM entries ANTI JOIN listings USING (entry_id)

@@ -8,23 +8,22 @@ Never: follow a symlink; hold a huge folder in memory; count a folder as done be
 from __future__ import annotations
 
 import os
-import stat as mode_bits
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from msgspec import Struct
 
 from migrate.bulk import Bulk, is_local_linux
 from migrate.engine.workers import note
 from migrate.estate import Part
-from migrate.gathered import Gathered
+from migrate.gathered import Gathered, entry_row
 from migrate.known import Known
 from migrate.listed import ListedFiles
 from migrate.loops import Loops, Numbers
 from migrate.model import entry_id
-from migrate.paths import needs_raw, to_text
+from migrate.paths import to_text
 from migrate.place import Place
 from migrate.smb.security import DescriptorMalformed, parse, security_id
 from migrate.sources import (
@@ -383,23 +382,3 @@ def link_target(source: Source, path: bytes) -> str | None:
         return to_text(source.link_target(path))
     except OSError:
         return None
-
-
-def entry_row(
-    scan_id: int, share: str, number: int, path: bytes, parent_id: int, depth: int, kind: str,
-    stat: Stat | None, link: str | None, security: int | None, error: str | None,
-) -> tuple[Any, ...]:  # fmt: skip
-    """One row of `entries`, in the order of its schema."""
-    text = to_text(path)
-    name = text.rpartition("/")[2]
-    common = (
-        scan_id, number, parent_id, share, text, path if needs_raw(path, text) else None, name,
-        kind, depth,
-    )  # fmt: skip
-    if stat is None:
-        return (*common, *[None] * 11, security, link, error)
-    mode = None if stat.mode is None else mode_bits.S_IMODE(stat.mode)
-    return (
-        *common, stat.size_bytes if kind == "file" else None, *stat[1:5], mode, *stat[6:],
-        security, link, error,
-    )  # fmt: skip

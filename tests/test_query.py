@@ -55,7 +55,7 @@ def test_slices_make_no_difference(estate: Estate) -> None:
     found = []
     for slices in (1, 17):
         with Query(estate) as query:
-            query._slices, query._small = slices, slices == 1
+            query.allowed.slices, query.allowed.is_small = slices, slices == 1
             name_files(query)
             find_groups(query, config)
             groups = query.rows("FROM found ORDER BY entry_id")
@@ -70,7 +70,7 @@ def test_slices_make_no_difference(estate: Estate) -> None:
 def test_what_is_asked_meanwhile_is_there_afterwards(estate: Estate, is_small: bool) -> None:
     """Two chains of questions at a time keep what each asked for; no thread is left of it."""
     with Query(estate) as query:
-        query._small = is_small
+        query.allowed.is_small = is_small
         query.named("entries")
         with query.meanwhile(lambda other: other.keep("folders", _OF_KIND, kind="folder") and None):
             query.keep("files", _OF_KIND, kind="file")
@@ -84,7 +84,7 @@ def test_what_is_asked_meanwhile_is_there_afterwards(estate: Estate, is_small: b
 def test_a_fault_meanwhile_is_told(estate: Estate, is_small: bool) -> None:
     """What goes wrong in either of two chains ends both."""
     with Query(estate) as query:
-        query._small = is_small
+        query.allowed.is_small = is_small
         with (
             pytest.raises(duckdb.CatalogException, match="nowhere"),
             query.meanwhile(lambda other: other.keep("wrong", "FROM nowhere") and None),
@@ -120,7 +120,7 @@ def test_no_thread_is_there_when_workers_are_forked(estate: Estate) -> None:
     before = threads()
     with Query(estate) as query:
         query.sql.execute("SET threads = 4")
-        query._threads = 4
+        query.allowed.threads = 4
         query.named("entries")
         assert query.count("FROM entries") > 0 and threads() > before
         with query.without_threads():
@@ -170,12 +170,12 @@ def test_what_does_not_fit_gets_more_memory(estate: Estate, monkeypatch) -> None
     sql = "SELECT length(list(path || repeat('x', 10000))[7]) > 10000 AS long FROM entries"
     with Query(estate) as query:
         query.named("entries")
-        query._limit_mb = 8
-        query._limit(8)
+        query.allowed.limit_mb = 8
+        query.allowed.limit(query.sql, 8)
         assert list(query.rows(query.stored(sql))) == [{"long": True}]
         assert list(query.rows(sql)) == [{"long": True}]
         limit = query.sql.execute("SELECT current_setting('memory_limit')").fetchone()
         assert limit == ("7.6 MiB",)
-        monkeypatch.setattr("migrate.engine.query.MOST_MB", 0)
+        monkeypatch.setattr("migrate.engine.allowance.MOST_MB", 0)
         with pytest.raises(duckdb.OutOfMemoryException):
             query.stored(sql)

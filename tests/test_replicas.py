@@ -180,7 +180,7 @@ def test_a_large_estate_finds_the_same(found: Any) -> None:
     answers = []
     for small in (True, False):
         with Query(found[0]) as query:
-            query._small = small
+            query.allowed.is_small = small
             name_files(query)
             find_groups(query, config)
             agreed = replicas.agree(query, config)

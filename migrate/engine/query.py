@@ -14,7 +14,7 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from copy import copy
 from functools import cached_property
 from itertools import chain, islice
@@ -24,18 +24,13 @@ from typing import Any, TypeVar
 import duckdb
 import pyarrow as pa
 
+from migrate.engine.allowance import Allowance
 from migrate.engine.types import disk_errors, narrow, narrowed, sql_type
 from migrate.estate import PENDING, SPILL, Estate, Part, Run, finished_part
 from migrate.events import Step
 from migrate.model import TABLES
 
-# What DuckDB may hold: little for a small estate, a gigabyte from ten million entries on. The
-# process has 200 MB beside it, half of which is code.
-LEAST_MB, MOST_MB = 120, 1000
-ENTRIES_PER_MB = 10_000
-SLICE_PER_MB = 400  # rows of a wide join that fit beside each other
 NARROW = 8  # times as many rows of a few columns do
-SMALL_ENTRIES = 300_000  # what is kept of so few need not leave memory
 WIDE_MB = 96  # more for a query over wide rows: what it reserves for their columns and hardly uses
 ROWS_PER_GROUP = 10_240  # of a Parquet file: as many rows are held by each thread that writes one
 BATCH_ROWS = 65_536
@@ -52,23 +47,9 @@ class Query:
         writable = estate.root if os.access(estate.root, os.W_OK) else None
         self._spill = Path(tempfile.mkdtemp(prefix=SPILL, dir=writable))
         self._made = 0
-        entries = estate.rows("entries")
-        self._limit_mb = max(LEAST_MB, min(MOST_MB, entries // ENTRIES_PER_MB))
-        self._small = entries <= SMALL_ENTRIES
-        self._slices = 1 + entries // (self._limit_mb * SLICE_PER_MB)
+        self.allowed = Allowance(estate.rows("entries"))
         self._second = ThreadPoolExecutor(1)  # its thread is there once it has something to do
-        self._beyond = False  # whether DuckDB may hold more for now
-        self._threads = min(os.cpu_count() or 1, max(2, self._limit_mb // 64))
-        self.sql = duckdb.connect(
-            config={
-                "memory_limit": f"{self._limit_mb}MB",
-                "threads": str(self._threads),
-                "temp_directory": str(self._spill),
-                "preserve_insertion_order": "false",
-                "enable_external_file_cache": "false",  # the system keeps files in memory already
-                "allocator_flush_threshold": "4MB",  # give back what is free: it is ours no more
-            }
-        )
+        self.sql = self.allowed.connect(self._spill)
 
     @cached_property
     def connection(self) -> Any:
@@ -151,11 +132,11 @@ class Query:
         """The result of a query in SQL, with bound values, kept under a name: of a small estate in
         memory, else in a file; of a large one, a range of the column `by` after the other. Returns
         how many rows there are."""
-        if self._small:
+        if self.allowed.is_small:
             return self._run(f"CREATE OR REPLACE TABLE {name} AS {sql}", values)
         files: list[Path] = []
         rows = 0
-        slices = 1 + self._slices // NARROW
+        slices = 1 + self.allowed.slices // NARROW
         for part in self._slices_of(sql, by, slices) if by else [sql]:
             files.append(self.scratch(f"{name}-{len(files)}.parquet"))
             rows += self._copy(part, files[-1], values)
@@ -249,39 +230,21 @@ class Query:
             return self._fitting(answer)
 
     def _fitting(self, work: Callable[[], Made], more_mb: int = 0) -> Made:
-        """What `work` makes within the limit. What does not fit is begun again with twice as much:
-        a stage that takes more memory than it should is better than one that fails."""
-        limit_mb = self._limit_mb + more_mb
-        while True:
-            try:
-                if limit_mb > self._limit_mb:
-                    self._limit(limit_mb)
-                with self._step.answering():
-                    return work()
-            except duckdb.OutOfMemoryException:
-                if limit_mb > MOST_MB:
-                    raise
-                limit_mb *= 2
+        """What `work` makes, within what memory is allowed."""
 
-    def _limit(self, limit_mb: int) -> None:
-        self.sql.execute(f"SET memory_limit = '{limit_mb}MB'")
-        self._beyond = limit_mb > self._limit_mb
+        def answer() -> Made:
+            with self._step.answering():
+                return work()
+
+        return self.allowed.fitting(self.sql, answer, more_mb)
 
     def _give_back(self) -> None:
-        """What no query uses any more, to the system: DuckDB's allocator keeps it (200 MB of a
-        million entries) until its limit is set, even to what it was. Where a query that is open
-        still has more than that, or all is closed, it stays as it is. Of a small estate it is too
-        little to be worth the time, unless it took more than it should."""
-        if self._small and not self._beyond:
-            return
-        pa.default_memory_pool().release_unused()
-        with suppress(duckdb.Error):
-            self._limit(self._limit_mb)
+        self.allowed.give_back(self.sql)
 
     def one_thread(self) -> None:
         """From here on one thread: to sort wide rows each thread holds blocks of all sorted runs,
         and whoever writes the rows as text is slower than one thread reads them."""
-        self._threads = 1
+        self.allowed.threads = 1
         self.sql.execute("SET threads = 1")
 
     @contextmanager
@@ -294,7 +257,7 @@ class Query:
         try:
             yield
         finally:
-            self.sql.execute(f"SET threads = {self._threads}")
+            self.sql.execute(f"SET threads = {self.allowed.threads}")
 
     @contextmanager
     def meanwhile(self, work: Callable[[Query], None]) -> Iterator[None]:
@@ -302,11 +265,11 @@ class Query:
         things. Of a small estate a short question keeps hardly more than one processor busy: from
         here on each has one thread. Of a large one it takes all there are, and all the memory:
         there one chain comes after the other."""
-        if not self._small:
+        if not self.allowed.is_small:
             work(self)
             yield
             return
-        if self._threads > 1:
+        if self.allowed.threads > 1:
             self.one_thread()
         other = copy(self)
         other.sql, other._step = self.sql.cursor(), Step("")
@@ -323,7 +286,7 @@ class Query:
         the other: each join wants memory of its own."""
         for other in others:
             table = table.left_join(other, "entry_id").drop("entry_id_right")
-            table = self.stored_in_slices(table) if self._slices > 1 else table
+            table = self.stored_in_slices(table) if self.allowed.slices > 1 else table
         return table
 
     def _slices_of(
@@ -332,7 +295,7 @@ class Query:
         """Queries for ranges of the entries, each of which fits into memory. (DuckDB takes the
         condition down to every table that is joined by entry_id.)"""
         sql = self.compiled(expression)
-        slices = slices or self._slices
+        slices = slices or self.allowed.slices
         if slices == 1:
             yield sql
             return
