@@ -503,9 +503,9 @@ EDITS = st.lists(
 )  # fmt: skip
 
 
-def apply(share: Path, edits: list[tuple[str, int, int]]) -> None:
-    """Edits by number, on whatever files there are."""
-    for step, (what, one, two) in enumerate(edits):
+def apply(share: Path, edits: list[tuple[str, int, int]], number: int) -> None:
+    """Edits by number, on whatever files there are; the number of the round keeps names apart."""
+    for step, (what, one, two) in enumerate(edits, 100 * number):
         files = sorted(path for path in share.rglob("*") if path.is_file())
         first, second = (files[n % len(files)] if files else share / "0" for n in (one, two))
         if what == "write":
@@ -546,13 +546,13 @@ def test_any_edits(rounds: list[list[tuple[str, int, int]]]) -> None:
         share = Path(folder) / "share"
         for number in range(3):
             (share / f"f{number}").mkdir(parents=True)
-        apply(share, [("write", n, n) for n in range(8)])
+        apply(share, [("write", n, n) for n in range(8)], 0)
         settle()
         root = new_estate(Path(folder) / "estate", share)
         crawl(root)
         before = len(rows(root, "entries"))
-        for number, edits in enumerate(rounds):
-            apply(share, edits)
+        for number, edits in enumerate(rounds, 1):
+            apply(share, edits, number)
             settle()
             crawl(root)
             assert tables(root) == fresh(share, Path(folder) / f"fresh {number}")
