@@ -69,7 +69,8 @@ SELECT entry_id FROM sampled SEMI JOIN
   USING (size_bytes, sample_xxh3)
 WHERE is_wanted
 """
-# Files whose bytes another name has too, by the first of them.
+# Files whose bytes another name has too, by the first of them. (Sizes need not be compared beside
+# 128 bits; before anything is done about a copy, SHA-256 is.)
 ALIKE = """
 SELECT entry_id, group_id FROM digested JOIN
   (SELECT digest, min(entry_id) AS group_id FROM digested GROUP BY digest HAVING count(*) > 1)
