@@ -36,6 +36,15 @@ def test_every_verb_has_help_with_an_example_and_json(verb) -> None:
     assert "--json" in shown
 
 
+@pytest.mark.parametrize(
+    ("word", "said"), [("dedup", "Did you mean 'dedupe'?"), ("zzz", "No such command 'zzz'.\n")]
+)
+def test_a_verb_that_is_none(word: str, said: str) -> None:
+    """A mistyped verb is wrong usage, and the nearest one is named."""
+    done = run(word, expect=2)
+    assert said in done.stderr
+
+
 def test_help_lists_every_exit_code() -> None:
     """`migrate --help` documents the exit codes."""
     shown = run("--help").stdout
