@@ -136,17 +136,23 @@ class Bulk:
         return left
 
     def _read(self, file: int, place: int, prefix: str, name: str) -> None:
-        """Take the digests of an open file, and note what it is; close it."""
+        """Take the digests of an open file, and note what it is, once it is closed without trouble:
+        or its digest would be taken for that of the next file."""
+        digest, content = b"", None
         try:
             size = self._records.look(file, place)
             if self.bare and size <= WHOLE_BYTES:
-                self._digests.append(small_digest(file, size))
-                self._digested.append(place)
+                digest = small_digest(file, size)
             else:
-                self._contents.append(self._examine(file, size, place, prefix + name))
-                self._examined.append(place)
+                content = self._examine(file, size, place, prefix + name)
         finally:
             os.close(file)
+        if content is None:
+            self._digests.append(digest)
+            self._digested.append(place)
+        else:
+            self._contents.append(content)
+            self._examined.append(place)
         self._read_bytes += size
 
     def _examine(self, file: int, size: int, place: int, path: str) -> Content:

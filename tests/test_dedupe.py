@@ -16,10 +16,12 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+import xxhash
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from migrate import config as configs
+from migrate.bulk import Bulk
 from migrate.crawl import CrawlOptions, crawl_share
 from migrate.dedupe import dedupe
 from migrate.engine.query import Query
@@ -100,6 +102,39 @@ def test_who_waits_for_duplicates_does_not_wait_for_libraries(tmp_path, verbs: l
         assert "migrate.crawl" in loaded or "migrate.dedupe" in loaded
         assert not loaded & {"ibis", "pyarrow.dataset", "rich.table", "xlsxwriter", "sqlglot"}
     assert json.loads(done.stdout).get("dedupe", json.loads(done.stdout))["replicated_folders"] == 1
+
+
+@pytest.mark.parametrize("mime", [False, True])
+def test_a_file_that_cannot_be_closed_does_not_lend_its_digest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mime: bool
+) -> None:
+    """An error on closing (some network disks tell one as late as that) leaves the file to be read
+    again, and every digest with its own file."""
+    (tmp_path / "share").mkdir()
+    for number in range(9):
+        (tmp_path / "share" / f"{number}.txt").write_text(f"text {number}")
+    close, close_in_bulk = os.close, Bulk._read
+
+    def read(bulk: Bulk, file: int, place: int, prefix: str, name: str) -> None:
+        def closed(descriptor: int) -> None:
+            close(descriptor)
+            if name[0] in "037":
+                raise OSError(5, "Input/output error")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "close", closed)
+            close_in_bulk(bulk, file, place, prefix, name)
+
+    monkeypatch.setattr(Bulk, "_read", read)
+    estate = estate_over(tmp_path / "estate", tmp_path / "share")
+    assert crawled_groups(estate, Reading(mime=mime)) == []
+    with Query(estate) as query:
+        both = query.table("entries").inner_join(query.table("digests"), "entry_id")
+        found = {row["name"]: row["xxh3_128"] for row in query.rows(both)}
+    assert found == {
+        path.name: xxhash.xxh3_128_digest(path.read_bytes())
+        for path in (tmp_path / "share").iterdir()
+    }
 
 
 def test_names_of_one_file_are_no_copies(tmp_path: Path) -> None:
