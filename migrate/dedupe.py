@@ -22,7 +22,7 @@ from migrate.digest import digest_wholly, visit_again
 from migrate.engine.query import Query
 from migrate.errors import MigrateError
 from migrate.estate import Run, Writer
-from migrate.patterns import FULL_PATH, JUNK, folded
+from migrate.patterns import FULL_PATH, folded, is_junk
 from migrate.trees import keep_trees
 
 TWICE = """
@@ -87,13 +87,13 @@ FROM
 """  # noqa: S608 - constants
 # Files that are alike, with what the keeper policy and the comparison of folders look at. (A file
 # has no folder here if that was gone when a crawl that had been cut off went on.)
-MEMBERS = """
+MEMBERS = f"""
 SELECT p.* EXCLUDE (scan_id, entry_id, parent_id, depth, error, full_path, path_length),
-  c.scan_id, c.entry_id, a.group_id, list_contains($junk::VARCHAR[], lower(c.name)) AS is_junk,
+  c.scan_id, c.entry_id, a.group_id, {is_junk("c.name")} AS is_junk,
   c.parent_id, c.size_bytes, c.device_id, c.file_id, c.mtime_ns AS oldest,
   p.path_length + 1 + length(c.name) AS shortest_path, c.name
 FROM contents c JOIN alike a USING (entry_id) LEFT JOIN folders p ON c.parent_id = p.entry_id
-"""
+"""  # noqa: S608 - constants
 SUMMARY = """
 SELECT count(*) FILTER (role = 'keeper') AS groups, count(*) FILTER (role = 'copy') AS copies,
   coalesce(sum(size_bytes) FILTER (role = 'copy'), 0)::BIGINT AS copies_size_bytes,
@@ -154,12 +154,13 @@ def dedupe(writer: Writer, config: Config, workers: int) -> tuple[Duplicates, La
     OSError if the estate cannot be written."""
     with Query(writer.estate) as query:
         query.doing("dedupe: looking for files alike")
-        query.named("entries")
+        name_files(query)
         with query.meanwhile(refuse_equal_ids):
-            name_files(query)
+            keep_read(query)
         if query.count("FROM not_visited") and query.keep("wanted", UNREAD_OF_EQUAL_SIZE):
             visit_again(writer, config, query, TO_READ, workers, "dedupe: first look")
-            name_files(query)
+            query.named("digests")
+            keep_read(query)
         if query.keep("wanted", SAMPLED_ALIKE):
             digest_wholly(writer, config, query, TO_READ, workers, "dedupe: reading whole")
             _name_read_whole(query)
@@ -200,9 +201,13 @@ def _write_groups(writer: Writer, run: Run, query: Query, config: Config) -> Dup
 
 
 def name_files(query: Query) -> None:
-    """The tables that say which files there are and what has been read of them; `not_visited`."""
+    """The tables that say which files there are, and what a visit has read of them."""
     query.named("entries", "listings", "digests")
     query.call("contents", CONTENTS)
+
+
+def keep_read(query: Query) -> None:
+    """`not_visited`, and `digested` with what has been read since the visit."""
     query.keep("not_visited", NOT_VISITED)
     _name_read_whole(query)
 
@@ -218,7 +223,7 @@ def find_groups(query: Query, config: Config) -> None:
     with query.meanwhile(partial(_keep_folders, config=config)):
         query.keep("alike", ALIKE)
     with query.meanwhile(keep_trees):
-        query.keep("members", MEMBERS, junk=JUNK)
+        query.keep("members", MEMBERS)
         keepers.keep_choice(query, "found", "members", keepers.order(config))
 
 

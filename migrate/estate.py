@@ -54,8 +54,8 @@ class Part(Struct, frozen=True):
 def write_part(root: Path, table: str, columns: pa.Table) -> Part:
     """Write one part under a name no reader looks at. Safe to call from any process."""
     buffer = pa.BufferOutputStream()
-    texts = {one.name for one in columns.schema if pa.types.is_string(one.type)}
-    repeating = sorted(texts - _DISTINCT)
+    texts = [one.name for one in columns.schema if pa.types.is_string(one.type)]
+    repeating = [name for name in texts if name not in _DISTINCT]
     # Snappy: zstd would save a fifth of the room and take twice as long.
     pq.write_table(
         columns, buffer, compression="snappy", row_group_size=131_072, use_dictionary=repeating

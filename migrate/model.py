@@ -47,6 +47,21 @@ _KEY = {"scan_id": pa.int32(), "entry_id": pa.int64()}
 _MEMBER = pa.struct(
     {"name": pa.string(), "size_bytes": pa.int64(), "crc32": pa.int64()}  # null where it is hidden
 )
+# What is inside a file, beside the files of the scans that count
+_INSIDE: dict[str, pa.DataType] = {
+    "members": pa.int64(),
+    "members_elsewhere": pa.string(),  # all | some | none
+    "shortcut": pa.string(),  # works | gone | web
+    "shortcut_target": pa.string(),
+    "ni_numbers": pa.int64(),
+    "nhs_numbers": pa.int64(),
+    "prison_numbers": pa.int64(),
+    "pnc_numbers": pa.int64(),
+    "marking": pa.string(),
+    "near_dup": pa.string(),  # newest | not_newest | none
+    "near_dup_path": pa.string(),  # the newer document
+    "near_dup_percent": pa.int64(),  # of the wording of both that they share
+}
 
 
 def _table(name: str, stage: str, visible: Visible, /, **columns: pa.DataType) -> Table:
@@ -212,18 +227,7 @@ _TABLES = [
         version=pa.string(),
         version_latest_path=pa.string(),
         rendition_of=pa.string(),
-        members=pa.int64(),  # see `inside`
-        members_elsewhere=pa.string(),
-        shortcut=pa.string(),
-        shortcut_target=pa.string(),
-        ni_numbers=pa.int64(),
-        nhs_numbers=pa.int64(),
-        prison_numbers=pa.int64(),
-        pnc_numbers=pa.int64(),
-        marking=pa.string(),
-        near_dup=pa.string(),
-        near_dup_path=pa.string(),
-        near_dup_percent=pa.int64(),
+        **_INSIDE,
         retention_class=pa.string(),
         retention_due_ns=pa.int64(),
         retention_basis=pa.string(),
@@ -279,18 +283,7 @@ _TABLES = [
     _table(
         "inside", "inspect", "latest",
         content_key=pa.string(),
-        members=pa.int64(),
-        members_elsewhere=pa.string(),  # all | some | none
-        shortcut=pa.string(),  # works | gone | web
-        shortcut_target=pa.string(),
-        ni_numbers=pa.int64(),
-        nhs_numbers=pa.int64(),
-        prison_numbers=pa.int64(),
-        pnc_numbers=pa.int64(),
-        marking=pa.string(),
-        near_dup=pa.string(),  # newest | not_newest | none
-        near_dup_path=pa.string(),  # the newer document
-        near_dup_percent=pa.int64(),  # of the wording of both that they share
+        **_INSIDE,
     ),
     _table(
         "findings", "flag", "latest", **_KEY,

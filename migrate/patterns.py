@@ -18,6 +18,11 @@ JUNK = ["thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", ".ds_sto
 FULL_PATH = "CASE WHEN path = '' THEN share ELSE share || '/' || path END"
 
 
+def is_junk(name: str) -> str:
+    """Whether a file of this name (in SQL) is junk, in SQL."""
+    return f"lower({name}) IN {tuple(JUNK)}"
+
+
 def folded(sql: str) -> str:
     """Text in SQL as it is compared: see `fold`."""
     return f"lower(nfc_normalize({sql}))"

@@ -21,7 +21,7 @@ from typing import NamedTuple
 from migrate import keepers
 from migrate.config import Config
 from migrate.engine.query import Query
-from migrate.patterns import JUNK, folded
+from migrate.patterns import folded
 from migrate.trees import (
     DIRECT,
     HELD,
@@ -258,7 +258,7 @@ def _keep_candidates(query: Query, config: Config, least: float) -> int:
         return 0
     if not query.keep("held", HELD, fewest=FEWEST_FILES, least=least):
         return 0
-    query.keep("unread", UNREAD, junk=JUNK)
+    query.keep("unread", UNREAD)
     return query.keep("candidates", _CANDIDATES, masters=keepers.masters(config))
 
 

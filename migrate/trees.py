@@ -8,17 +8,17 @@ recursion, and nothing in memory that DuckDB could not put on disk.
 from __future__ import annotations
 
 from migrate.engine.query import Query
-from migrate.patterns import JUNK, folded
+from migrate.patterns import folded, is_junk
 
 MOST_LEVELS = 64  # each is a query; people make no such trees
 
 # Per folder, of the files with content (neither empty nor junk) directly in it: how many, how many
 # bytes, the date of the oldest.
-FILED = """
+FILED = f"""
 SELECT parent_id AS entry_id, count(*) AS files, sum(size_bytes)::BIGINT AS size_bytes,
   min(mtime_ns) AS oldest_ns
-FROM contents WHERE NOT list_contains($junk::VARCHAR[], lower(name)) GROUP BY parent_id
-"""
+FROM contents WHERE NOT {is_junk("name")} GROUP BY parent_id
+"""  # noqa: S608 - constants
 # And how many have a copy (anywhere), with one number over the contents of those, which is the same
 # for the same ones in any order.
 DIRECT = """
@@ -45,13 +45,13 @@ SELECT a.entry_id, b.above_id, a.levels + b.levels AS levels
 FROM ways a JOIN ways b ON a.above_id = b.entry_id WHERE a.levels = {levels} AND b.levels > 0
 """
 # Files that could not be read, or with content that nobody has tried to read.
-UNREAD = """
+UNREAD = f"""
 SELECT entry_id FROM entries WHERE error IS NOT NULL
 UNION ALL SELECT entry_id FROM digests WHERE error IS NOT NULL
 UNION ALL SELECT entry_id FROM whole_digests WHERE error IS NOT NULL
 UNION ALL SELECT entry_id FROM contents SEMI JOIN not_visited USING (entry_id)
-  WHERE NOT list_contains($junk::VARCHAR[], lower(name))
-"""
+  WHERE NOT {is_junk("name")}
+"""  # noqa: S608 - constants
 # Folders in whose tree there is something that could not be read or listed.
 NOT_KNOWN = """
 SELECT above_id AS entry_id FROM ways SEMI JOIN (
@@ -68,7 +68,7 @@ SELECT e.entry_id, e.parent_id, e.depth, {folded("e.name")} || '/' || CASE
 FROM entries e SEMI JOIN inside_alike i ON e.parent_id = i.entry_id
   LEFT JOIN found g USING (entry_id)
 WHERE e.parent_id <> e.entry_id
-  AND NOT (e.kind = 'file' AND list_contains($junk::VARCHAR[], lower(e.name)))
+  AND NOT (e.kind = 'file' AND {is_junk("e.name")})
 """  # noqa: S608 - constants
 NO_TREES = "SELECT NULL::BIGINT AS entry_id, '' AS tree WHERE false"
 # The folders of one level, by what is in them.
@@ -85,7 +85,7 @@ WHERE l.depth = $depth
 def keep_trees(query: Query) -> None:
     """`filed`, and `ways` (entry_id, above_id, levels): each folder with itself and every folder
     above it, and how far. A tree of a thousand levels takes ten steps."""
-    query.keep("filed", FILED, junk=JUNK)
+    query.keep("filed", FILED)
     deepest = next(query.rows("SELECT coalesce(max(depth), 0) AS levels FROM folders"))["levels"]
     levels, sql = 1, _ONE_UP
     parts = []
@@ -106,7 +106,7 @@ def keep_tree_digests(query: Query) -> None:
     digest of a folder is one over the sorted names of what is in it, each with its own digest. None
     for trees of more than MOST_LEVELS: those are compared by contents alone."""
     query.keep("inside_alike", inside("alike_folders"))
-    query.keep("named", _NAMED, junk=JUNK)
+    query.keep("named", _NAMED)
     query.keep(
         "levels", "SELECT entry_id, depth FROM folders SEMI JOIN inside_alike USING (entry_id)"
     )

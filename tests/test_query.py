@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from migrate.config import load
-from migrate.dedupe import find_groups, name_files
+from migrate.dedupe import find_groups, keep_read, name_files
 from migrate.engine.query import Query
 from migrate.estate import Estate, create
 from migrate.facts import worked_out
@@ -57,6 +57,7 @@ def test_slices_make_no_difference(estate: Estate) -> None:
         with Query(estate) as query:
             query.allowed.slices, query.allowed.is_small = slices, slices == 1
             name_files(query)
+            keep_read(query)
             find_groups(query, config)
             groups = query.rows("FROM found ORDER BY entry_id")
             table = query.stored_in_slices(worked_out(query, config))

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from migrate import config as configs
 from migrate import replicas
 from migrate.crawl import CrawlOptions, crawl_share
-from migrate.dedupe import dedupe, find_groups, name_files
+from migrate.dedupe import dedupe, find_groups, keep_read, name_files
 from migrate.engine.query import Query
 from migrate.estate import Estate, create, write_part, writing
 from migrate.model import TABLES, entry_id
@@ -182,6 +182,7 @@ def test_a_large_estate_finds_the_same(found: Any) -> None:
         with Query(found[0]) as query:
             query.allowed.is_small = small
             name_files(query)
+            keep_read(query)
             find_groups(query, config)
             agreed = replicas.agree(query, config)
             replicas.keep_copies(query, config, agreed)
@@ -274,6 +275,7 @@ def test_whatever_the_tree_no_content_goes(files: Tree, seed: int, tmp_path_fact
     config, _ = configs.load(estate.config_path)
     with Query(estate) as query:
         name_files(query)
+        keep_read(query)
         find_groups(query, config)
         agreed = replicas.agree(query, config)
         replicas.keep_copies(query, config, agreed)

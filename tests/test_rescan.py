@@ -636,7 +636,7 @@ def test_a_server_with_times_of_change(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_what_later_stages_found_lasts(tmp_path: Path, tree: Path) -> None:
     """Whole digests and formats are not taken a second time after a rescan."""
-    from migrate.dedupe import SAMPLED_ALIKE, TO_READ, name_files
+    from migrate.dedupe import SAMPLED_ALIKE, TO_READ, keep_read, name_files
     from migrate.digest import digest_wholly
     from migrate.facts import content_key, contents
     from migrate.identify import unidentified
@@ -645,6 +645,7 @@ def test_what_later_stages_found_lasts(tmp_path: Path, tree: Path) -> None:
         config, _ = load(estate.config_path)
         with writing(estate, ["a test"]) as writer, Query(estate) as query:
             name_files(query)
+            keep_read(query)
             query.keep("wanted", SAMPLED_ALIKE)
             return digest_wholly(writer, config, query, TO_READ, 1, "a test")
 

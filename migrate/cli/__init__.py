@@ -93,7 +93,6 @@ def _start_fast() -> None:
     """Leave out what costs every command a fifth of a second and brings it nothing."""
     sys.meta_path.insert(0, WithoutPandas)
     gc.set_threshold(100_000, 20, 50)  # modules and rows are many, and cycles few
-    atexit.register(gc.freeze)  # nor look for cycles in what is about to vanish
 
 
 def main() -> NoReturn:

@@ -180,7 +180,7 @@ class Query:
                     yield narrowed(batch)
         finally:
             cursor.close()
-            self._give_back()
+            self.allowed.give_back(self.sql)
 
     def compiled(self, expression: Any) -> str:
         """The SQL of an Ibis expression; SQL is what it is."""
@@ -237,9 +237,6 @@ class Query:
                 return work()
 
         return self.allowed.fitting(self.sql, answer, more_mb)
-
-    def _give_back(self) -> None:
-        self.allowed.give_back(self.sql)
 
     def one_thread(self) -> None:
         """From here on one thread: to sort wide rows each thread holds blocks of all sorted runs,
@@ -325,7 +322,7 @@ class Query:
             return rows
         finally:
             cursor.close()
-            self._give_back()
+            self.allowed.give_back(self.sql)
 
     def given(self, rows: list[dict[str, Any]] | pa.Table, schema: pa.Schema | None = None) -> Any:
         """Rows that are no table's, as a relation."""

@@ -157,7 +157,7 @@ class LocalSource:
                 except OSError as error:
                     yield Page(folder, [], True, error)
         finally:
-            self._leave(0)
+            self._leave_all_but(None)
 
     def _pages(self, folder: bytes) -> Iterator[Page]:
         if os.name == "nt":
@@ -174,8 +174,7 @@ class LocalSource:
         one it lies in, where that is open, it is one step; from the root it would be many, which on
         a mounted share may be a question each."""
         above, _, name = folder.rpartition(b"/")
-        while self._above and self._above[-1][0] != above:
-            self._leave(len(self._above) - 1)
+        self._leave_all_but(above)
         descriptor = -1
         if self._above and name not in (b"", b".", b".."):
             with suppress(OSError):  # it may have been moved: from the root one sees
@@ -187,9 +186,9 @@ class LocalSource:
         self._above.append((folder, descriptor))
         return descriptor
 
-    def _leave(self, count: int) -> None:
-        """Close the open folders but so many."""
-        while len(self._above) > count:
+    def _leave_all_but(self, folder: bytes | None) -> None:
+        """Close the open folders below one, and where that is not open, all."""
+        while self._above and self._above[-1][0] != folder:
             os.close(self._above.pop()[1])
 
     def open_all(
