@@ -63,6 +63,11 @@ def drop_caches() -> None:
     DROP_CACHES.write_text("3")
 
 
+def read_all(tree: Path) -> None:
+    """Have the names and the contents of a tree in memory."""
+    timed(["sh", "-c", 'find "$1" -type f -exec cat {} + >/dev/null', "sh", str(tree)])
+
+
 class Races:
     """All races of one benchmark."""
 
@@ -76,16 +81,14 @@ class Races:
     ) -> None:  # fmt: skip
         """Run the contestants in turns and print their medians; ratios refer to the first.
 
-        `cold`: nothing is in memory when a turn begins; `warm_up`: a tree that is read once before
-        each round; `counted`: what is done in a turn (unit, how many), to print a rate."""
+        `cold`: nothing is in memory when a turn begins; `warm_up`: a tree that is read before each,
+        for some machines give memory back that lay idle while the others had their turns; `counted`: what is done in a turn (unit, how many), to print a rate."""
         taken: dict[str, list[Taken]] = {name: [] for name in contestants}
         for _ in range(rounds or self.rounds):
-            if warm_up:
-                timed(
-                    ["sh", "-c", 'find "$1" -type f -exec cat {} + >/dev/null', "sh", str(warm_up)]
-                )
             for name, prepare in contestants.items():
                 command = prepare()
+                if warm_up:
+                    read_all(warm_up)
                 if cold:
                     drop_caches()
                 taken[name].append(timed(command))
