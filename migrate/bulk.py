@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, TypeGuard
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from migrate.engine.workers import note
+from migrate.engine.crew import note
 from migrate.known import Known
 from migrate.listed import Folder, counted, in_table, places_of
 from migrate.model import entry_id

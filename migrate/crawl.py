@@ -12,12 +12,16 @@ folder entry was lost with its parent is not made a second time.
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from migrate.clock import basis_of, judged, note_clock
 from migrate.config import Config, share_place
 from migrate.engine.hours import in_hours, wait_for_hours, workers_for
 from migrate.engine.portions import next_folders
@@ -25,16 +29,20 @@ from migrate.engine.suspects import past_crashes
 from migrate.engine.workers import Workers, default_workers, loading
 from migrate.estate import Estate, Run, Writer, write_part
 from migrate.events import Progress
-from migrate.gathered import entry_row, table_of
-from migrate.known import judged, known_files, note_clock
 from migrate.model import entry_id
 from migrate.paths import to_raw
 from migrate.place import Place
+from migrate.rows import entry_row, table_of
 from migrate.smb.address import is_address
 from migrate.sources import Source, Trust, open_source
+from migrate.tasks import FolderTask, new_visitor
 from migrate.visit import Reading
-from migrate.visitor import FolderTask, Visitor
 
+if TYPE_CHECKING:
+    from migrate.engine.nursery import Nursery
+    from migrate.known import Known
+
+VISITORS = "migrate.visitor"  # what workers need, and what a crawl need not load itself
 OPEN_FOLDERS = """
 SELECT path, path_raw, depth FROM entries ANTI JOIN listings USING (entry_id)
 WHERE kind = 'folder'
@@ -54,6 +62,7 @@ class CrawlOptions(Struct, frozen=True):
     workers: int | None  # as many as suit the share, if none are given
     reading: Reading = Reading()
     then_needed: tuple[str, ...] = ()  # modules to load meanwhile
+    nursery: Nursery | None = None  # that has loaded VISITORS
 
     def like(self, run: Run) -> CrawlOptions:
         """These options, reading what an earlier run read."""
@@ -152,15 +161,36 @@ def _visit_share(
     note_clock(writer, run, trust)
     wanted = options.workers or suiting_workers(place, options.reading)
     count = workers_for([place], wanted)
-    with known_files(estate, run, options.reading, trust, device_id, proof_percent) as known:
+    # Of a server workers need more than a nursery has, and this process has loaded it already.
+    nursery = None if is_address(place.root) else options.nursery
+    if nursery is None:
+        import_module(VISITORS)
+    with _known(estate, run, options.reading, trust, device_id, proof_percent) as known:
         make = partial(
-            Visitor, place, count, estate.root, share, run.run_id, options.reading,
+            new_visitor, place, count, estate.root, share, run.run_id, options.reading,
             pending.listed_without_entry, suspects, known,
         )  # fmt: skip
-        with Workers(make, count) as workers, loading(options.then_needed):
+        # (Forks of a process that is loading something would inherit its locks.)
+        meanwhile = options.then_needed if nursery else ()
+        with loading(meanwhile), Workers(make, count, nursery) as workers:
             _visit_all(workers, pending, writer, run, _expected(estate, share), share, place)
     note_clock(writer, run, trust)
     return run
+
+
+@contextmanager
+def _known(
+    estate: Estate, run: Run, reading: Reading, trust: Trust, device_id: int, proof_percent: float
+) -> Iterator[Known | None]:
+    """What an earlier scan has read, if that may be believed."""
+    basis = basis_of(estate, run.settings["share"])
+    if basis is None or not trust.lasting or not reading.content or reading.reread:
+        yield None
+        return
+    from migrate.known import known_files
+
+    with known_files(estate, basis, run, reading, device_id, proof_percent) as known:
+        yield known
 
 
 def suiting_workers(place: Place, reading: Reading) -> int:

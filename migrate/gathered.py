@@ -5,7 +5,6 @@ In: rows, one by one; files visited in bulk; files taken over from an earlier sc
 
 from __future__ import annotations
 
-import stat as mode_bits
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,7 @@ from migrate.bulk import Bulk
 from migrate.estate import Part, write_part
 from migrate.known import Known
 from migrate.listed import ListedFiles
-from migrate.model import TABLES
-from migrate.paths import needs_raw, to_text
-from migrate.sources import Stat
+from migrate.rows import table_of
 
 WRITTEN = ("entries", "listings", "digests", "securities", "streams", "proofs")
 
@@ -60,30 +57,3 @@ class Gathered:
             parts[0] = replace(parts[0], counts=dict(self.counts))
         self._clear()
         return parts
-
-
-def table_of(table: str, rows: list[tuple[Any, ...]]) -> pa.Table:
-    """Rows, in the order of a table's schema, as columns."""
-    schema = TABLES[table].schema
-    columns = zip(zip(*rows, strict=True), schema.types, strict=True)
-    return pa.Table.from_arrays([pa.array(*column) for column in columns], schema=schema)
-
-
-def entry_row(
-    scan_id: int, share: str, number: int, path: bytes, parent_id: int, depth: int, kind: str,
-    stat: Stat | None, link: str | None, security: int | None, error: str | None,
-) -> tuple[Any, ...]:  # fmt: skip
-    """One row of `entries`, in the order of its schema."""
-    text = to_text(path)
-    name = text.rpartition("/")[2]
-    common = (
-        scan_id, number, parent_id, share, text, path if needs_raw(path, text) else None, name,
-        kind, depth,
-    )  # fmt: skip
-    if stat is None:
-        return (*common, *[None] * 11, security, link, error)
-    mode = None if stat.mode is None else mode_bits.S_IMODE(stat.mode)
-    return (
-        *common, stat.size_bytes if kind == "file" else None, *stat[1:5], mode, *stat[6:],
-        security, link, error,
-    )  # fmt: skip

@@ -16,11 +16,11 @@ from typing import Any
 
 from migrate.config import Config
 from migrate.digest import COLUMNS, open_rows, open_sources, places, reading_order
+from migrate.engine.crew import note
 from migrate.engine.hours import workers_for
 from migrate.engine.map import Row, map_rows
 from migrate.engine.query import Query
 from migrate.engine.suspects import past_crashes
-from migrate.engine.workers import note
 from migrate.errors import MigrateError
 from migrate.estate import Run, Writer
 from migrate.facts import content_key, contents, known_contents

@@ -6,17 +6,6 @@ opened all the same, to prove the rest.
 Never: digests across a clock that proves nothing; what could not be read; one of two contents that
 a number may stand for.
 
-Why equal times prove equal bytes. Every change of a file sets its ctime to what the share's clock
-says then. So if the clock had moved on from a file's times before it was read, any change since has
-given it another ctime. If it had not (the file was changed a moment before, clocks tick coarsely,
-the server's goes differently from ours), a later change may look the same. The clock is known to
-have been past a time if, when the scan began, it said more than that: our own on local disks, the
-one that an SMB server tells on connecting. A mounted server tells nothing; there the newest change
-seen on the share was made before the scan ended, so that the scan began after it, less the time the
-scan took. Clocks are taken to move on, never back; what else may be wrong is for the proof to find.
-Samba tells the mtime as ctime (get_change_timespec, up to 4.17 at least), so that a change under
-the old date shows nowhere. A share on an SMB server is known to have a ctime of its own by one file
-on which the two differ; without one nothing is taken over, unless the share is set to `write_time`.
 In memory: a few columns in files, sorted by file number, shared by all workers. A look-up halves
 its way to the number: about 20 steps for a million files, 27 for a hundred million.
 """
@@ -26,32 +15,26 @@ from __future__ import annotations
 import mmap
 import shutil
 import tempfile
-import time
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import Struct
 from msgspec.structs import astuple
 
-from migrate.estate import SPILL, Estate, Run, Writer
+from migrate.clock import FILES, Basis, proven_ns
+from migrate.estate import SPILL, Estate, Run
 from migrate.mimetypes import TEXT_ENDINGS, kind_of_text
 from migrate.model import TABLES
-from migrate.scans import is_disproved, newest_scan
-from migrate.sources import RECALLS, Stat, Trust
+from migrate.sources import RECALLS, Stat
 from migrate.visit import Content, Reading
 
-if TYPE_CHECKING:
-    from migrate.engine.query import Query
-
-CLOCK_STEP_NS = 3_000_000_000  # FAT ticks every two seconds; one more for clocks being set right
 LEAST_PROOFS = 10
-NO_NUMBER = (1 << 64) - 1  # as good as 0: the volume has none ([MS-FSCC] 2.1.9)
 KEYS: dict[str, tuple[Literal["Q", "q", "B"], pa.DataType]] = {
     "file_id": ("Q", pa.uint64()), "size_bytes": ("q", pa.int64()), "mtime_ns": ("q", pa.int64()),
     "ctime_ns": ("q", pa.int64()), "text_kind": ("B", pa.uint8()),
@@ -60,15 +43,6 @@ VALUES = {
     "sample_xxh3": pa.binary(16), "xxh3_128": pa.binary(16), "sha256": pa.binary(32),
     "mime_no": pa.int32(), "read_in": pa.int32(), "flags": pa.uint8(),
 }  # fmt: skip
-NO_CHANGE_TIME = (
-    "its server tells the date of writing as time of change (Samba does), and a file changed under "
-    "its old date would look the same. Where size and date will do, say `rescan_by: write_time` "
-    "for the share in estate.yaml"
-)
-BY_WRITE_TIME = (
-    "By size and date of writing alone (rescan_by), for its server tells no time of change: a file "
-    "changed under its old date is not seen unless the proof happens on it."
-)
 HAS_XXH3, HAS_SHA256, IS_OPEN, IS_ENCRYPTED, ONLY_LISTED = 1, 2, 4, 8, 16
 
 
@@ -182,70 +156,13 @@ def _bit(flags: pa.Array, bit: int) -> pa.Array:
     return pc.not_equal(pc.bit_wise_and(flags, pa.scalar(bit, pa.uint8())), 0)
 
 
-# What may be believed
-
-
-class Basis(Struct, frozen=True):
-    """The scan that another one may rest on, and what it knew of the time."""
-
-    run: Run
-    share_ns: int | None  # what the share's clock said at its beginning, where one tells
-    began_ns: int  # by our clock
-    took_ns: int
-
-
-def note_clock(writer: Writer, run: Run, trust: Trust) -> None:
-    """Keep in the log what time it is, on the share and here: before a session has looked at
-    anything, and at its end."""
-    now_ns = time.time_ns()
-    writer.estate.log.append("clock", run=run.run_id, share_ns=trust.now_ns, our_ns=now_ns)
-
-
-def judged(estate: Estate, share: str, trust: Trust, rescan_by: str) -> Trust:
-    """What to rely on after a look at the times that a server told in the earlier scan."""
-    basis = basis_of(estate, share)
-    if not trust.may_tell_mtime or basis is None or _has_own_ctimes(estate, basis):
-        return trust
-    if rescan_by == "write_time":
-        return trust._replace(why_not=BY_WRITE_TIME)
-    return trust._replace(lasting=False, why_not=NO_CHANGE_TIME)
-
-
-def _has_own_ctimes(estate: Estate, basis: Basis) -> bool:
-    from migrate.engine.query import Query
-
-    with Query(estate) as query:
-        query.view("entries", estate.parts_of("entries", [basis.run]), "before")
-        return query.count(OWN_CTIMES) > 0
-
-
-def basis_of(estate: Estate, share: str) -> Basis | None:
-    """What a new scan of a share may rest on, from the log alone."""
-    before = newest_scan(estate, share)
-    if before is None or not before.settings["content"] or is_disproved(before):
-        return None
-    clocks = [
-        record
-        for record in estate.log.records
-        if record["kind"] == "clock" and record["run"] == before.run_id
-    ]
-    if not clocks:
-        return None
-    ours, shares = ([record[name] for record in clocks] for name in ("our_ns", "share_ns"))
-    return Basis(before, None if None in shares else min(shares), min(ours), max(ours) - min(ours))
-
-
 @contextmanager
 def known_files(
-    estate: Estate, run: Run, reading: Reading, trust: Trust, device_id: int, proof_percent: float
+    estate: Estate, basis: Basis, run: Run, reading: Reading, device_id: int, proof_percent: float
 ) -> Iterator[Known | None]:
     """What may be taken over into a run; None if there is nothing. Ends with the `with` block.
 
     Errors: OSError if the estate has no room for it."""
-    basis = basis_of(estate, run.settings["share"])
-    if basis is None or not trust.lasting or not reading.content or reading.reread:
-        yield None
-        return
     folder = Path(tempfile.mkdtemp(prefix=SPILL, dir=estate.root))
     try:
         count, mimes = _gather(estate, basis, reading, folder)
@@ -257,9 +174,6 @@ def known_files(
         yield known if count else None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-# Gathering
 
 
 def _gather(estate: Estate, basis: Basis, reading: Reading, folder: Path) -> tuple[int, list[str]]:
@@ -274,21 +188,12 @@ def _gather(estate: Estate, basis: Basis, reading: Reading, folder: Path) -> tup
             query.view(table, estate.parts(table), table)
         mimes = [row["mime"] for row in query.rows(TYPES, scan=scan)]
         files = query.batches(
-            READ_BEFORE, scan=scan, mimes=mimes, proven_ns=_proven_ns(query, basis),
+            READ_BEFORE, scan=scan, mimes=mimes, proven_ns=proven_ns(query, basis),
             enough=_enough(estate, reading), sha256=reading.sha256,
         )  # fmt: skip
         return _write(files, folder), mimes
 
 
-# Of the scan's entries: files that a number, a size and times tell from all others.
-_FILES = f"""
-SELECT * FROM before
-WHERE kind = 'file' AND error IS NULL AND ctime_ns > 0 AND mtime_ns IS NOT NULL
-  AND file_id > 0 AND file_id < {NO_NUMBER}
-  AND device_id = (SELECT device_id FROM before WHERE depth = 0)
-"""  # noqa: S608 - of our own words and numbers
-OWN_CTIMES = f"SELECT 1 FROM ({_FILES}) WHERE ctime_ns <> mtime_ns LIMIT 1"  # noqa: S608
-NEWEST = f"SELECT max(ctime_ns) AS newest FROM ({_FILES}) WHERE ctime_ns <= $began_ns"  # noqa: S608
 TYPES = "SELECT DISTINCT mime FROM digests WHERE scan_id = $scan AND mime IS NOT NULL ORDER BY mime"
 _ENDING = "lower(regexp_extract(name, '[.]([^.]*)$', 1))"
 _TEXT_KIND = f"coalesce(map_extract_value(MAP {TEXT_ENDINGS}, {_ENDING}), 0)::UTINYINT"
@@ -303,7 +208,7 @@ READ_BEFORE = f"""
 WITH found AS (
   SELECT e.*, r.sample_xxh3, r.mime, r.encrypted, coalesce(r.xxh3_128, w.xxh3_128) AS xxh3_128,
     coalesce(r.sha256, w.sha256) AS sha256, coalesce(r.read_in, $scan)::INTEGER AS read_in
-  FROM ({_FILES}) e
+  FROM ({FILES}) e
   JOIN (FROM digests WHERE scan_id = $scan) r USING (entry_id)
   LEFT JOIN (FROM whole_digests WHERE scan_id = $scan) w USING (entry_id)
   WHERE r.error IS NULL AND w.error IS NULL AND r.sample_xxh3 IS NOT NULL
@@ -317,14 +222,6 @@ FROM found LEFT JOIN types USING (mime)
 WHERE list_contains($enough::INTEGER[], read_in) AND (sha256 IS NOT NULL OR NOT $sha256)
 ORDER BY file_id
 """  # noqa: S608
-
-
-def _proven_ns(query: Query, basis: Basis) -> int:
-    """The time that the share's clock had passed for certain when the earlier scan began."""
-    if basis.share_ns is not None:
-        return basis.share_ns - CLOCK_STEP_NS
-    newest = next(query.rows(NEWEST, began_ns=basis.began_ns))["newest"]
-    return (newest or 0) - basis.took_ns - CLOCK_STEP_NS
 
 
 def _enough(estate: Estate, reading: Reading) -> list[int]:

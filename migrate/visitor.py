@@ -16,15 +16,16 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from migrate.bulk import Bulk, is_local_linux
-from migrate.engine.workers import note
+from migrate.engine.crew import note
 from migrate.estate import Part
-from migrate.gathered import Gathered, entry_row
+from migrate.gathered import Gathered
 from migrate.known import Known
 from migrate.listed import ListedFiles
 from migrate.loops import Loops, Numbers
 from migrate.model import entry_id
 from migrate.paths import to_text
 from migrate.place import Place
+from migrate.rows import entry_row
 from migrate.smb.security import DescriptorMalformed, parse, security_id
 from migrate.sources import (
     OFFLINE,
@@ -40,6 +41,7 @@ from migrate.sources import (
     no_more,
     open_source,
 )
+from migrate.tasks import FolderTask, Step
 from migrate.visit import Content, Reading, first_ranges, more_of_head, visit
 
 ROWS_PER_FLUSH = 65_536
@@ -48,15 +50,6 @@ FILES_PER_TASK = 5_000  # few enough that in the end no worker waits long for th
 FILES_ALONE = 16_000  # of one that shares with nobody
 FILES_AT_FIRST = 1_000  # of a worker's first task: until it is done the others have no folders
 SECONDS_PER_TASK = 2.0
-
-
-class FolderTask(NamedTuple):
-    """A folder to list. `above`: the numbers of the folders it lies in, where they are known; a
-    folder that is one of those above it is a link that the server did not show."""
-
-    path: bytes
-    depth: int
-    above: Numbers | None = None
 
 
 class Listing(Struct):
@@ -77,17 +70,6 @@ class Seen(NamedTuple):
     depth: int
     child: Child
     known: int | None = None
-
-
-class Step(Struct):
-    """What one task did: counts for the progress, folders it did not get to, parts it wrote."""
-
-    files: int = 0
-    size_bytes: int = 0
-    failed: int = 0
-    at: str = ""
-    left: list[FolderTask] = []
-    parts: list[Part] = []
 
 
 _NOTHING = Found()

@@ -149,13 +149,13 @@ def test_interrupted_by_hand(tmp_path: Path, signal_number: int) -> None:
     run("init", estate, "--share", f"s={share}")
     begun = tmp_path / "begun"
     code = (
-        "import pathlib, sys, time, migrate.crawl as c, migrate.visitor as v\n"
-        "old = c.Visitor.work\n"
+        "import pathlib, sys, time, migrate.visitor as v\n"
+        "old = v.Visitor.work\n"
         "def work(self, task):\n"
         "    step = old(self, task)\n"
         "    pathlib.Path(sys.argv[0]).touch(); time.sleep(0.5)\n"
         "    return step\n"
-        "c.Visitor.work = work; v.FILES_PER_TASK = v.FILES_AT_FIRST = 200; begun = sys.argv[2]\n"
+        "v.Visitor.work = work; v.FILES_PER_TASK = v.FILES_AT_FIRST = 200; begun = sys.argv[2]\n"
         "sys.argv = [begun, 'crawl', '-e', sys.argv[1], '--workers', '2']\n"
         "from migrate.cli import main; main()\n"
     )
@@ -182,13 +182,13 @@ def test_workers_do_not_outlive_a_killed_parent(tmp_path: Path, tree: Path) -> N
     estate = tmp_path / "estate"
     run("init", estate, "--share", f"s={tree}")
     code = (
-        "import os, signal, migrate.crawl as c\n"
-        "old = c.Visitor.work\n"
+        "import contextlib, os, signal, migrate.visitor as v\n"
+        "old = v.Visitor.work\n"
         "def slow(self, task):\n"
-        "    if os.getppid() == parent: os.kill(parent, signal.SIGKILL)\n"
+        "    with contextlib.suppress(ProcessLookupError): os.kill(parent, signal.SIGKILL)\n"
         "    import time; time.sleep(0.2)\n"
         "    return old(self, task)\n"
-        "parent = os.getpid(); c.Visitor.work = slow\n"
+        "parent = os.getpid(); v.Visitor.work = slow\n"
         "import sys; sys.argv = ['migrate', 'crawl', '-e', sys.argv[1], '--workers', '3']\n"
         "from migrate.cli import main; main()\n"
     )

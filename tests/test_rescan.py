@@ -24,7 +24,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from test_crash import killed
 
-from migrate import changes, known
+from migrate import changes, clock, known
 from migrate.bulk import Bulk
 from migrate.cli import cli
 from migrate.cli.changes import about_reuse
@@ -45,7 +45,7 @@ TICK_NS = 20_000_000  # more than this kernel's clock steps by
 @pytest.fixture(autouse=True)
 def quick_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """A share whose clock ticks finely, so that tests need not wait for seconds."""
-    monkeypatch.setattr(known, "CLOCK_STEP_NS", TICK_NS)
+    monkeypatch.setattr(clock, "CLOCK_STEP_NS", TICK_NS)
     monkeypatch.setattr(known, "LEAST_PROOFS", 2)
 
 
@@ -321,7 +321,7 @@ def test_a_clock_that_proves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert count_of(run, "taken over") + count_of(run, "proof same") == 5  # not that of 2096
     (share / "0.txt").chmod(0o600)
     with monkeypatch.context() as patch:
-        patch.setattr(known, "CLOCK_STEP_NS", 3_000_000_000)
+        patch.setattr(clock, "CLOCK_STEP_NS", 3_000_000_000)
         run = crawl(root)
         # What was taken over once is proven for good; what was read moments ago is not.
         assert count_of(run, "taken over") + count_of(run, "proof same") < 5

@@ -29,8 +29,9 @@ from migrate.place import Place
 from migrate.sources import Security, Source, Stat, Wanted
 from migrate.sources.local import LocalSource
 from migrate.sources.records import Records
+from migrate.tasks import FolderTask
 from migrate.visit import SAMPLE_BYTES, WHOLE_BYTES, Content, Reading, visit
-from migrate.visitor import FolderTask, Visitor
+from migrate.visitor import Visitor
 
 SHARE = Path(__file__).parent.parent / "sample_data" / "share"
 posix = pytest.mark.skipif(os.name == "nt", reason="POSIX file kinds")

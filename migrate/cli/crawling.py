@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ from migrate.wording import count_text, size_text
 
 if TYPE_CHECKING:
     from migrate.crawl import CrawlOptions
+    from migrate.engine.nursery import Nursery
     from migrate.estate import Writer
 
 
@@ -96,20 +98,28 @@ def crawl(
     Example:
       migrate crawl -e estate --fixity sha256
     """
-    from migrate.crawl import CrawlOptions
-    from migrate.visit import Reading
-
     if reread and listing_only:
         raise UsageError("--listing-only opens no file, --reread every one", "Give one of them.")
-    reading = Reading(
-        not listing_only, not no_mime, fixity == "sha256", security, strict_types, reread
-    )
-    with open_for_writing(estate_path) as (opened, writer):
-        options = CrawlOptions(workers, reading, TABLE_NEEDS)
+    with crawlers() as nursery, open_for_writing(estate_path) as (opened, writer):
+        from migrate.crawl import CrawlOptions
+        from migrate.visit import Reading
+
+        reading = Reading(
+            not listing_only, not no_mime, fixity == "sha256", security, strict_types, reread
+        )
+        options = CrawlOptions(workers, reading, TABLE_NEEDS, nursery)
         crawl_shares(opened, writer, options, rescan or reread)
         found = crawled_words(opened)
         show(as_json, *found)
         return exit_code(found)
+
+
+def crawlers() -> AbstractContextManager[Nursery | None]:
+    """Where the workers of a crawl come from: before anything else, for it loads what they need
+    while this process loads the rest."""
+    from migrate.engine.nursery import nursery
+
+    return nursery("migrate.visitor")
 
 
 def crawl_shares(opened: Opened, writer: Writer, options: CrawlOptions, rescan: bool) -> None:

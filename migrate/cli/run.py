@@ -22,12 +22,13 @@ from migrate.cli.common import (
     workers_option,
     workers_or_default,
 )  # fmt: skip
-from migrate.cli.crawling import crawl_shares, crawled_words, exit_code
+from migrate.cli.crawling import crawl_shares, crawled_words, crawlers, exit_code
 from migrate.cli.review import exported
 from migrate.cli.stages import dedupe_all, flag_all, identify_all, inspect_all
 from migrate.errors import UsageError
 
 if TYPE_CHECKING:
+    from migrate.engine.nursery import Nursery
     from migrate.estate import Writer
 
 
@@ -56,8 +57,8 @@ def run(
     """
     if estate and estate_path:
         raise UsageError("two estates are named", "Give ESTATE or -e, not both.")
-    with open_for_writing(estate or estate_path) as (opened, writer):
-        stages = _stages(opened, writer, workers_or_default(workers), no_mime, as_of)
+    with crawlers() as nursery, open_for_writing(estate or estate_path) as (opened, writer):
+        stages = _stages(opened, writer, nursery, workers_or_default(workers), no_mime, as_of)
         if no_puid:
             del stages["identify"]
         wanted = _up_to(until, stages)
@@ -93,15 +94,16 @@ def _up_to(until: str | None, stages: dict[str, Stage]) -> dict[str, Stage]:
 
 
 def _stages(
-    opened: Opened, writer: Writer, workers: int, no_mime: bool, as_of: datetime | None
-) -> dict[str, Stage]:
+    opened: Opened, writer: Writer, nursery: Nursery | None, workers: int, no_mime: bool,
+    as_of: datetime | None,
+) -> dict[str, Stage]:  # fmt: skip
     """The stages of `run`, in their order."""
     from migrate.crawl import CrawlOptions
     from migrate.visit import Reading
 
     def crawl_all() -> Shown:
         needed = (*TABLE_NEEDS, "migrate.dedupe")
-        options = CrawlOptions(workers, Reading(mime=not no_mime), needed)
+        options = CrawlOptions(workers, Reading(mime=not no_mime), needed, nursery)
         crawl_shares(opened, writer, options, rescan=False)
         return crawled_words(opened)
 

@@ -12,10 +12,11 @@ from typing import Any
 
 import pyarrow as pa
 
+from migrate.engine.crew import Worker
 from migrate.engine.hours import in_hours
 from migrate.engine.portions import portions
 from migrate.engine.query import Query
-from migrate.engine.workers import Worker, Workers
+from migrate.engine.workers import Workers
 from migrate.estate import Run, Writer, write_part
 from migrate.events import Progress
 from migrate.model import TABLES

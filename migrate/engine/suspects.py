@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from typing import TypeVar
 
-from migrate.engine.workers import WorkerDied
+from migrate.engine.crew import WorkerDied
 from migrate.estate import Writer
 
 Result = TypeVar("Result")

@@ -18,11 +18,11 @@ import ibis
 
 from migrate.config import Config
 from migrate.digest import COLUMNS, Reader, places
+from migrate.engine.crew import Worker
 from migrate.engine.hours import workers_for
 from migrate.engine.limited import Exceeded, Limited
 from migrate.engine.map import Row, map_rows
 from migrate.engine.query import Query
-from migrate.engine.workers import Worker
 from migrate.errors import MigrateError
 from migrate.estate import Run, Writer
 from migrate.expressions import extension_of, folded

@@ -1,0 +1,113 @@
+"""Room: where workers come from that are wanted soon: a process that loads what they need while
+this one loads what it needs itself, and then forks them. Linux only; elsewhere nothing is forked.
+
+In: the modules they need; later what makes a Worker. Out: a crew, as if it were of this process.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from importlib import import_module
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from multiprocessing.reduction import recv_handle, send_handle
+
+from migrate.engine.crew import Crew, Fate, Make, WorkerDied
+
+
+@contextmanager
+def nursery(*modules: str) -> Iterator[Nursery | None]:
+    """A nursery, where processes can be forked; open it before anything starts threads."""
+    if sys.platform != "linux":
+        yield None
+        return
+    opened = Nursery(modules)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+class Nursery:
+    """Has one crew after the other. What makes its workers is sent there: it must be picklable."""
+
+    def __init__(self, modules: Sequence[str]) -> None:
+        context = multiprocessing.get_context("fork")
+        self.pipe, theirs = context.Pipe()
+        self.process: BaseProcess = context.Process(
+            target=_tend, args=(theirs, self.pipe, modules), name="nursery"
+        )
+        self.process.start()
+        theirs.close()
+
+    def crew(self, make: Make, count: int) -> Lent:
+        """Workers that are children of the nursery.
+
+        Errors: OSError if there can be no more processes; WorkerDied if the nursery is gone."""
+        try:
+            self.pipe.send((make, count))
+            refused = self.pipe.recv()
+        except (EOFError, OSError):
+            self.process.join(1)
+            raise WorkerDied(self.process.exitcode, []) from None
+        if refused:
+            raise refused
+        return Lent(self, [Connection(recv_handle(self.pipe)) for _ in range(count)])
+
+    def close(self) -> None:
+        self.pipe.close()
+        self.process.join()
+
+
+class Lent:
+    """The crew of a nursery, as `Crew` has it."""
+
+    def __init__(self, nursery: Nursery, pipes: list[Connection]) -> None:
+        self.nursery, self.pipes = nursery, pipes
+
+    def fate(self, number: int) -> Fate:
+        try:
+            self.nursery.pipe.send(number)
+            return Fate(*self.nursery.pipe.recv())
+        except (EOFError, OSError):  # the nursery has died too
+            return Fate(None, [])
+
+    def end(self, at_once: bool) -> None:
+        with suppress(EOFError, OSError):
+            self.nursery.pipe.send((at_once,))
+            self.nursery.pipe.recv()
+
+
+def _tend(pipe: Connection, parents: Connection, modules: Sequence[str]) -> None:
+    """The nursery's life: a crew at a time, until the parent is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    parents.close()
+    for module in modules:
+        import_module(module)
+    with suppress(EOFError, OSError):
+        while True:
+            _have(pipe, *pipe.recv())
+    os._exit(0)
+
+
+def _have(pipe: Connection, make: Make, count: int) -> None:
+    """A crew, until the parent has it end."""
+    try:
+        crew = Crew(make, count, [pipe])
+    except OSError as error:  # no more processes, no memory
+        pipe.send(error)
+        return
+    pipe.send(None)
+    for ours in crew.pipes:  # theirs alone now: whether the parent is gone is seen by its end
+        send_handle(pipe, ours.fileno(), 0)
+        ours.close()
+    while isinstance(asked := pipe.recv(), int):
+        pipe.send(crew.fate(asked))
+    crew.end(*asked)
+    pipe.send(None)

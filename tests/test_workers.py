@@ -1,0 +1,192 @@
+"""Workers, forked by the process that wants them or by a nursery: the same answers, the same ends."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import nullcontext
+from functools import partial
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+from migrate.engine.crew import WorkerDied, note
+from migrate.engine.nursery import Nursery, nursery
+from migrate.engine.workers import Workers
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="nothing is forked elsewhere")
+
+
+class Squares:
+    """Answers with the square and its own process; ends itself by a signal it is given."""
+
+    def __init__(self, begin: int = 0) -> None:
+        self.sum = begin
+
+    def work(self, task):
+        if isinstance(task, str):
+            note([7, 8])
+            faulthandler.disable()
+            os.kill(os.getpid(), signal.Signals[task])
+        if task == 13:
+            raise ValueError("thirteen")
+        self.sum += task
+        return task * task, os.getpid(), os.getppid()
+
+    def drain(self):
+        return self.sum
+
+
+@pytest.fixture(params=["of this process", "of a nursery"])
+def home(request):
+    with nursery() if request.param == "of a nursery" else nullcontext() as opened:
+        yield opened
+
+
+def answers(workers: Workers, tasks: list[object]) -> list:
+    todo = iter(tasks)
+    return list(workers.run(lambda: next(todo, None)))
+
+
+def test_every_task_is_answered_and_every_worker_drained(home):
+    with Workers(partial(Squares, 100), 3, home) as workers:
+        *done, one, two, three = answers(workers, list(range(10)))
+    assert sorted(square for square, *_ in done) == [n * n for n in range(10)]
+    assert one + two + three == 300 + sum(range(10))
+    parent = home.process.pid if home else os.getpid()
+    assert {above for *_, above in done} == {parent}
+
+
+def test_one_crew_after_the_other(home):
+    for turn in range(3):
+        with Workers(partial(Squares, turn), 2, home) as workers:
+            (square, first, _), *_ = answers(workers, [3])
+        assert square == 9
+        assert not alive(first)
+
+
+def test_a_crash_has_a_name(home):
+    with pytest.raises(WorkerDied) as death, Workers(Squares, 2, home) as workers:
+        answers(workers, ["SIGSEGV"])
+    assert death.value.at_work_on == [7, 8]
+    assert "exit code -11" in death.value.what
+
+
+def test_who_is_killed_was_not_at_fault(home):
+    with pytest.raises(WorkerDied) as death, Workers(Squares, 2, home) as workers:
+        answers(workers, ["SIGKILL"])
+    assert death.value.at_work_on == []
+    assert "exit code -9" in death.value.what
+
+
+def test_an_error_of_a_worker_is_raised_here(home):
+    with pytest.raises(RuntimeError, match="thirteen"), Workers(Squares, 2, home) as workers:
+        answers(workers, [13])
+
+
+def test_an_error_here_ends_them_at_once(home):
+    pids = []
+    with pytest.raises(ZeroDivisionError), Workers(Squares, 2, home) as workers:
+        for _, pid, _ in workers.run(iter([1, 2, None, None]).__next__):
+            pids.append(pid)
+            raise ZeroDivisionError
+    assert not any(map(alive, pids))
+
+
+def test_workers_are_forked_while_threads_run():
+    """Only a nursery can: what it forks has one thread, whatever this process is doing."""
+    over = threading.Event()
+    with nursery() as home:
+        thread = threading.Thread(target=over.wait)
+        thread.start()
+        with Workers(Squares, 2, home) as workers:
+            assert answers(workers, [5])[0][0] == 25
+        over.set()
+        thread.join()
+
+
+def test_a_nursery_that_was_killed():
+    with nursery() as home:
+        assert home.process.pid
+        os.kill(home.process.pid, signal.SIGKILL)
+        with pytest.raises(WorkerDied, match="exit code -9"):
+            Workers(Squares, 2, home)
+
+
+def test_a_nursery_that_is_killed_while_its_workers_work():
+    with nursery() as home:
+        with Workers(Squares, 2, home) as workers:
+            os.kill(home.process.pid, signal.SIGKILL)
+            (square, *_), *_ = answers(workers, [6])
+            assert square == 36
+        with pytest.raises(WorkerDied), Workers(Squares, 2, home):
+            pass
+
+
+def test_a_module_that_cannot_be_loaded(capfd):
+    home = Nursery(["migrate.no_such_module"])
+    with pytest.raises(WorkerDied, match="exit code 1"):
+        Workers(Squares, 2, home)
+    home.close()
+    assert "No module named 'migrate.no_such_module'" in capfd.readouterr().err
+
+
+def test_no_more_processes(monkeypatch):
+    """As where a user may have no more: told as it is, and the nursery is there for a next try."""
+    import migrate.engine.nursery as room
+
+    whole, calls = room.Crew, []
+
+    def refusing(*args):
+        calls.append(1)
+        if len(calls) == 1:
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        return whole(*args)
+
+    monkeypatch.setattr(room, "Crew", refusing)
+    with nursery() as home:
+        with pytest.raises(BlockingIOError, match="temporarily unavailable"):
+            Workers(Squares, 2, home)
+        with Workers(Squares, 2, home) as workers:
+            assert answers(workers, [4])[0][0] == 16
+
+
+def test_none_outlives_a_parent_that_is_killed(tmp_path):
+    script = f"""
+import sys, time
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from test_workers import Squares, Workers, nursery
+with nursery() as home, Workers(Squares, 2, home) as workers:
+    tasks = iter([1, 2])
+    for count, (_, pid, above) in enumerate(workers.run(lambda: next(tasks, None))):
+        print(pid, above, flush=True)
+        if count == 1:
+            time.sleep(60)
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    )
+    pids = {int(word) for _ in range(2) for word in process.stdout.readline().split()}
+    assert len(pids) == 3
+    assert all(map(alive, pids))
+    process.kill()
+    process.communicate()
+    deadline = time.monotonic() + 20
+    while any(map(alive, pids)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(map(alive, pids))
+
+
+def alive(pid: int) -> bool:
+    """Whether a process is there and no mere corpse."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
