@@ -23,6 +23,7 @@ from msgspec.structs import replace
 
 from migrate.clock import basis_of, judged, note_clock
 from migrate.config import Config, share_place
+from migrate.engine.crew import Crew, Make, Processes
 from migrate.engine.hours import in_hours, wait_for_hours, workers_for
 from migrate.engine.portions import next_folders
 from migrate.engine.suspects import past_crashes
@@ -163,19 +164,23 @@ def _visit_share(
     count = workers_for([place], wanted)
     # Of a server workers need more than a nursery has, and this process has loaded it already.
     nursery = None if is_address(place.root) else options.nursery
-    if nursery is None:
-        import_module(VISITORS)
+    meanwhile = options.then_needed if nursery else ()  # forks would have the locks of imports
     with _known(estate, run, options.reading, trust, device_id, proof_percent) as known:
         make = partial(
             new_visitor, place, count, estate.root, share, run.run_id, options.reading,
             pending.listed_without_entry, suspects, known,
         )  # fmt: skip
-        # (Forks of a process that is loading something would inherit its locks.)
-        meanwhile = options.then_needed if nursery else ()
-        with loading(meanwhile), Workers(make, count, nursery) as workers:
+        with loading(meanwhile), Workers(_crew(nursery, make, count)) as workers:
             _visit_all(workers, pending, writer, run, _expected(estate, share), share, place)
     note_clock(writer, run, trust)
     return run
+
+
+def _crew(nursery: Nursery | None, make: Make, count: int) -> Crew:
+    if nursery:
+        return nursery.crew(make, count)
+    import_module(VISITORS)  # once, not in each of them
+    return Processes(make, count)
 
 
 @contextmanager

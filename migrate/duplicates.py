@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 import xxhash
 
+from migrate.engine.crew import Processes
 from migrate.engine.portions import next_folders, portions
 from migrate.engine.workers import Workers
 from migrate.events import Progress
@@ -334,7 +335,7 @@ def find(roots: list[str], workers: int) -> Duplicates:
     everything = Everything(roots)
     small: list[list[int]] = []
     large: list[list[int]] = []
-    with Workers(partial(Reader, roots, workers), workers) as pool:
+    with Workers(Processes(partial(Reader, roots, workers), workers)) as pool:
         _look_through(pool, everything)
         for places in everything.candidates():
             is_small = everything.sizes[places[0]] <= WHOLE_BYTES

@@ -10,6 +10,7 @@ from functools import partial
 from msgspec import Struct
 
 from migrate.config import Config, place
+from migrate.engine.crew import Processes
 from migrate.engine.hours import in_hours, workers_for
 from migrate.engine.map import Row, partitions
 from migrate.engine.query import Query
@@ -70,7 +71,7 @@ def _check_targets(estate: Estate, config: Config, result: Verified, workers: in
         named = query.rows(receipts.select("target").distinct())
         places = {row["target"]: place(config, row["target"]) for row in named}
     count = workers_for(places.values(), workers)
-    with Workers(partial(Checker, places, count), count) as pool, Query(estate) as query:
+    with Workers(Processes(partial(Checker, places, count), count)) as pool, Query(estate) as query:
         receipts = query.table("receipts")
         good = receipts.filter(receipts.status == GOOD)
         good = query.stored(good.distinct(on=["target", "target_path"], keep="last"))

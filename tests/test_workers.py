@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from migrate.engine.crew import WorkerDied, note
+from migrate.engine.crew import Processes, WorkerDied, note
 from migrate.engine.nursery import Nursery, nursery
 from migrate.engine.workers import Workers
 
@@ -44,9 +44,10 @@ class Squares:
 
 
 @pytest.fixture(params=["of this process", "of a nursery"])
-def home(request):
-    with nursery() if request.param == "of a nursery" else nullcontext() as opened:
-        yield opened
+def crew(request):
+    """What has workers."""
+    with nursery() if request.param == "of a nursery" else nullcontext() as home:
+        yield home.crew if home else Processes
 
 
 def answers(workers: Workers, tasks: list[object]) -> list:
@@ -54,45 +55,43 @@ def answers(workers: Workers, tasks: list[object]) -> list:
     return list(workers.run(lambda: next(todo, None)))
 
 
-def test_every_task_is_answered_and_every_worker_drained(home):
-    with Workers(partial(Squares, 100), 3, home) as workers:
+def test_every_task_is_answered_and_every_worker_drained(crew):
+    with Workers(crew(partial(Squares, 100), 3)) as workers:
         *done, one, two, three = answers(workers, list(range(10)))
     assert sorted(square for square, *_ in done) == [n * n for n in range(10)]
     assert one + two + three == 300 + sum(range(10))
-    parent = home.process.pid if home else os.getpid()
-    assert {above for *_, above in done} == {parent}
 
 
-def test_one_crew_after_the_other(home):
+def test_one_crew_after_the_other(crew):
     for turn in range(3):
-        with Workers(partial(Squares, turn), 2, home) as workers:
+        with Workers(crew(partial(Squares, turn), 2)) as workers:
             (square, first, _), *_ = answers(workers, [3])
         assert square == 9
         assert not alive(first)
 
 
-def test_a_crash_has_a_name(home):
-    with pytest.raises(WorkerDied) as death, Workers(Squares, 2, home) as workers:
+def test_a_crash_has_a_name(crew):
+    with pytest.raises(WorkerDied) as death, Workers(crew(Squares, 2)) as workers:
         answers(workers, ["SIGSEGV"])
     assert death.value.at_work_on == [7, 8]
     assert "exit code -11" in death.value.what
 
 
-def test_who_is_killed_was_not_at_fault(home):
-    with pytest.raises(WorkerDied) as death, Workers(Squares, 2, home) as workers:
+def test_who_is_killed_was_not_at_fault(crew):
+    with pytest.raises(WorkerDied) as death, Workers(crew(Squares, 2)) as workers:
         answers(workers, ["SIGKILL"])
     assert death.value.at_work_on == []
     assert "exit code -9" in death.value.what
 
 
-def test_an_error_of_a_worker_is_raised_here(home):
-    with pytest.raises(RuntimeError, match="thirteen"), Workers(Squares, 2, home) as workers:
+def test_an_error_of_a_worker_is_raised_here(crew):
+    with pytest.raises(RuntimeError, match="thirteen"), Workers(crew(Squares, 2)) as workers:
         answers(workers, [13])
 
 
-def test_an_error_here_ends_them_at_once(home):
+def test_an_error_here_ends_them_at_once(crew):
     pids = []
-    with pytest.raises(ZeroDivisionError), Workers(Squares, 2, home) as workers:
+    with pytest.raises(ZeroDivisionError), Workers(crew(Squares, 2)) as workers:
         for _, pid, _ in workers.run(iter([1, 2, None, None]).__next__):
             pids.append(pid)
             raise ZeroDivisionError
@@ -105,7 +104,7 @@ def test_workers_are_forked_while_threads_run():
     with nursery() as home:
         thread = threading.Thread(target=over.wait)
         thread.start()
-        with Workers(Squares, 2, home) as workers:
+        with Workers(home.crew(Squares, 2)) as workers:
             assert answers(workers, [5])[0][0] == 25
         over.set()
         thread.join()
@@ -116,32 +115,32 @@ def test_a_nursery_that_was_killed():
         assert home.process.pid
         os.kill(home.process.pid, signal.SIGKILL)
         with pytest.raises(WorkerDied, match="exit code -9"):
-            Workers(Squares, 2, home)
+            home.crew(Squares, 2)
 
 
 def test_a_nursery_that_is_killed_while_its_workers_work():
     with nursery() as home:
-        with Workers(Squares, 2, home) as workers:
+        with Workers(home.crew(Squares, 2)) as workers:
             os.kill(home.process.pid, signal.SIGKILL)
             (square, *_), *_ = answers(workers, [6])
             assert square == 36
-        with pytest.raises(WorkerDied), Workers(Squares, 2, home):
-            pass
+        with pytest.raises(WorkerDied):
+            home.crew(Squares, 2)
 
 
 def test_a_module_that_cannot_be_loaded(capfd):
     home = Nursery(["migrate.no_such_module"])
     with pytest.raises(WorkerDied, match="exit code 1"):
-        Workers(Squares, 2, home)
+        home.crew(Squares, 2)
     home.close()
     assert "No module named 'migrate.no_such_module'" in capfd.readouterr().err
 
 
-def test_no_more_processes(monkeypatch):
+def test_no_more_crew(monkeypatch):
     """As where a user may have no more: told as it is, and the nursery is there for a next try."""
     import migrate.engine.nursery as room
 
-    whole, calls = room.Crew, []
+    whole, calls = room.Processes, []
 
     def refusing(*args):
         calls.append(1)
@@ -149,11 +148,11 @@ def test_no_more_processes(monkeypatch):
             raise BlockingIOError(11, "Resource temporarily unavailable")
         return whole(*args)
 
-    monkeypatch.setattr(room, "Crew", refusing)
+    monkeypatch.setattr(room, "Processes", refusing)
     with nursery() as home:
         with pytest.raises(BlockingIOError, match="temporarily unavailable"):
-            Workers(Squares, 2, home)
-        with Workers(Squares, 2, home) as workers:
+            home.crew(Squares, 2)
+        with Workers(home.crew(Squares, 2)) as workers:
             assert answers(workers, [4])[0][0] == 16
 
 
@@ -162,7 +161,7 @@ def test_none_outlives_a_parent_that_is_killed(tmp_path):
 import sys, time
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from test_workers import Squares, Workers, nursery
-with nursery() as home, Workers(Squares, 2, home) as workers:
+with nursery() as home, Workers(home.crew(Squares, 2)) as workers:
     tasks = iter([1, 2])
     for count, (_, pid, above) in enumerate(workers.run(lambda: next(tasks, None))):
         print(pid, above, flush=True)

@@ -1,6 +1,6 @@
 """Room: the processes of some workers, and what one does in its life.
 
-In: what makes a Worker. Out: a pipe to each process, through which it is given tasks and answers.
+In: what makes a Worker. Out: a pipe to each, through which it is given tasks and answers.
 Never: a worker that outlives its parent; a result lost because a worker died unnoticed.
 """
 
@@ -13,6 +13,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple, Protocol
@@ -51,7 +52,7 @@ class Failure(NamedTuple):
 
 
 class Fate(NamedTuple):
-    """How a worker ended, and the entries that it was reading."""
+    """How a worker ended, if that is known, and the entries that it was reading."""
 
     exit_code: int | None
     reading: list[int]
@@ -78,7 +79,19 @@ def note(entry_ids: list[int]) -> None:
         _noted[1 : _noted[0] + 1] = entry_ids[:MOST_NOTED]
 
 
-class Crew:
+class Crew(Protocol):
+    """Workers, there from the beginning; `pipes`: one to each, which its user closes."""
+
+    pipes: list[Connection]
+
+    def fate(self, number: int) -> Fate:
+        """Of a worker that answers no more."""
+
+    def end(self, at_once: bool) -> None:
+        """Wait until all have ended, as they do once their pipes are closed."""
+
+
+class Processes:
     """Workers as children of this process. On Linux they are forks of it: make them before anything
     starts threads (a query, say). `others`: open here, and nothing for them."""
 
@@ -103,13 +116,11 @@ class Crew:
             self._processes.append(process)
 
     def fate(self, number: int) -> Fate:
-        """Of a worker that answers no more."""
         process, noted = self._processes[number], self._notes[number]
         process.join(1)
         return Fate(process.exitcode, list(noted[1 : noted[0] + 1]))
 
     def end(self, at_once: bool) -> None:
-        """Wait until all have ended, as they do once their pipes are closed."""
         for process in self._processes:
             if at_once:
                 process.kill()
@@ -128,14 +139,15 @@ def _serve(make: Make, pipe: Connection, inherited: list[Connection], noted: Any
     # them again and again takes time.
     gc.freeze()
     gc.set_threshold(100_000, 20, 50)
-    worker = make()
-    while True:
-        try:
-            task = pipe.recv()
-            answer = _attempt(worker, task)
-            pipe.send(answer)
-        except (EOFError, OSError):  # the parent is gone, or has given up: nobody listens
-            os._exit(1)
+    _answer_all(make(), pipe)
+    os._exit(1)
+
+
+def _answer_all(worker: Worker, pipe: Connection) -> None:
+    """Until the parent is gone, or has given up: nobody listens."""
+    with suppress(EOFError, OSError):
+        while True:
+            pipe.send(_attempt(worker, pipe.recv()))
 
 
 def _attempt(worker: Worker, task: Any) -> Any:

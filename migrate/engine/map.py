@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from migrate.engine.crew import Worker
+from migrate.engine.crew import Processes, Worker
 from migrate.engine.hours import in_hours
 from migrate.engine.portions import portions
 from migrate.engine.query import Query
@@ -64,7 +64,7 @@ def map_rows(
     if not total:
         return 0
     with query.without_threads():
-        pool = Workers(make, workers)
+        pool = Workers(Processes(make, workers))
     with pool:
         todo = partitions(query.rows(query.ordered(selected, order) if order else selected))
         with Progress(label, total=total) as progress:

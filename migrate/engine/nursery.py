@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from multiprocessing.reduction import recv_handle, send_handle
 
-from migrate.engine.crew import Crew, Fate, Make, WorkerDied
+from migrate.engine.crew import Fate, Make, Processes, WorkerDied
 
 
 @contextmanager
@@ -65,7 +65,7 @@ class Nursery:
 
 
 class Lent:
-    """The crew of a nursery, as `Crew` has it."""
+    """The crew of a nursery."""
 
     def __init__(self, nursery: Nursery, pipes: list[Connection]) -> None:
         self.nursery, self.pipes = nursery, pipes
@@ -99,7 +99,7 @@ def _tend(pipe: Connection, parents: Connection, modules: Sequence[str]) -> None
 def _have(pipe: Connection, make: Make, count: int) -> None:
     """A crew, until the parent has it end."""
     try:
-        crew = Crew(make, count, [pipe])
+        crew = Processes(make, count, [pipe])
     except OSError as error:  # no more processes, no memory
         pipe.send(error)
         return

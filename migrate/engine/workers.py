@@ -15,24 +15,18 @@ from contextlib import contextmanager
 from importlib import import_module
 from multiprocessing.connection import Connection, wait
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from migrate.engine.crew import Crew, Failure, Make, WorkerDied
+from migrate.engine.crew import Crew, Failure, WorkerDied
 from migrate.errors import MigrateError
-
-if TYPE_CHECKING:
-    from migrate.engine.nursery import Nursery
 
 
 class Workers:
-    """A few processes, each with its own Worker; a context manager.
-
-    They are children of this process, or of a `nursery`. The first Ctrl-C lets them finish what
+    """A crew at work; a context manager. The first Ctrl-C lets them finish what
     they have in hand, so that it can be committed; the second ends them at once."""
 
-    def __init__(self, make: Make, count: int, nursery: Nursery | None = None) -> None:
-        self._crew = nursery.crew(make, count) if nursery else Crew(make, count)
-        self._pipes = self._crew.pipes
+    def __init__(self, crew: Crew) -> None:
+        self._crew, self._pipes = crew, crew.pipes
         self._stopping = False
         self._handlers: dict[int, Any] = {}
 

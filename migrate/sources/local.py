@@ -34,6 +34,7 @@ from migrate.wording import NANOSECOND
 _READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 _READ |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # a pipe must not hang us
 _NO_ATIME = getattr(os, "O_NOATIME", 0)
+_HAS_JUNCTIONS = hasattr(os.DirEntry, "is_junction")
 PAGE_NAMES = 1_000
 MOST_ABOVE = 64  # folders open at a time
 _FOLDER = _READ | getattr(os, "O_DIRECTORY", 0)
@@ -243,11 +244,11 @@ def _paged(folder: bytes, children: Iterator[Any], descriptor: int) -> Iterator[
         others: list[Child] = []
         error = None
         try:
-            for child in islice(children, PAGE_NAMES):
+            for child in islice(children, PAGE_NAMES):  # what stands here runs for every entry
                 kind = _kind(child)
-                if is_open and kind == "file":
+                if kind == "file" and is_open:
                     names.append(child.name)
-                elif is_open and kind == "folder":
+                elif kind == "folder" and is_open:
                     folders.append(child.name)
                 else:
                     others.append(Child(os.fsencode(child.name), kind))
@@ -289,7 +290,7 @@ def _kind(child: os.DirEntry[bytes] | os.DirEntry[str]) -> str:
     try:
         if child.is_file(follow_symlinks=False):
             return "file"
-        if child.is_symlink() or (hasattr(child, "is_junction") and child.is_junction()):
+        if child.is_symlink() or (_HAS_JUNCTIONS and child.is_junction()):  # type: ignore[union-attr]
             return "symlink"
         return "folder" if child.is_dir(follow_symlinks=False) else "other"
     except OSError:

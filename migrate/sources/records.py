@@ -24,7 +24,6 @@ from migrate.strided import every
 from migrate.wording import NANOSECOND
 
 _RECORD_BYTES = 256
-_MODES, _SIZES = _RECORD_BYTES // 2, _RECORD_BYTES // 8  # in a record, as numbers of their size
 _MODE, _SIZE, _KIND_BITS = 28, 40, 0o170000
 _WRITTEN, _WRITTEN_END = 96, 128  # where the changed and modified times stand
 _NUMBERS = {  # where numbers stand, and what they are
@@ -45,7 +44,8 @@ class Records:
         self.room, self.count = room, 0
         self._buffer = bytearray((room + 1) * _RECORD_BYTES)  # the last is for a second look
         self._view = memoryview(self._buffer)
-        self._modes, self._sizes = self._view.cast("H"), self._view.cast("q")
+        self._modes = self._view.cast("H")[_MODE // 2 :: _RECORD_BYTES // 2]  # by place
+        self._sizes = self._view.cast("q")[_SIZE // 8 :: _RECORD_BYTES // 8]
         start = ctypes.addressof(ctypes.c_char.from_buffer(self._buffer))
         places = range(start, start + len(self._buffer), _RECORD_BYTES)
         self._places = [ctypes.c_void_p(place) for place in places]
@@ -57,11 +57,11 @@ class Records:
     def look_in(self, folder: int, names: list[bytes], kind: int) -> list[int]:
         """Keep what entries of an open folder are now, without opening them. Returns which of the
         names; not those that are gone, or of no such kind (stat.S_IFREG…) any more."""
-        statx, places, at, seen = self._statx, self._places, self.count, []
+        statx, places, modes, at, seen = self._statx, self._places, self._modes, self.count, []
         for number, name in enumerate(names):  # what stands in this loop runs for every file
             if (
                 statx(folder, name, AT_SYMLINK_NOFOLLOW, BASIC_AND_BIRTH, places[at]) == 0
-                and self._modes[at * _MODES + _MODE // 2] & _KIND_BITS == kind
+                and modes[at] & _KIND_BITS == kind
             ):
                 seen.append(number)
                 at += 1
@@ -74,9 +74,9 @@ class Records:
         Errors: OSError, also for what is no plain file."""
         if self._statx(descriptor, b"", AT_EMPTY_PATH, BASIC_AND_BIRTH, self._places[place]):
             raise OSError  # whoever looks again one by one learns its number
-        if self._modes[place * _MODES + _MODE // 2] & _KIND_BITS != S_IFREG:
+        if self._modes[place] & _KIND_BITS != S_IFREG:
             raise OSError
-        return self._sizes[place * _SIZES + _SIZE // 8]
+        return self._sizes[place]
 
     def has_changed(self, descriptor: int, place: int) -> bool:
         """Whether a file looked at has been written to since.
