@@ -156,6 +156,29 @@ def test_no_more_crew(monkeypatch):
             assert answers(workers, [4])[0][0] == 16
 
 
+def test_a_nursery_that_nobody_asked_is_gone_at_once(tmp_path, monkeypatch):
+    """Whoever mistyped a path does not wait until it has loaded what nobody needs."""
+    (tmp_path / "slow_to_load.py").write_text("import time\ntime.sleep(60)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    began = time.monotonic()
+    with nursery("slow_to_load") as home:
+        assert alive(home.process.pid)
+    assert home.process.exitcode == -signal.SIGKILL
+    assert time.monotonic() - began < 30
+
+
+def test_workers_in_the_middle_of_something_end_with_who_gave_up():
+    with nursery() as home:
+        crew = home.crew(Squares, 2)
+        crew.pipes[0].send("SIGSTOP")  # a task that never ends
+        crew.pipes[1].send(2)
+        _, pid, above = crew.pipes[1].recv()
+        assert above == home.process.pid
+        others = Path(f"/proc/{above}/task/{above}/children").read_text().split()
+        assert str(pid) in others
+    assert not any(alive(int(other)) for other in others)
+
+
 def test_none_outlives_a_parent_that_is_killed(tmp_path):
     script = f"""
 import sys, time

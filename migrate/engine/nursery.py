@@ -44,11 +44,13 @@ class Nursery:
         )
         self.process.start()
         theirs.close()
+        self._is_used = False
 
     def crew(self, make: Make, count: int) -> Lent:
         """Workers that are children of the nursery.
 
         Errors: OSError if there can be no more processes; WorkerDied if the nursery is gone."""
+        self._is_used = True
         try:
             self.pipe.send((make, count))
             refused = self.pipe.recv()
@@ -61,6 +63,8 @@ class Nursery:
 
     def close(self) -> None:
         self.pipe.close()
+        if not self._is_used:
+            self.process.kill()  # it may still be loading: who made a slip need not wait for that
         self.process.join()
 
 
@@ -107,7 +111,11 @@ def _have(pipe: Connection, make: Make, count: int) -> None:
     for ours in crew.pipes:  # theirs alone now: whether the parent is gone is seen by its end
         send_handle(pipe, ours.fileno(), 0)
         ours.close()
-    while isinstance(asked := pipe.recv(), int):
-        pipe.send(crew.fate(asked))
+    try:
+        while isinstance(asked := pipe.recv(), int):
+            pipe.send(crew.fate(asked))
+    except EOFError:  # the parent has gone, or gave up
+        crew.end(at_once=True)
+        raise
     crew.end(*asked)
     pipe.send(None)

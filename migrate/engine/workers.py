@@ -22,8 +22,8 @@ from migrate.errors import MigrateError
 
 
 class Workers:
-    """A crew at work; a context manager. The first Ctrl-C lets them finish what
-    they have in hand, so that it can be committed; the second ends them at once."""
+    """A crew at work; a context manager. The first Ctrl-C lets them finish what they have in hand,
+    so that it can be committed; the second ends them at once."""
 
     def __init__(self, crew: Crew) -> None:
         self._crew, self._pipes = crew, crew.pipes
