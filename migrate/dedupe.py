@@ -24,6 +24,7 @@ from migrate.errors import MigrateError
 from migrate.estate import Run, Writer
 from migrate.patterns import FULL_PATH, folded, is_junk
 from migrate.trees import keep_trees
+from migrate.visit import WHOLE_BYTES
 
 TWICE = """
 SELECT share, path FROM entries SEMI JOIN
@@ -58,17 +59,21 @@ UNREAD_OF_EQUAL_SIZE = """
 SELECT entry_id FROM not_visited SEMI JOIN
   (SELECT size_bytes FROM contents GROUP BY size_bytes HAVING count(*) > 1) USING (size_bytes)
 """
-# Files of which only head and tail were read, and whose size, head and tail another file has too.
-SAMPLED_ALIKE = """
-WITH sampled AS (
-  SELECT entry_id, size_bytes, sample_xxh3, w.entry_id IS NULL AS is_wanted
+# Files that were not read whole, and whose size, head and tail another file has too, whether that
+# was read whole or not: one share may be crawled with SHA-256 and the other without, and a rescan
+# knows more of what was there before than of what is new.
+SAMPLED_ALIKE = f"""
+WITH large AS (
+  SELECT entry_id, size_bytes, sample_xxh3,
+    d.xxh3_128 IS NULL AND w.entry_id IS NULL AS is_wanted
   FROM digests d JOIN contents USING (entry_id) LEFT JOIN read_whole w USING (entry_id)
-  WHERE d.xxh3_128 IS NULL AND sample_xxh3 IS NOT NULL AND d.error IS NULL AND w.error IS NULL)
-SELECT entry_id FROM sampled SEMI JOIN
-  (SELECT size_bytes, sample_xxh3 FROM sampled GROUP BY ALL HAVING count(*) > 1)
+  WHERE size_bytes > {WHOLE_BYTES} AND sample_xxh3 IS NOT NULL
+    AND d.error IS NULL AND w.error IS NULL)
+SELECT entry_id FROM large SEMI JOIN
+  (SELECT size_bytes, sample_xxh3 FROM large GROUP BY ALL HAVING count(*) > 1)
   USING (size_bytes, sample_xxh3)
 WHERE is_wanted
-"""
+"""  # noqa: S608 - constants
 # Files whose bytes another name has too, by the first of them. (Sizes need not be compared beside
 # 128 bits; before anything is done about a copy, SHA-256 is.)
 ALIKE = """

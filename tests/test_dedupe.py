@@ -12,12 +12,13 @@ import tempfile
 import unicodedata
 from collections import defaultdict
 from datetime import date
+from itertools import cycle
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 import xxhash
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from migrate import config as configs
@@ -48,10 +49,11 @@ def estate_over(root: Path, share: Path, extra: str = "") -> Estate:
     return create(root, f"format: 1\nshares:\n  - {{name: s, path: {share}}}\n{extra}")
 
 
-def crawled_groups(estate: Estate, reading: Reading) -> list[dict]:
+def crawled_groups(estate: Estate, *readings: Reading) -> list[dict]:
+    """Groups after each share was crawled in one of some ways."""
     config, _ = configs.load(estate.config_path)
     with writing(estate, ["test"]) as writer:
-        for share in config.shares:
+        for share, reading in zip(config.shares, cycle(readings)):
             crawl_share(estate, config, writer, share.name, CrawlOptions(2, reading))
         dedupe(writer, config, 2)
     with Query(estate) as query:
@@ -60,24 +62,37 @@ def crawled_groups(estate: Estate, reading: Reading) -> list[dict]:
         return list(query.rows(groups.inner_join(entries, "entry_id").order_by("path")))
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
-@given(made=files, listing_only=st.booleans())
-def test_groups_equal_a_plain_grouping(made, listing_only: bool) -> None:
-    """Groups are the sets of equal non-empty contents, also when the crawl read nothing."""
+# Ways to crawl: reading what has to be read, nothing, everything.
+readings = st.sampled_from(
+    [
+        Reading(mime=False), Reading(content=False, mime=False), Reading(mime=False, sha256=True)
+    ]
+)  # fmt: skip
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(made=files, one=readings, other=readings)
+@example([(90_000, 1, None)] * 2, Reading(mime=False), Reading(mime=False, sha256=True))
+def test_groups_equal_a_plain_grouping(made, one: Reading, other: Reading) -> None:
+    """Groups are the sets of equal non-empty contents, also when a crawl read nothing, or one share
+    was crawled in another way than the other."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         expected = defaultdict(set)
         for number, (size, letter, changed_at) in enumerate(made):
-            place = root / "share" / f"f{number % 3}"
+            place = root / f"share{number % 2}" / f"f{number % 3}"
             place.mkdir(parents=True, exist_ok=True)
             data = content(size, letter, changed_at)
             (place / f"{number}").write_bytes(data)
             if size:
                 expected[hashlib.sha256(data).digest()].add(f"f{number % 3}/{number}")
-        (root / "share").mkdir(exist_ok=True)
-        estate = estate_over(root / "estate", root / "share")
+        for share in ("share0", "share1"):
+            (root / share).mkdir(exist_ok=True)
+        estate = estate_over(
+            root / "estate", root / "share0", f"  - {{name: t, path: {root / 'share1'}}}\n"
+        )
         found = defaultdict(set)
-        for row in crawled_groups(estate, Reading(content=not listing_only, mime=False)):
+        for row in crawled_groups(estate, one, other):
             found[row["group_id"]].add(row["path"])
         assert sorted(map(sorted, found.values())) == sorted(
             sorted(paths) for paths in expected.values() if len(paths) > 1

@@ -672,3 +672,26 @@ def test_what_later_stages_found_lasts(tmp_path: Path, tree: Path) -> None:
     with Query(estate) as query:
         assert query.count(unidentified(query)) == 1
     assert read_whole(estate) == 0
+
+
+def test_a_new_copy_of_what_was_read_whole_before(tmp_path: Path) -> None:
+    """What a rescan knows whole is compared with what it has read the head and tail of."""
+    from migrate.dedupe import dedupe
+
+    share, content = tmp_path / "share", bytes(200_000)
+    share.mkdir()
+    for name in ("first", "second"):
+        (share / name).write_bytes(content)
+    settle()
+    root = new_estate(tmp_path / "estate", share)
+    for copies in (1, 2):
+        run = crawl(root)
+        assert count_of(run, "taken over") + count_of(run, "proof same") == (
+            2 if copies == 2 else 0
+        )
+        estate = Estate(root)
+        config, _ = load(estate.config_path)
+        with writing(estate, ["a test"]) as writer:
+            found, _ = dedupe(writer, config, 2)
+        assert (found.groups, found.copies) == (1, copies)
+        (share / "third").write_bytes(content)
