@@ -118,8 +118,8 @@ class ByChance:
     def __init__(self, chance: random.Random, answers: int | None) -> None:
         self.chance, self.answers = chance, answers
 
-    def __call__(self, make: Callable[[], object], count: int) -> ByChance:
-        self.workers = [make() for _ in range(count)]
+    def __call__(self, workers: list[object]) -> ByChance:
+        self.workers = workers
         return self
 
     def __len__(self) -> int:
@@ -214,6 +214,9 @@ def test_any_workers_and_any_interruption(tree, workers: int, cuts: list[int], s
         def turn(name: str, workers: int, answers: int | None) -> list[tuple[object, ...]]:
             pool = ByChance(chance, answers)
             for module in (migrate.crawl, migrate.engine.map):
+                patch.setattr(
+                    module, "Processes", lambda make, count: [make() for _ in range(count)]
+                )
                 patch.setattr(module, "Workers", pool)
             root = Path(folder) / name
             estate = Estate(root) if root.exists() else estate_over(root, share)
