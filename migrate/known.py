@@ -59,7 +59,7 @@ class Known(Struct):
     _columns: dict[str, pa.Array] = {}  # the same, and VALUES
 
     def open(self) -> None:
-        """Map the files into memory: before workers are forked, so that all of them share it."""
+        """Map the files into memory, which is the same for all workers, forks or not."""
         kinds = {name: kind for name, (_, kind) in KEYS.items()} | VALUES
         mapped = {name: self._mapped(name) for name in kinds}
         self._keys = [memoryview(mapped[name]).cast(letter) for name, (letter, _) in KEYS.items()]
@@ -69,7 +69,7 @@ class Known(Struct):
         }
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """For workers that are no forks: as it was before it was opened."""
+        """For workers that are no forks of this process: as it was before it was opened."""
         return Known, astuple(self)[:-2]
 
     def find_stat(self, stat: Stat, path: bytes) -> int | None:
