@@ -136,7 +136,7 @@ def test_a_module_that_cannot_be_loaded(capfd):
     assert "No module named 'migrate.no_such_module'" in capfd.readouterr().err
 
 
-def test_no_more_crew(monkeypatch):
+def test_no_more_processes(monkeypatch):
     """As where a user may have no more: told as it is, and the nursery is there for a next try."""
     import migrate.engine.nursery as room
 

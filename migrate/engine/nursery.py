@@ -10,8 +10,8 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from importlib import import_module
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -20,17 +20,9 @@ from multiprocessing.reduction import recv_handle, send_handle
 from migrate.engine.crew import Fate, Make, Processes, WorkerDied
 
 
-@contextmanager
-def nursery(*modules: str) -> Iterator[Nursery | None]:
+def nursery(*modules: str) -> AbstractContextManager[Nursery | None]:
     """A nursery, where processes can be forked; open it before anything starts threads."""
-    if sys.platform != "linux":
-        yield None
-        return
-    opened = Nursery(modules)
-    try:
-        yield opened
-    finally:
-        opened.close()
+    return closing(Nursery(modules)) if sys.platform == "linux" else nullcontext()
 
 
 class Nursery:

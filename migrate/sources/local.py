@@ -246,9 +246,9 @@ def _paged(folder: bytes, children: Iterator[Any], descriptor: int) -> Iterator[
         try:
             for child in islice(children, PAGE_NAMES):  # what stands here runs for every entry
                 kind = _kind(child)
-                if kind == "file" and is_open:
+                if is_open and kind == "file":
                     names.append(child.name)
-                elif kind == "folder" and is_open:
+                elif is_open and kind == "folder":
                     folders.append(child.name)
                 else:
                     others.append(Child(os.fsencode(child.name), kind))
