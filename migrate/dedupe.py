@@ -105,7 +105,7 @@ SELECT count(*) FILTER (role = 'keeper') AS groups, count(*) FILTER (role = 'cop
   count(*) FILTER (role = 'hard_link') AS hard_links
 FROM {}
 """
-LARGEST = f"""
+LARGEST_GROUPS = f"""
 WITH largest AS (
   SELECT keeper_id AS entry_id, count(*) AS copies, sum(size_bytes)::BIGINT AS size_bytes
   FROM groups WHERE role = 'copy' GROUP BY keeper_id
@@ -173,7 +173,7 @@ def dedupe(writer: Writer, config: Config, workers: int) -> tuple[Duplicates, La
 
 
 def _grouped(writer: Writer, config: Config, query: Query) -> Duplicates:
-    """The groups, once all has been read that has to be compared."""
+    """The groups, once all has been read that has to be compared, and those to be told of."""
     inputs = writer.estate.scan_ids()
     settings = {
         "keeper": to_builtins(config.keeper),
@@ -182,6 +182,8 @@ def _grouped(writer: Writer, config: Config, query: Query) -> Duplicates:
     }
     done = writer.estate.done("dedupe", settings, inputs)
     if done:
+        query.named("groups", "folder_copies")
+        _keep_largest(query)
         return Duplicates(**done.summary)
     run = writer.begin("dedupe", settings, inputs)
     query.doing("dedupe: groups and the copy that stays")
@@ -201,7 +203,10 @@ def _write_groups(writer: Writer, run: Run, query: Query, config: Config) -> Dup
     if query.count("FROM found_folders"):
         parts += query.write("folder_copies", "FROM found_folders ORDER BY top_path, entry_id")
         summed |= next(query.rows(replicas.SUMMARY))
-    writer.commit(run, parts)
+    query.call("groups", f"FROM {agreed.groups}")
+    query.call("folder_copies", "FROM found_folders")
+    with query.meanwhile(_keep_largest):
+        writer.commit(run, parts)
     return Duplicates(**{name: int(value or 0) for name, value in summed.items()})
 
 
@@ -236,7 +241,12 @@ def _keep_folders(query: Query, config: Config) -> None:
     query.keep("folders", FOLDERS.format(tests=keepers.tested(config)), **keepers.values(config))
 
 
+def _keep_largest(query: Query) -> None:
+    query.keep("largest_groups", LARGEST_GROUPS)
+    query.keep("largest_folders", LARGEST_FOLDERS)
+
+
 def _largest(query: Query) -> Largest:
-    """Of what is committed."""
-    query.named("groups", "folder_copies")
-    return Largest(list(query.rows(LARGEST)), list(query.rows(LARGEST_FOLDERS)))
+    groups = query.rows("FROM largest_groups ORDER BY size_bytes DESC, keeper")
+    folders = query.rows("FROM largest_folders ORDER BY size_bytes DESC, folder")
+    return Largest([*groups], [*folders])

@@ -199,8 +199,8 @@ QUALIFY row_number() OVER (PARTITION BY w.entry_id ORDER BY t.depth DESC) = 1
 # How many folders are copies, and how much they hold.
 SUMMARY = """
 SELECT count(*) FILTER (kind <> 'overlap') AS replicated_folders,
-  sum(files) FILTER (kind <> 'overlap') AS replicated_files,
-  sum(size_bytes) FILTER (kind <> 'overlap') AS replicated_size_bytes,
+  (sum(files) FILTER (kind <> 'overlap'))::BIGINT AS replicated_files,
+  (sum(size_bytes) FILTER (kind <> 'overlap'))::BIGINT AS replicated_size_bytes,
   count(*) FILTER (kind = 'overlap') AS overlapping_folders
 FROM found_folders WHERE entry_id = top_id
 """
@@ -233,7 +233,7 @@ def agree(query: Query, config: Config) -> Agreed:
 def keep_copies(query: Query, config: Config, agreed: Agreed) -> None:
     """`found_folders`: rows of `folder_copies`."""
     if not agreed.are_candidates:
-        query.call("found_folders", NO_TREES)
+        query.view("folder_copies", [], "found_folders")
         return
     pairs = "pairs"
     if agreed.groups != "found":

@@ -67,7 +67,7 @@ def test_one_crew_after_the_other(crew):
         with Workers(crew(partial(Squares, turn), 2)) as workers:
             (square, first, _), *_ = answers(workers, [3])
         assert square == 9
-        assert not alive(first)
+        assert_ending([first])
 
 
 def test_a_crash_has_a_name(crew):
@@ -95,7 +95,7 @@ def test_an_error_here_ends_them_at_once(crew):
         for _, pid, _ in workers.run(iter([1, 2, None, None]).__next__):
             pids.append(pid)
             raise ZeroDivisionError
-    assert not any(map(alive, pids))
+    assert_ending(pids)
 
 
 def test_workers_are_forked_while_threads_run():
@@ -179,6 +179,17 @@ def test_workers_in_the_middle_of_something_end_with_who_gave_up():
     assert not any(alive(int(other)) for other in others)
 
 
+def test_a_nursery_that_was_dismissed_has_ended_its_workers():
+    """It is not waited for before it is closed."""
+    with nursery() as home:
+        with Workers(home.crew(Squares, 2)) as workers:
+            _, pid, above = answers(workers, [3])[0]
+        home.dismiss()
+        assert_ending([pid])
+    assert home.process.exitcode == 0
+    assert above == home.process.pid
+
+
 def test_none_outlives_a_parent_that_is_killed(tmp_path):
     script = f"""
 import sys, time
@@ -199,6 +210,11 @@ with nursery() as home, Workers(home.crew(Squares, 2)) as workers:
     assert all(map(alive, pids))
     process.kill()
     process.communicate()
+    assert_ending(pids)
+
+
+def assert_ending(pids):
+    """They are gone, or will be in a moment."""
     deadline = time.monotonic() + 20
     while any(map(alive, pids)) and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -88,7 +88,7 @@ class Crew(Protocol):
         """Of a worker that answers no more."""
 
     def end(self, at_once: bool) -> None:
-        """Wait until all have ended, as they do once their pipes are closed."""
+        """Have all end, as they do once their pipes are closed; before this process ends."""
 
 
 class Processes:

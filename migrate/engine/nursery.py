@@ -53,8 +53,12 @@ class Nursery:
             raise refused
         return Lent(self, [Connection(recv_handle(self.pipe)) for _ in range(count)])
 
-    def close(self) -> None:
+    def dismiss(self) -> None:
+        """It has had its last crew: it may end while this process goes on."""
         self.pipe.close()
+
+    def close(self) -> None:
+        self.dismiss()
         if not self._is_used:
             self.process.kill()  # it may still be loading: who made a slip need not wait for that
         self.process.join()
@@ -74,9 +78,9 @@ class Lent:
             return Fate(None, [])
 
     def end(self, at_once: bool) -> None:
+        """Not waited for here: the nursery has no other crew before, and does not end before."""
         with suppress(EOFError, OSError):
             self.nursery.pipe.send((at_once,))
-            self.nursery.pipe.recv()
 
 
 def _tend(pipe: Connection, parents: Connection, modules: Sequence[str]) -> None:
@@ -110,4 +114,3 @@ def _have(pipe: Connection, make: Make, count: int) -> None:
         crew.end(at_once=True)
         raise
     crew.end(*asked)
-    pipe.send(None)
