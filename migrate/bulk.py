@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Callable, Sequence
 from stat import S_IFDIR, S_IFREG
 from typing import Any, NamedTuple, TypeGuard
 
@@ -74,11 +75,10 @@ class Bulk:
         self._records.clear()
         self._names: list[str] = []
         self._pages: list[Folder] = []
-        # What files said that were read, and their places: of small ones nothing but a digest
-        self._digests: list[bytes] = []
-        self._digested: list[int] = []
-        self._contents: list[Content] = []
-        self._examined: list[int] = []
+        # What files said that were read: of small ones nothing but a digest, of others by place
+        self._digests: list[bytes | None] = []
+        self._contents: dict[int, Content] = {}
+        self._apart: set[int] = set()  # places of what the ordinary visit has to look at
 
     @property
     def rows(self) -> int:
@@ -101,7 +101,7 @@ class Bulk:
                 continue
             plain, left = _plain(names)
             if kind == "file" and self.reads_at_once:
-                left += self._read_all(page, plain, prefix)
+                self._read_all(page, plain, prefix)
             else:
                 left += self._look(page, plain, _MODES[kind])
             if left:
@@ -116,44 +116,43 @@ class Bulk:
         """Note what entries are now, opening none; returns those that are left."""
         seen = self._records.look_in(page.descriptor, [name.encode() for name in names], kind)
         there = [names[place] for place in seen]
-        self._names += there
+        self._wait(there)
         return [] if len(there) == len(names) else sorted({*names}.difference(there))
 
-    def _read_all(self, page: Page, names: list[str], prefix: str) -> list[str]:
-        """Take the digests of files; returns those that gave any trouble."""
-        open_file = self.ahead.opener(page.descriptor, names)
-        left, place = [], len(self._names)
-        for name in names:  # what stands in this loop runs for every file
+    def _read_all(self, page: Page, names: list[str], prefix: str) -> None:
+        places = range(len(self._names), len(self._names) + len(names))
+        self._wait(names)
+        self._records.count += len(names)
+        self._read(self.ahead.opener(page.descriptor, names), names, places, prefix)
+
+    def _wait(self, names: list[str]) -> None:
+        self._names += names
+        self._digests += [None] * len(names)
+
+    def _read(
+        self, open_file: Callable[[str], int], names: list[str], places: Sequence[int], prefix: str
+    ) -> None:
+        """Look at files, each of which has its place, and take their digests."""
+        digests, contents, look = self._digests, self._contents, self._records.look
+        most = WHOLE_BYTES if self.bare else -1
+        read_bytes = 0
+        for name, place in zip(names, places, strict=True):  # what stands here runs for every file
             try:
                 file = open_file(name)
-                self._read(file, place, prefix, name)
+                try:
+                    size = look(file, place)
+                    if size <= most:
+                        digests[place] = small_digest(file, size)
+                    else:
+                        contents[place] = self._examine(file, size, place, prefix + name)
+                finally:
+                    os.close(file)
+                read_bytes += size
             except OSError:
-                left.append(name)
-                continue
-            self._names.append(name)
-            place += 1
-        self._records.count = place
-        return left
-
-    def _read(self, file: int, place: int, prefix: str, name: str) -> None:
-        """Take the digests of an open file, and note what it is, once it is closed without trouble:
-        or its digest would be taken for that of the next file."""
-        digest, content = b"", None
-        try:
-            size = self._records.look(file, place)
-            if self.bare and size <= WHOLE_BYTES:
-                digest = small_digest(file, size)
-            else:
-                content = self._examine(file, size, place, prefix + name)
-        finally:
-            os.close(file)
-        if content is None:
-            self._digests.append(digest)
-            self._digested.append(place)
-        else:
-            self._contents.append(content)
-            self._examined.append(place)
-        self._read_bytes += size
+                self._apart.add(place)
+                digests[place] = None  # it may have been closing that failed
+                contents.pop(place, None)
+        self._read_bytes += read_bytes
 
     def _examine(self, file: int, size: int, place: int, path: str) -> Content:
         """What takes more than one look at a file."""
@@ -173,68 +172,60 @@ class Bulk:
             return
         columns = places_of(self.share, self._pages, self._names)
         found = stat_columns(self._records.kept())
-        left: set[int] = set()
         if self.known:
-            left = self._compare(self.known, found, columns)
+            self._compare(self.known, found, columns)
             found = stat_columns(self._records.kept())
         entries = in_table(
             self.scan_id, "entries", {**columns, **found, "owner": _owners(found["uid"])}
         )
-        if left:
-            stay = [place for place in range(len(entries)) if place not in left]
-            entries = entries.take(pa.array(stay, pa.int64()))
+        if self._apart:
+            entries = self._set_apart(entries, columns)
         self._put(entries, columns["entry_id"])
         self._begin()
 
-    def _compare(
-        self, known: Known, found: dict[str, pa.Array], columns: dict[str, Any]
-    ) -> set[int]:
-        """Take over what an earlier scan has read, and read the rest; returns what is left."""
+    def _compare(self, known: Known, found: dict[str, pa.Array], columns: dict[str, Any]) -> None:
+        """Take over what an earlier scan has read, and read the rest."""
         places = known.find_all(found, columns["name"])
         is_proof = known.are_proofs(places)  # the ordinary visit compares
         is_other = pc.and_(pc.is_null(places), pc.equal(found["kind"], "file"))
         is_taken = pc.and_not(pc.is_valid(places), is_proof)
-        left = self._read_others(pc.indices_nonzero(is_other).to_pylist(), columns["path"])
-        left |= set(pc.indices_nonzero(is_proof).to_pylist())
-        for place in left:
-            path, parent_id = columns["path"][place], columns["parent_id"][place]
-            self.left.append(Left(path.encode(), parent_id, columns["depth"][place], "file"))
+        others = pc.indices_nonzero(is_other).to_pylist()
+        self._read(self._open, [columns["path"][place] for place in others], others, "")
+        self._apart.update(pc.indices_nonzero(is_proof).to_pylist())
         numbers = columns["entry_id"].filter(is_taken)
         if len(numbers):
             digests = known.digests(self.scan_id, numbers, places.filter(is_taken))
             self._tables["digests"].append(digests)
             self._counts["taken over"] += len(numbers)
-        return left
 
-    def _read_others(self, places: list[int], paths: list[str]) -> set[int]:
-        """Read files that were looked at; returns those that give any trouble."""
-        left = set()
-        for place in places:
-            try:
-                file = self.source.open(paths[place].encode())
-                self._read(file.descriptor, place, "", paths[place])
-            except OSError:
-                left.add(place)
-        return left
+    def _open(self, path: str) -> int:
+        return self.source.open(path.encode()).descriptor
+
+    def _set_apart(self, entries: pa.Table, columns: dict[str, Any]) -> pa.Table:
+        """Leave files to the ordinary visit; the entries without them."""
+        for place in sorted(self._apart):
+            path, parent_id = columns["path"][place], columns["parent_id"][place]
+            self.left.append(Left(path.encode(), parent_id, columns["depth"][place], "file"))
+        stay = [place for place in range(len(entries)) if place not in self._apart]
+        return entries.take(pa.array(stay, pa.int64()))
 
     def _put(self, entries: pa.Table, numbers: pa.Array) -> None:
         """Rows of `entries`, and of `digests` for what was read; `numbers` of all that waited."""
         self._rows += len(entries)
         self._tables["entries"].append(entries)
         self._counts.update(counted(entries))
-        if self._digests:
-            digests = pa.array(self._digests, pa.binary())
-            self._put_digests(
-                self._digested, numbers, {"sample_xxh3": digests, "xxh3_128": digests}
-            )
+        digests = pa.array(self._digests, pa.binary())
+        if digests.null_count < len(digests):
+            read = digests.drop_null()
+            columns = {"sample_xxh3": read, "xxh3_128": read}
+            self._put_digests(numbers.filter(digests.is_valid()), columns)
         if self._contents:
-            said = zip(*self._contents, strict=True)
-            self._put_digests(
-                self._examined, numbers, dict(zip(Content._fields, said, strict=True))
-            )
+            said = zip(*self._contents.values(), strict=True)
+            places = pa.array([*self._contents], pa.int64())
+            self._put_digests(numbers.take(places), dict(zip(Content._fields, said, strict=True)))
 
-    def _put_digests(self, places: list[int], numbers: pa.Array, columns: dict[str, Any]) -> None:
-        columns["entry_id"] = numbers.take(pa.array(places, pa.int64()))
+    def _put_digests(self, numbers: pa.Array, columns: dict[str, Any]) -> None:
+        columns["entry_id"] = numbers
         self._tables["digests"].append(in_table(self.scan_id, "digests", columns))
 
     def take_read_bytes(self) -> int:

@@ -14,6 +14,7 @@ from collections import defaultdict
 from datetime import date
 from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -128,9 +129,9 @@ def test_a_file_that_cannot_be_closed_does_not_lend_its_digest(
     (tmp_path / "share").mkdir()
     for number in range(9):
         (tmp_path / "share" / f"{number}.txt").write_text(f"text {number}")
-    close, close_in_bulk = os.close, Bulk._read
+    close, read_files = os.close, Bulk._read
 
-    def read(bulk: Bulk, file: int, place: int, prefix: str, name: str) -> None:
+    def read(bulk: Bulk, opener: Any, names: list[str], places: list[int], prefix: str) -> None:
         def closed(descriptor: int) -> None:
             close(descriptor)
             if name[0] in "037":
@@ -138,7 +139,8 @@ def test_a_file_that_cannot_be_closed_does_not_lend_its_digest(
 
         with monkeypatch.context() as patch:
             patch.setattr(os, "close", closed)
-            close_in_bulk(bulk, file, place, prefix, name)
+            for name, place in zip(names, places, strict=True):
+                read_files(bulk, opener, [name], [place], prefix)
 
     monkeypatch.setattr(Bulk, "_read", read)
     estate = estate_over(tmp_path / "estate", tmp_path / "share")

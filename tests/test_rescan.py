@@ -94,7 +94,7 @@ def opened(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A file with a line for each file that any worker opens."""
     told = tmp_path / "opened"
     told.touch()
-    open_file, read_file = local.LocalSource.open, Bulk._read
+    open_file, read_files = local.LocalSource.open, Bulk._read
 
     def tell(path: bytes) -> None:
         with told.open("ab") as file:
@@ -104,9 +104,10 @@ def opened(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         tell(path)
         return open_file(source, path)
 
-    def read_and_tell(bulk: Bulk, file: int, place: int, prefix: str, name: str) -> None:
-        tell(os.fsencode(prefix + name))
-        read_file(bulk, file, place, prefix, name)
+    def read_and_tell(bulk: Bulk, opener: Any, names: list[str], places: Any, prefix: str) -> None:
+        for name in names:
+            tell(os.fsencode(prefix + name))
+        read_files(bulk, opener, names, places, prefix)
 
     monkeypatch.setattr(local.LocalSource, "open", open_and_tell)
     monkeypatch.setattr(Bulk, "_read", read_and_tell)

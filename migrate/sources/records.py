@@ -18,7 +18,6 @@ from migrate.sources.linux import (
     AT_SYMLINK_NOFOLLOW,
     BASIC_AND_BIRTH,
     HAS_BIRTH,
-    libc,
 )
 from migrate.strided import every
 from migrate.wording import NANOSECOND
@@ -49,7 +48,8 @@ class Records:
         start = ctypes.addressof(ctypes.c_char.from_buffer(self._buffer))
         places = range(start, start + len(self._buffer), _RECORD_BYTES)
         self._places = [ctypes.c_void_p(place) for place in places]
-        self._statx = libc.statx
+        # Who looks at hundreds of thousands has one thread, and no use for why it failed.
+        self._statx = ctypes.PyDLL(None).statx
 
     def has_room(self, count: int) -> bool:
         return self.count + count <= self.room
