@@ -23,7 +23,7 @@ from migrate.engine.query import Query
 from migrate.errors import MigrateError
 from migrate.estate import Run, Writer
 from migrate.patterns import FULL_PATH, folded, is_junk
-from migrate.trees import keep_trees
+from migrate.trees import FILED, keep_ways
 from migrate.visit import WHOLE_BYTES
 
 TWICE = """
@@ -90,14 +90,11 @@ FROM
      {folded(FULL_PATH)} AS lower
    FROM entries WHERE kind = 'folder')
 """  # noqa: S608 - constants
-# Files that are alike, with what the keeper policy and the comparison of folders look at. (A file
-# has no folder here if that was gone when a crawl that had been cut off went on.)
+# Files that are alike, with what the keeper policy and the comparison of folders look at.
 MEMBERS = f"""
-SELECT p.* EXCLUDE (scan_id, entry_id, parent_id, depth, error, full_path, path_length),
-  c.scan_id, c.entry_id, a.group_id, {is_junk("c.name")} AS is_junk,
-  c.parent_id, c.size_bytes, c.device_id, c.file_id, c.mtime_ns AS oldest,
-  p.path_length + 1 + length(c.name) AS shortest_path, c.name
-FROM contents c JOIN alike a USING (entry_id) LEFT JOIN folders p ON c.parent_id = p.entry_id
+SELECT scan_id, entry_id, group_id, parent_id, size_bytes, device_id, file_id,
+  mtime_ns AS oldest, name, {is_junk("name")} AS is_junk
+FROM contents JOIN alike USING (entry_id)
 """  # noqa: S608 - constants
 SUMMARY = """
 SELECT count(*) FILTER (role = 'keeper') AS groups, count(*) FILTER (role = 'copy') AS copies,
@@ -232,13 +229,14 @@ def find_groups(query: Query, config: Config) -> None:
     """The `groups` table, as the relation `found`; beside it `folders` and their trees."""
     with query.meanwhile(partial(_keep_folders, config=config)):
         query.keep("alike", ALIKE)
-    with query.meanwhile(keep_trees):
         query.keep("members", MEMBERS)
+    with query.meanwhile(keep_ways):
         keepers.keep_choice(query, "found", "members", keepers.order(config))
 
 
 def _keep_folders(query: Query, config: Config) -> None:
     query.keep("folders", FOLDERS.format(tests=keepers.tested(config)), **keepers.values(config))
+    query.keep("filed", FILED)
 
 
 def _keep_largest(query: Query) -> None:

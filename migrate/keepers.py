@@ -23,16 +23,23 @@ _OF_FOLDERS = {
     "not_a_copy_folder": "regexp_matches(lower, $copies::VARCHAR)",
 }
 _OF_FILES = ("oldest", "shortest_path")
+# Members, with what `order` names of the folders they lie in. (One has no folder here if that was
+# gone when a crawl that had been cut off went on.)
+_JUDGED = """
+(SELECT m.*, f.* EXCLUDE (scan_id, entry_id, parent_id, depth, error, full_path, path_length),
+  f.path_length + 1 + length(m.name) AS shortest_path
+FROM {members} m LEFT JOIN folders f ON m.parent_id = f.entry_id)
+"""
 # What is found of each group. Names of one file, told by device and number, count once.
 _BEST = """
 SELECT group_id, count(DISTINCT (device_id, file_id)) AS member_count, count(*) AS names,
   arg_min(entry_id, ({order})) AS keeper_id
-FROM {members} GROUP BY group_id HAVING member_count > 1
+FROM {judged} GROUP BY group_id HAVING member_count > 1
 """
 # Of several names of one file all but the best.
 _FURTHER = """
 SELECT entry_id
-FROM {members} SEMI JOIN (FROM {best} WHERE names > member_count) USING (group_id)
+FROM {judged} SEMI JOIN (FROM {best} WHERE names > member_count) USING (group_id)
 QUALIFY row_number() OVER (PARTITION BY group_id, device_id, file_id ORDER BY {order}) > 1
 """
 _CHOSEN = """
@@ -100,6 +107,7 @@ def keep_choice(query: Query, name: str, members: str, order: str) -> None:
     """Members that are alike (a relation), where there are at least two of a group, with `role`,
     `keeper_id` and `member_count`. What has no folder any more comes last."""
     best, further = f"{name}_best", f"{name}_further"
-    query.keep(best, _BEST.format(members=members, order=order), by="group_id")
-    query.keep(further, _FURTHER.format(members=members, best=best, order=order))
+    judged = _JUDGED.format(members=members)
+    query.keep(best, _BEST.format(judged=judged, order=order), by="group_id")
+    query.keep(further, _FURTHER.format(judged=judged, best=best, order=order))
     query.keep(name, _CHOSEN.format(members=members, best=best, further=further), by="group_id")

@@ -82,10 +82,9 @@ WHERE l.depth = $depth
 """
 
 
-def keep_trees(query: Query) -> None:
-    """`filed`, and `ways` (entry_id, above_id, levels): each folder with itself and every folder
-    above it, and how far. A tree of a thousand levels takes ten steps."""
-    query.keep("filed", FILED)
+def keep_ways(query: Query) -> None:
+    """`ways` (entry_id, above_id, levels): each folder with itself and every folder above it, and
+    how far. A tree of a thousand levels takes ten steps."""
     deepest = next(query.rows("SELECT coalesce(max(depth), 0) AS levels FROM folders"))["levels"]
     levels, sql = 1, _ONE_UP
     parts = []
