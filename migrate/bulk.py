@@ -126,6 +126,7 @@ class Bulk:
         self._read(self.ahead.opener(page.descriptor, names), names, places, prefix)
 
     def _wait(self, names: list[str]) -> None:
+        """Have entries wait of which nothing was read yet."""
         self._names += names
         self._digests += [None] * len(names)
 
