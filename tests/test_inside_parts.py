@@ -339,6 +339,21 @@ def test_a_process_that_does_not_start_says_why(tmp_path: Path) -> None:
         Limited([sys.executable, "-c", "raise SystemExit(3)"]).ask({}, b"")
 
 
+def test_pdfs_are_read_wherever_there_is_room_for_temporary_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """kreuzberg unpacks a library there, or loads what somebody else has put in its place."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    planted = tmp_path / "kreuzberg-pdfium" / "libpdfium.so"
+    for _ in range(2):
+        limited = Limited(COMMAND)
+        assert limited.ask({"ext": "pdf"}, pdf("AB123456C"))["ni_numbers"] == 1
+        limited.close()
+        assert [*tmp_path.rglob("*")] in ([], [planted.parent, planted])
+        planted.parent.mkdir(exist_ok=True)
+        planted.write_bytes(b"no library")
+
+
 def test_documents_of_all_kinds_are_read() -> None:
     """Numbers come out, whatever the format and even if the name says another; text never."""
     words = "\n".join(" ".join(f"word{n}{m}" for m in range(8)) for n in range(5))

@@ -122,19 +122,19 @@ def serve(
     seconds: float,
     memory_bytes: int,
 ) -> None:
-    """The life of the process: answer until the parent is gone. `make` gives the function that
-    answers; an error of it is an answer (`error`: reader_failed).
+    """The life of the process: answer until the parent is gone. `make`, which has no limits yet,
+    gives the function that answers; an error of it is an answer (`error`: reader_failed).
 
     Nothing that a library prints can get into the answers."""
     questions, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
-    _limit(memory_bytes)
     try:
         answer = make()
     except Exception as error:
         _send(answers, {"failed": f"{type(error).__name__}: {error}"})
         return
+    _limit(memory_bytes)
     _send(answers, {"ready": True})
     while True:
         try:

@@ -8,7 +8,9 @@ Sources: kreuzberg (text), rensa (MinHash): the extra `text`.
 
 from __future__ import annotations
 
+import os
 import sys
+import tempfile
 from collections.abc import Callable
 from typing import Any
 
@@ -48,6 +50,13 @@ TYPES = {
     "txt": "text/plain",
     "csv": "text/plain",
 }
+# A page with nothing on it.
+_EMPTY_PDF = b"""%PDF-1.4
+1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj
+2 0 obj<</Type/Pages/Count 1/Kids[3 0 R]>>endobj
+3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]>>endobj
+trailer<</Root 1 0 R>>
+"""
 _LATER = {"doc": "docx", "dot": "dotx", "xls": "xlsx", "ppt": "pptx"}
 
 Answer = dict[str, Any]
@@ -73,6 +82,11 @@ def reader() -> Callable[[Answer, bytes], Answer]:
     )
 
     config.max_archive_depth = 1  # attachments of a message, and nothing inside those
+    # At the first PDF kreuzberg unpacks a library into the folder for temporary files, or takes one
+    # that lies there. Let that be now, while this process may write, and in a folder of its own.
+    with tempfile.TemporaryDirectory(prefix="migrate-", ignore_cleanup_errors=True) as folder:
+        os.environ["TMPDIR"] = os.environ["TMP"] = folder
+        kreuzberg.extract_bytes_sync(_EMPTY_PDF, TYPES["pdf"], config=config)
 
     def read(words: Answer, content: bytes) -> Answer:
         mime = type_of(words["ext"], content)
