@@ -104,8 +104,12 @@ def _wanted(row: Row) -> Wanted:
 def reading_order(places: dict[str, Place]) -> list[str]:
     """The columns to hand out files by: where a disk's head has to travel to them, as they lie on
     the disk, which is by file number, near enough."""
-    rotating = any(place.rotating for place in places.values())
-    return ["share", "file_id"] if rotating else []
+    return ["share", "file_id"] if is_rotating(places) else []
+
+
+def is_rotating(places: dict[str, Place]) -> bool:
+    """Whether any of them is on a disk whose head has to travel."""
+    return any(place.rotating for place in places.values())
 
 
 def digest_wholly(

@@ -15,7 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from migrate.config import Config
-from migrate.digest import COLUMNS, open_rows, open_sources, places, reading_order
+from migrate.digest import (
+    COLUMNS,
+    is_rotating,
+    open_rows,
+    open_sources,
+    places,
+    reading_order,
+)
 from migrate.engine.crew import note
 from migrate.engine.hours import workers_for
 from migrate.engine.map import Row, map_rows
@@ -51,7 +58,7 @@ class Identifier:
     def __init__(self, places: dict[str, Place], among: int, suspects: frozenset[int]) -> None:
         self.sources = open_sources(places, among)
         self.suspects = suspects
-        self.is_rotating = any(place.rotating for place in places.values())
+        self.is_rotating = is_rotating(places)
 
     def work(self, rows: list[Row]) -> list[Row]:
         """An answer for every row; those that crashed siegfried are not asked about again."""

@@ -34,11 +34,11 @@ class Table(Struct, frozen=True):
 
 def entry_id(share: str, path_raw: bytes) -> int:
     """The number of a path: 63 bits, so that it is never negative in an int64."""
-    return xxhash.xxh3_64_intdigest(share.encode() + b"\0" + path_raw) >> 1
+    return entry_ids(share, [path_raw])[0]
 
 
 def entry_ids(share: str, paths_raw: Iterable[bytes]) -> list[int]:
-    """The numbers of many paths, each as `entry_id` has it."""
+    """The numbers of many paths."""
     number, above = xxhash.xxh3_64_intdigest, share.encode() + b"\0"
     return [number(above + path_raw) >> 1 for path_raw in paths_raw]
 

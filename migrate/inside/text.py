@@ -69,24 +69,8 @@ def reader() -> Callable[[Answer, bytes], Answer]:
     import kreuzberg
     from rensa import RMinHash
 
-    config = kreuzberg.ExtractionConfig(
-        use_cache=False,  # it would write the text to a disk
-        disable_ocr=True,  # type: ignore[call-arg]  # its stubs forget it
-        enable_quality_processing=False,
-        include_document_structure=True,  # or there would be no headers
-        tree_sitter=kreuzberg.TreeSitterConfig(enabled=False),  # it would ask the network
-        concurrency=kreuzberg.ConcurrencyConfig(max_threads=1),
-        content_filter=kreuzberg.ContentFilterConfig(
-            include_headers=True, include_footers=True, strip_repeating_text=False
-        ),
-    )
-
-    config.max_archive_depth = 1  # attachments of a message, and nothing inside those
-    # At the first PDF kreuzberg unpacks a library into the folder for temporary files, or takes one
-    # that lies there. Let that be now, while this process may write, and in a folder of its own.
-    with tempfile.TemporaryDirectory(prefix="migrate-", ignore_cleanup_errors=True) as folder:
-        os.environ["TMPDIR"] = os.environ["TMP"] = folder
-        kreuzberg.extract_bytes_sync(_EMPTY_PDF, TYPES["pdf"], config=config)
+    config = _config()
+    _load_pdf_library(config)
 
     def read(words: Answer, content: bytes) -> Answer:
         mime = type_of(words["ext"], content)
@@ -111,6 +95,36 @@ def reader() -> Callable[[Answer, bytes], Answer]:
         return answer
 
     return read
+
+
+def _config() -> Any:
+    """How kreuzberg is to read."""
+    import kreuzberg
+
+    config = kreuzberg.ExtractionConfig(
+        use_cache=False,  # it would write the text to a disk
+        disable_ocr=True,  # type: ignore[call-arg]  # its stubs forget it
+        enable_quality_processing=False,
+        include_document_structure=True,  # or there would be no headers
+        tree_sitter=kreuzberg.TreeSitterConfig(enabled=False),  # it would ask the network
+        concurrency=kreuzberg.ConcurrencyConfig(max_threads=1),
+        content_filter=kreuzberg.ContentFilterConfig(
+            include_headers=True, include_footers=True, strip_repeating_text=False
+        ),
+    )
+
+    config.max_archive_depth = 1  # attachments of a message, and nothing inside those
+    return config
+
+
+def _load_pdf_library(config: Any) -> None:
+    """At its first PDF kreuzberg unpacks a library into the folder for temporary files, or takes
+    one that lies there. Let that be now, while this process may write, in a folder of its own."""
+    import kreuzberg
+
+    with tempfile.TemporaryDirectory(prefix="migrate-", ignore_cleanup_errors=True) as folder:
+        os.environ["TMPDIR"] = os.environ["TMP"] = folder
+        kreuzberg.extract_bytes_sync(_EMPTY_PDF, TYPES["pdf"], config=config)
 
 
 def type_of(ext: str, content: bytes) -> str:
