@@ -10,8 +10,9 @@ Ibis alone would take longer to load than they take to find.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, to_builtins
 from msgspec.structs import asdict
@@ -25,6 +26,9 @@ from migrate.estate import Run, Writer
 from migrate.patterns import FULL_PATH, folded, is_junk
 from migrate.trees import FILED, keep_ways
 from migrate.visit import WHOLE_BYTES
+
+if TYPE_CHECKING:
+    from migrate.engine.nursery import Nursery
 
 TWICE = """
 SELECT share, path FROM entries SEMI JOIN
@@ -96,20 +100,27 @@ SELECT scan_id, entry_id, group_id, parent_id, size_bytes, device_id, file_id,
   mtime_ns AS oldest, name, {is_junk("name")} AS is_junk
 FROM contents JOIN alike USING (entry_id)
 """  # noqa: S608 - constants
+IN_ORDER = "ORDER BY group_id, entry_id"
 SUMMARY = """
 SELECT count(*) FILTER (role = 'keeper') AS groups, count(*) FILTER (role = 'copy') AS copies,
   coalesce(sum(size_bytes) FILTER (role = 'copy'), 0)::BIGINT AS copies_size_bytes,
   count(*) FILTER (role = 'hard_link') AS hard_links
-FROM {}
+FROM groups
 """
-LARGEST_GROUPS = f"""
+LARGEST_GROUPS = """
 WITH largest AS (
   SELECT keeper_id AS entry_id, count(*) AS copies, sum(size_bytes)::BIGINT AS size_bytes
   FROM groups WHERE role = 'copy' GROUP BY keeper_id
   QUALIFY rank() OVER (ORDER BY sum(size_bytes) DESC) <= 20)
-SELECT {FULL_PATH} AS keeper, copies, l.size_bytes
-FROM entries JOIN largest l USING (entry_id) ORDER BY l.size_bytes DESC, keeper LIMIT 20
-"""  # noqa: S608 - constants
+SELECT keeper, copies, size_bytes
+FROM {paths} JOIN largest USING (entry_id) ORDER BY size_bytes DESC, keeper LIMIT 20
+"""
+# Paths of files; of those that are alike without having them all read again.
+PATHS = f"(SELECT entry_id, {FULL_PATH} AS keeper FROM entries)"  # noqa: S608 - constants
+PATHS_OF_MEMBERS = """
+(SELECT m.entry_id, concat(f.full_path || '/', m.name) AS keeper
+ FROM members m LEFT JOIN folders f ON m.parent_id = f.entry_id)
+"""
 LARGEST_FOLDERS = """
 SELECT kind, files, size_bytes, only_here_files, top_path AS folder, of_path AS of
 FROM folder_copies WHERE entry_id = top_id ORDER BY size_bytes DESC, folder LIMIT 20
@@ -149,61 +160,70 @@ def refuse_equal_ids(query: Query) -> None:
         )
 
 
-def dedupe(writer: Writer, config: Config, workers: int) -> tuple[Duplicates, Largest]:
-    """Find groups of equal files and their keepers. Resumes; ends with the same groups.
+def dedupe(
+    writer: Writer, config: Config, workers: int, home: Nursery | None = None
+) -> tuple[Duplicates, Largest]:
+    """Find groups of equal files and their keepers. Resumes; ends with the same groups. `home` is
+    where workers come from; it is not needed any more then.
 
     Files that cannot be read are in no group. Errors: MigrateError if two paths share a number;
     OSError if the estate cannot be written."""
-    with Query(writer.estate) as query:
-        query.doing("dedupe: looking for files alike")
-        name_files(query)
-        with query.meanwhile(refuse_equal_ids):
-            keep_read(query)
-        if query.count("FROM not_visited") and query.keep("wanted", UNREAD_OF_EQUAL_SIZE):
-            visit_again(writer, config, query, TO_READ, workers, "dedupe: first look")
-            query.named("digests")
-            keep_read(query)
-        if query.keep("wanted", SAMPLED_ALIKE):
-            digest_wholly(writer, config, query, TO_READ, workers, "dedupe: reading whole")
-            _name_read_whole(query)
-        return _grouped(writer, config, query), _largest(query)
-
-
-def _grouped(writer: Writer, config: Config, query: Query) -> Duplicates:
-    """The groups, once all has been read that has to be compared, and those to be told of."""
     inputs = writer.estate.scan_ids()
     settings = {
         "keeper": to_builtins(config.keeper),
         "file_plan": [line.folder for line in config.file_plan],
         "replicated_folders": to_builtins(config.replicated_folders),
     }
-    done = writer.estate.done("dedupe", settings, inputs)
-    if done:
-        query.named("groups", "folder_copies")
-        _keep_largest(query)
-        return Duplicates(**done.summary)
-    run = writer.begin("dedupe", settings, inputs)
+    with Query(writer.estate) as query:
+        query.doing("dedupe: looking for files alike")
+        name_files(query)
+        if done := writer.estate.done("dedupe", settings, inputs):
+            query.named("groups", "folder_copies")
+            query.keep("largest_groups", LARGEST_GROUPS.format(paths=PATHS))
+            query.keep("largest_folders", LARGEST_FOLDERS)
+            return Duplicates(**done.summary), _largest(query)
+        find_groups(query, config, partial(_read, writer, config, query, workers, home))
+        run = writer.begin("dedupe", settings, inputs)
+        summary = _write_groups(writer, run, query, config)
+        writer.finish(run, asdict(summary))
+        return summary, _largest(query)
+
+
+def _read(writer: Writer, config: Config, query: Query, workers: int, home: Nursery | None) -> None:
+    """Read what has to be compared; `digested` has the digests then."""
+    keep_read(query)
+    if query.count("FROM not_visited") and query.keep("wanted", UNREAD_OF_EQUAL_SIZE):
+        visit_again(writer, config, query, TO_READ, workers, "dedupe: first look", home)
+        query.named("digests")
+        keep_read(query)
+    if query.keep("wanted", SAMPLED_ALIKE):
+        digest_wholly(writer, config, query, TO_READ, workers, "dedupe: reading whole", home)
+        _name_read_whole(query)
+    if home:
+        home.dismiss()
     query.doing("dedupe: groups and the copy that stays")
-    find_groups(query, config)
-    summary = _write_groups(writer, run, query, config)
-    writer.finish(run, asdict(summary))
-    return summary
 
 
 def _write_groups(writer: Writer, run: Run, query: Query, config: Config) -> Duplicates:
     """The groups, with keepers that agree for folders that exist twice, and those folders."""
     query.doing("dedupe: folders that exist twice")
-    agreed = replicas.agree(query, config)
-    with query.meanwhile(partial(replicas.keep_copies, config=config, agreed=agreed)):
-        parts = query.write("groups", f"FROM {agreed.groups} ORDER BY group_id, entry_id")
-        summed = next(query.rows(SUMMARY.format(agreed.groups)))
+    near = replicas.keep_near_groups(query, config)
+    with query.meanwhile(partial(replicas.agree, config=config)):
+        settled = f"FROM found ANTI JOIN near_groups USING (group_id) {IN_ORDER}"
+        parts = query.write("groups", settled)
+    query.call("groups", "FROM agreed")
+    with query.meanwhile(partial(replicas.keep_copies, config=config)):
+        if near:
+            rest = f"FROM agreed SEMI JOIN near_groups USING (group_id) {IN_ORDER}"
+            parts += query.write("groups", rest)
+        summed = next(query.rows(SUMMARY))
+        query.keep("largest_groups", LARGEST_GROUPS.format(paths=PATHS_OF_MEMBERS))
     if query.count("FROM found_folders"):
         parts += query.write("folder_copies", "FROM found_folders ORDER BY top_path, entry_id")
         summed |= next(query.rows(replicas.SUMMARY))
-    query.call("groups", f"FROM {agreed.groups}")
     query.call("folder_copies", "FROM found_folders")
-    with query.meanwhile(_keep_largest):
-        writer.commit(run, parts)
+    query.keep("largest_folders", LARGEST_FOLDERS)
+    writer.commit(run, parts)
     return Duplicates(**{name: int(value or 0) for name, value in summed.items()})
 
 
@@ -225,23 +245,27 @@ def _name_read_whole(query: Query) -> None:
     query.call("digested", DIGESTED)
 
 
-def find_groups(query: Query, config: Config) -> None:
-    """The `groups` table, as the relation `found`; beside it `folders` and their trees."""
+def find_groups(query: Query, config: Config, read: Callable[[], None]) -> None:
+    """The `groups` table, as the relation `found`; beside it `folders` and their trees. `read` sees
+    to it that `digested` has what is to be compared.
+
+    Errors: MigrateError if two paths share a number; what `read` raises."""
     with query.meanwhile(partial(_keep_folders, config=config)):
+        read()
+    with query.meanwhile(_keep_trees):
         query.keep("alike", ALIKE)
         query.keep("members", MEMBERS)
-    with query.meanwhile(keep_ways):
         keepers.keep_choice(query, "found", "members", keepers.order(config))
 
 
 def _keep_folders(query: Query, config: Config) -> None:
+    refuse_equal_ids(query)
     query.keep("folders", FOLDERS.format(tests=keepers.tested(config)), **keepers.values(config))
+
+
+def _keep_trees(query: Query) -> None:
     query.keep("filed", FILED)
-
-
-def _keep_largest(query: Query) -> None:
-    query.keep("largest_groups", LARGEST_GROUPS)
-    query.keep("largest_folders", LARGEST_FOLDERS)
+    keep_ways(query)
 
 
 def _largest(query: Query) -> Largest:

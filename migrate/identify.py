@@ -15,14 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from migrate.config import Config
-from migrate.digest import (
-    COLUMNS,
-    is_rotating,
-    open_rows,
-    open_sources,
-    places,
-    reading_order,
-)
+from migrate.digest import COLUMNS, is_rotating, places, reading_order
 from migrate.engine.crew import note
 from migrate.engine.hours import workers_for
 from migrate.engine.map import Row, map_rows
@@ -34,6 +27,7 @@ from migrate.facts import content_key, contents, known_contents
 from migrate.mimetypes import OLE2_SIGNATURE
 from migrate.paths import extension, to_raw
 from migrate.place import Place
+from migrate.reader import open_rows, open_sources
 from migrate.sources import Found, error_code
 
 WHOLLY_BYTES = 64 << 20  # up to this size a file on a server is fetched whole

@@ -18,7 +18,7 @@ import ibis
 from msgspec import Struct
 
 from migrate.config import Config, place
-from migrate.digest import open_rows, open_sources, places
+from migrate.digest import places
 from migrate.engine.hours import wait_for_hours, workers_for
 from migrate.engine.map import Row, map_rows
 from migrate.engine.query import Query
@@ -31,6 +31,7 @@ from migrate.holds import held
 from migrate.log import timestamp
 from migrate.paths import PathEscapes
 from migrate.place import Place
+from migrate.reader import open_rows, open_sources
 from migrate.sources import Found, OpenFile, error_code
 from migrate.targets import (
     AlreadyThere,

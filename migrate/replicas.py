@@ -1,8 +1,9 @@
 """Room: folders that exist twice: a tree of which everything, or nearly all, is elsewhere too.
 
-In: entries, listings, digests, and what dedupe has kept: `folders`, `filed`, `ways`,
-`members`, `found`.
-Out: the relation `found` with keepers that agree for whole folders, and rows of `folder_copies`.
+In: entries, listings, digests, and what dedupe has kept: `folders`, `filed`, `ways`, `members`,
+`found`.
+Out: the relation `agreed`: `found` with keepers that agree for whole folders; and rows of
+`folder_copies`.
 Every copy is compared with its keeper alone: contents that lie in thousands of places cost no more
 than any.
 Never: a folder as a copy with something in it that could not be read; one that holds the copy of
@@ -15,8 +16,6 @@ second share) is no copy.
 """
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 from migrate import keepers
 from migrate.config import Config
@@ -47,12 +46,14 @@ FROM folders f JOIN held h USING (entry_id) ANTI JOIN ({NOT_KNOWN}) USING (entry
 WHERE len(list_filter($masters::VARCHAR[], m -> starts_with({_FOLDED} || '/', m || '/')
   OR starts_with(m || '/', {_FOLDED} || '/'))) = 0
 """  # noqa: S608 - constants
+_NEAR_GROUPS = """
+SELECT DISTINCT group_id FROM found WHERE parent_id IN (FROM inside_candidates)
+"""
 # The folders above each that lies in a candidate, or holds another copy of what does.
 _NEAR_WAYS = """
 FROM ways SEMI JOIN
   (FROM inside_candidates UNION ALL
-   SELECT parent_id FROM found SEMI JOIN
-     (SELECT group_id FROM found WHERE parent_id IN (FROM inside_candidates)) USING (group_id))
+   SELECT parent_id FROM found SEMI JOIN near_groups USING (group_id))
   USING (entry_id)
 """
 # Candidates without those that add nothing to the one folder in them: they are as good as that one.
@@ -206,40 +207,39 @@ FROM found_folders WHERE entry_id = top_id
 """
 
 
-class Agreed(NamedTuple):
-    """The relation of groups with the keepers that count; whether any folder may be a copy."""
-
-    groups: str
-    are_candidates: bool
-
-
-def agree(query: Query, config: Config) -> Agreed:
-    """Keepers that agree for folders that exist twice. Every step ends the search where it finds
-    that there are none."""
-    least = _least(config)
-    if not _keep_candidates(query, config, least):
-        return Agreed("found", False)
+def keep_near_groups(query: Query, config: Config) -> int:
+    """`near_groups`: those with something in a folder that may be a copy; how many. The keeper of
+    any other stays as it is."""
+    if not _keep_candidates(query, config, _least(config)):
+        return query.keep("near_groups", "SELECT NULL::BIGINT AS group_id WHERE false")
     query.keep("inside_candidates", inside("candidates", "ways"))
+    return query.keep("near_groups", _NEAR_GROUPS)
+
+
+def agree(query: Query, config: Config) -> None:
+    """`agreed`: the groups, with keepers that agree for folders that exist twice. Every step ends
+    the search where it finds that there are none."""
+    if not query.count("FROM near_groups"):
+        query.call("agreed", "FROM found")
+        return
     query.keep("near_ways", _NEAR_WAYS)
     _keep_same_trees(query)
     query.keep("pairs", _PAIRS.format(groups="found"))
-    if not (_keep_going(query, config, least) and _keep_wrong(query)):
-        return Agreed("found", True)
+    if not (_keep_going(query, config) and _keep_wrong(query)):
+        query.call("agreed", "FROM found")
+        query.call("agreed_pairs", "FROM pairs")
+        return
     keepers.keep_choice(query, "righted", "wrong_members", keepers.order(config, goes=True))
     query.call("agreed", "FROM found ANTI JOIN wrong USING (group_id) UNION ALL FROM righted")
-    return Agreed("agreed", True)
+    query.call("agreed_pairs", _PAIRS.format(groups="agreed"))
 
 
-def keep_copies(query: Query, config: Config, agreed: Agreed) -> None:
+def keep_copies(query: Query, config: Config) -> None:
     """`found_folders`: rows of `folder_copies`."""
-    if not agreed.are_candidates:
+    if not query.count("FROM near_groups"):
         query.view("folder_copies", [], "found_folders")
         return
-    pairs = "pairs"
-    if agreed.groups != "found":
-        pairs = "agreed_pairs"
-        query.keep(pairs, _PAIRS.format(groups=agreed.groups))
-    query.keep("raised", _RAISED.format(pairs=pairs))
+    query.keep("raised", _RAISED.format(pairs="agreed_pairs"))
     query.keep("covered", _COVERED, least=_least(config))
     query.keep("best", _BEST, least=_least(config))
     query.keep("topmost", _TOPMOST)
@@ -271,11 +271,11 @@ def _keep_same_trees(query: Query) -> None:
     query.keep("same_trees", _SAME_TREES if some else NO_TREES)
 
 
-def _keep_going(query: Query, config: Config, least: float) -> int:
+def _keep_going(query: Query, config: Config) -> int:
     """`inside_going`: folders that should be the copies, and those in them; how many."""
     query.keep("placed", _PLACED.format(order=keepers.order(config)))
     query.keep("raised_both_ways", _RAISED.format(pairs=_BOTH_WAYS))
-    shared = query.keep("shared", _SHARED, least=least)
+    shared = query.keep("shared", _SHARED, least=_least(config))
     if not shared and not query.count("FROM same_trees"):
         return 0
     query.keep("both_share", _BOTH)

@@ -160,11 +160,11 @@ def whole_digests(file: OpenFile, size: int, sha256: bool) -> tuple[bytes, bytes
     fast = xxhash.xxh3_128()
     slow = hashlib.sha256() if sha256 else None
     offset = 0
-    while block := file.read_at(offset, BLOCK_BYTES):
+    while offset < size and (block := file.read_at(offset, min(BLOCK_BYTES, size - offset))):
         fast.update(block)
         if slow:
             slow.update(block)
         offset += len(block)
-    if offset != size:
+    if offset != size or file.read_at(size, 1):
         raise OSError(5, "not as long as its size")
     return fast.digest(), slow.digest() if slow else None

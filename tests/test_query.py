@@ -57,8 +57,7 @@ def test_slices_make_no_difference(estate: Estate) -> None:
         with Query(estate) as query:
             query.allowed.slices, query.allowed.is_small = slices, slices == 1
             name_files(query)
-            keep_read(query)
-            find_groups(query, config)
+            find_groups(query, config, lambda: keep_read(query))
             groups = query.rows("FROM found ORDER BY entry_id")
             table = query.stored_in_slices(worked_out(query, config))
             facts = query.rows(table.order_by("entry_id"))

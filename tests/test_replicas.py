@@ -182,11 +182,11 @@ def test_a_large_estate_finds_the_same(found: Any) -> None:
         with Query(found[0]) as query:
             query.allowed.is_small = small
             name_files(query)
-            keep_read(query)
-            find_groups(query, config)
-            agreed = replicas.agree(query, config)
-            replicas.keep_copies(query, config, agreed)
-            names = [agreed.groups, "found_folders"]
+            find_groups(query, config, lambda: keep_read(query))
+            assert replicas.keep_near_groups(query, config)
+            replicas.agree(query, config)
+            replicas.keep_copies(query, config)
+            names = ["agreed", "found_folders"]
             answers.append([list(query.rows(f"FROM {name} ORDER BY ALL")) for name in names])
     assert answers[0] == answers[1]
     assert {row["top_path"] for row in answers[0][1]} == set(found[1])
@@ -275,12 +275,12 @@ def test_whatever_the_tree_no_content_goes(files: Tree, seed: int, tmp_path_fact
     config, _ = configs.load(estate.config_path)
     with Query(estate) as query:
         name_files(query)
-        keep_read(query)
-        find_groups(query, config)
-        agreed = replicas.agree(query, config)
-        replicas.keep_copies(query, config, agreed)
+        find_groups(query, config, lambda: keep_read(query))
+        replicas.keep_near_groups(query, config)
+        replicas.agree(query, config)
+        replicas.keep_copies(query, config)
         names = {row["entry_id"]: row["path"] for row in query.rows("FROM entries")}
-        groups = {names[row["entry_id"]]: row for row in query.rows(f"FROM {agreed.groups}")}
+        groups = {names[row["entry_id"]]: row for row in query.rows("FROM agreed")}
         rows = list(query.rows("FROM found_folders"))
     whole = {row["top_path"][2:] for row in rows if row["kind"] in WHOLE}
 

@@ -119,7 +119,7 @@ def crawlers() -> AbstractContextManager[Nursery | None]:
     while this process loads the rest."""
     from migrate.engine.nursery import nursery
 
-    return nursery("migrate.visitor")
+    return nursery("migrate.visitor", "migrate.reader")
 
 
 def crawl_shares(opened: Opened, writer: Writer, options: CrawlOptions, rescan: bool) -> None:
@@ -137,8 +137,6 @@ def crawl_shares(opened: Opened, writer: Writer, options: CrawlOptions, rescan: 
         cut_off = latest if latest and not latest.finished else None
         reading = wanted.like(cut_off) if cut_off else wanted
         crawl_share(opened.estate, opened.config, writer, share.name, reading)
-    if options.nursery:
-        options.nursery.dismiss()
     if scan_pairs(opened.estate) and noted_changes(opened.estate) is None:
         from migrate.changes import note_changes
 

@@ -110,7 +110,7 @@ def _stages(
     return {
         "crawl": crawl_all,
         "identify": partial(identify_all, opened, writer, workers),
-        "dedupe": partial(dedupe_all, opened, writer, workers),
+        "dedupe": partial(dedupe_all, opened, writer, workers, nursery),
         "inspect": partial(inspect_all, opened, writer, workers),
         "flag": partial(flag_all, opened, writer, as_of),
         "review export": partial(exported, opened, writer),

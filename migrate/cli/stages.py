@@ -24,6 +24,7 @@ from migrate.wording import count_text, size_text
 
 if TYPE_CHECKING:
     from migrate.dedupe import Duplicates
+    from migrate.engine.nursery import Nursery
     from migrate.estate import Writer
 
 
@@ -71,17 +72,19 @@ def dedupe(estate_path: Path | None, workers: int | None, as_json: bool) -> None
     Example:
       migrate dedupe -e estate
     """
-    with open_for_writing(estate_path) as (opened, writer):
-        show(as_json, *dedupe_all(opened, writer, workers_or_default(workers)))
+    from migrate.engine.nursery import nursery
+
+    with nursery("migrate.reader") as home, open_for_writing(estate_path) as (opened, writer):
+        show(as_json, *dedupe_all(opened, writer, workers_or_default(workers), home))
 
 
-def dedupe_all(opened: Opened, writer: Writer, workers: int) -> Shown:
+def dedupe_all(opened: Opened, writer: Writer, workers: int, home: Nursery | None) -> Shown:
     from msgspec.structs import asdict
 
     from migrate.dedupe import dedupe as find_duplicates
 
     opened.require_true_scans()
-    found, largest = find_duplicates(writer, opened.config, workers)
+    found, largest = find_duplicates(writer, opened.config, workers, home)
     groups, folders = largest.groups, largest.folders
 
     def render() -> None:

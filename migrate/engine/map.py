@@ -7,12 +7,12 @@ for the rows that are still missing and goes on.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from migrate.engine.crew import Processes, Worker
+from migrate.engine.crew import Crew, Make, Processes
 from migrate.engine.hours import in_hours
 from migrate.engine.portions import portions
 from migrate.engine.query import Query
@@ -21,6 +21,9 @@ from migrate.estate import Run, Writer, write_part
 from migrate.events import Progress
 from migrate.model import TABLES
 from migrate.place import Place
+
+if TYPE_CHECKING:
+    from migrate.engine.nursery import Nursery
 
 ROWS_PER_COMMIT = 65_536
 SECONDS_PER_COMMIT = 10.0
@@ -44,28 +47,28 @@ def map_rows(
     query: Query,
     run: Run,
     table: str,
-    make: Callable[[], Worker],
+    make: Make,
     wanted: Any,
     workers: int,
     label: str,
     places: Iterable[Place] = (),
     order: Sequence[str] = (),
+    home: Nursery | None = None,
 ) -> int:
     """Run each wanted row through a worker and commit the rows it answers with.
 
     `wanted` is the expression with the rows to do (it must have `size_bytes`); a worker's `work`
     turns a list of rows into a list of rows of `table` as dictionaries, with `error` where one
     failed; `places` are where the workers read; `order`: by which columns the rows are handed out,
-    if not as they come. Returns how many were done."""
+    if not as they come; `home`: where the workers come from, if not from here. Returns how many
+    were done."""
     buffer = _Buffer(writer, run, table)
     query.doing(f"{label}: choosing what to read")
     selected = query.stored(wanted)
     total = query.count(selected)
     if not total:
         return 0
-    with query.without_threads():
-        pool = Workers(Processes(make, workers))
-    with pool:
+    with Workers(_crew(home, query, make, workers)) as pool:
         todo = partitions(query.rows(query.ordered(selected, order) if order else selected))
         with Progress(label, total=total) as progress:
             try:
@@ -77,6 +80,13 @@ def map_rows(
             finally:  # also what came before an interruption
                 buffer.commit()
     return total
+
+
+def _crew(home: Nursery | None, query: Query, make: Make, workers: int) -> Crew:
+    if home:
+        return home.crew(make, workers)
+    with query.without_threads():
+        return Processes(make, workers)
 
 
 class _Buffer:

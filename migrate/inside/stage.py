@@ -17,7 +17,7 @@ from typing import Any
 import ibis
 
 from migrate.config import Config
-from migrate.digest import COLUMNS, Reader, places
+from migrate.digest import COLUMNS, places
 from migrate.engine.crew import Worker
 from migrate.engine.hours import workers_for
 from migrate.engine.limited import Exceeded, Limited
@@ -30,6 +30,7 @@ from migrate.facts import content_key, contents, known_contents
 from migrate.inside import archives, shortcuts, text
 from migrate.inside.related import inside, packed, windows_roots
 from migrate.place import Place
+from migrate.reader import Reader
 from migrate.sources import OpenFile
 
 MOST_DOCUMENT_BYTES = 128 << 20
