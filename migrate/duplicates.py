@@ -11,10 +11,11 @@ some 500 bytes.
 from __future__ import annotations
 
 import os
+import struct
 from array import array
 from collections import deque
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Iterable, Iterator
+from functools import cached_property, partial
 from operator import attrgetter
 from stat import S_ISREG
 from typing import Any, NamedTuple
@@ -23,7 +24,7 @@ import xxhash
 
 from migrate.engine.crew import Processes
 from migrate.engine.portions import next_folders, portions
-from migrate.engine.workers import Workers
+from migrate.engine.workers import Workers, meanwhile
 from migrate.events import Progress
 from migrate.loops import Loops, Numbers
 from migrate.paths import to_text
@@ -106,23 +107,22 @@ class Seen:
 
 
 class Group(NamedTuple):
-    """Files with the same bytes, as paths."""
+    """Files with the same bytes, as paths. `copies_size_bytes`: what all but one of them take."""
 
     size_bytes: int
+    copies_size_bytes: int
     paths: list[str]
-
-    @property
-    def copies_size_bytes(self) -> int:
-        return self.size_bytes * (len(self.paths) - 1)
 
 
 class Duplicates(NamedTuple):
-    """All groups, how much was looked at, and what could not be read: path and reason."""
+    """All groups, how much was looked at, and what could not be read: path and reason.
+    `are_printable`: nothing in the paths of the groups could move the cursor."""
 
     groups: list[Group]
     files: int
     size_bytes: int
     failed: list[tuple[str, str]]
+    are_printable: bool
 
 
 class Reader:
@@ -275,7 +275,6 @@ class Everything:
         self.alike: dict[bytes, list[int]] = {}
         self.failed: list[Failed] = []
         self._first: dict[bytes, int] = {}
-        self._shown: dict[int, str] = {}  # folders as people read them
 
     def add(self, seen: Seen) -> None:
         for number, files in enumerate(seen.files_of, len(self.folders)):
@@ -283,22 +282,26 @@ class Everything:
         self.folders += seen.folders
         self.root_of.extend(seen.roots)
         first_of, alike = self._first.setdefault, self.alike
-        digests = bytes(seen.digests)
-        for place, at in enumerate(range(0, len(digests), DIGEST_BYTES), len(self.names)):
-            first = first_of(digests[at : at + DIGEST_BYTES], place)
+        digests = struct.iter_unpack(f"{DIGEST_BYTES}s", seen.digests)
+        for place, (digest,) in enumerate(digests, len(self.names)):
+            first = first_of(digest, place)
             if first != place:
-                alike.setdefault(digests[at : at + DIGEST_BYTES], [first]).append(place)
+                alike.setdefault(digest, [first]).append(place)
         self.names += seen.names
         self.sizes.extend(seen.sizes)
         self.devices.extend(seen.devices)
         self.numbers.extend(seen.numbers)
         self.failed += seen.failed
 
-    def candidates(self) -> Iterator[list[int]]:
-        """Places of files that are alike, one for all names of a file."""
+    def candidates(self, are_large: bool) -> Iterator[list[int]]:
+        """Places of files that are alike, one for all names of a file: the first in the alphabet.
+        Large ones may yet differ."""
         for places in self.alike.values():
+            if (self.sizes[places[0]] > WHOLE_BYTES) != are_large:
+                continue
             if len({self.numbers[place] for place in places}) < len(places):
-                names = {(self.devices[place], self.numbers[place]): place for place in places}
+                last_first = sorted(places, key=lambda place: self.whole(place)[1:3], reverse=True)
+                names = {(self.devices[place], self.numbers[place]): place for place in last_first}
                 places = [*names.values()]
             if len(places) > 1:
                 yield places
@@ -309,16 +312,39 @@ class Everything:
         path = above + b"/" + name if above else name
         return Whole(place, self.root_of[number], path, self.sizes[place])
 
-    def group(self, places: list[int]) -> Group:
-        return Group(self.sizes[places[0]], sorted(map(self._path, places)))
+    def groups(self, same: Iterable[list[int]]) -> list[Group]:
+        """Places of files that are the same, as people read them."""
+        folders, names = self._shown_folders, self._shown_names
+        folder_of, sizes = self.folder_of, self.sizes
+        groups = []
+        for places in same:
+            paths = [folders[folder_of[place]] + names[place] for place in places]
+            paths.sort()
+            size = sizes[places[0]]
+            groups.append(Group(size, size * (len(paths) - 1), paths))
+        return groups
 
-    def _path(self, place: int) -> str:
-        number, name = self.folder_of[place], self.names[place]
-        folder = self._shown.get(number)
-        if folder is None:
-            folder = self.shown(self.root_of[number], self.folders[number]).rstrip("/") + "/"
-            self._shown[number] = folder
-        return folder + (name if name.isprintable() else to_text(os.fsencode(name)))
+    @cached_property
+    def _shown_folders(self) -> list[str]:
+        """Folders as people read them, and a slash."""
+        tops = [to_text(os.fsencode(root).rstrip(b"/")) + "/" for root in self.roots]
+        return [
+            tops[root] + (to_text(path) + "/" if path else "")
+            for root, path in zip(self.root_of, self.folders, strict=True)
+        ]
+
+    @cached_property
+    def _shown_names(self) -> list[str]:
+        try:
+            "".join(self.names).encode()
+        except UnicodeEncodeError:  # where something stands for a byte that is no text
+            return [to_text(os.fsencode(name)) for name in self.names]
+        return self.names
+
+    def are_printable(self) -> bool:
+        """Whether every path may be shown as it is."""
+        both = self._shown_folders, self._shown_names
+        return all("".join(shown).isprintable() for shown in both)
 
     def shown(self, root: int, path: bytes) -> str:
         return to_text(os.fsencode(self.roots[root]).rstrip(b"/") + b"/" + path)
@@ -333,18 +359,18 @@ def find(roots: list[str], workers: int) -> Duplicates:
         source.check()
         source.close()  # workers are forks: what is open here would be open in them
     everything = Everything(roots)
-    small: list[list[int]] = []
-    large: list[list[int]] = []
+    groups: list[Group] = []
     with Workers(Processes(partial(Reader, roots, workers), workers)) as pool:
         _look_through(pool, everything)
-        for places in everything.candidates():
-            is_small = everything.sizes[places[0]] <= WHOLE_BYTES
-            (small if is_small else large).append(places)
-        same = [*small, *_read_whole(pool, everything, large)]
-    groups = [everything.group(places) for places in same]
+        large = [*everything.candidates(are_large=True)]
+        small = everything.candidates(are_large=False)
+        with meanwhile(lambda: groups.extend(everything.groups(small))):  # the workers read
+            same = [*_read_whole(pool, everything, large)]
+    groups += everything.groups(same)
     groups.sort(key=lambda group: (-group.copies_size_bytes, group.paths))
     failed = sorted((everything.shown(at.root, at.path), at.error) for at in everything.failed)
-    return Duplicates(groups, len(everything.names), sum(everything.sizes), failed)
+    files, size_bytes = len(everything.names), sum(everything.sizes)
+    return Duplicates(groups, files, size_bytes, failed, everything.are_printable())
 
 
 def _look_through(pool: Workers, everything: Everything) -> None:

@@ -26,6 +26,7 @@ from migrate import config as configs
 from migrate.bulk import Bulk
 from migrate.crawl import CrawlOptions, crawl_share
 from migrate.dedupe import dedupe
+from migrate.engine.nursery import nursery
 from migrate.engine.query import Query
 from migrate.estate import Estate, create, writing
 from migrate.visit import Reading
@@ -98,6 +99,24 @@ def test_groups_equal_a_plain_grouping(made, one: Reading, other: Reading) -> No
         assert sorted(map(sorted, found.values())) == sorted(
             sorted(paths) for paths in expected.values() if len(paths) > 1
         )
+
+
+@pytest.mark.parametrize("reading", [Reading(mime=False), Reading(content=False, mime=False)])
+def test_workers_of_a_nursery_find_the_same(tmp_path: Path, reading: Reading) -> None:
+    """Whoever reads, and whatever is asked meanwhile; asked again, the same is told."""
+    for number in range(40):
+        place = tmp_path / "share" / f"folder {number % 7}"
+        place.mkdir(parents=True, exist_ok=True)
+        (place / f"{number}").write_bytes(content([70_000, 9][number % 2], number % 3, None))
+    told = []
+    for use in (True, False):
+        estate = estate_over(tmp_path / f"estate {use}", tmp_path / "share")
+        config, _ = configs.load(estate.config_path)
+        with nursery("migrate.reader") as home, writing(estate, ["test"]) as writer:
+            crawl_share(estate, config, writer, "s", CrawlOptions(2, reading))
+            told += [dedupe(writer, config, 2, home if use else None), dedupe(writer, config, 2)]
+    assert told[0] == told[1] == told[2] == told[3]
+    assert told[0][0].groups == 6 and len(told[0][1].groups) == 6
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,16 @@ def test_the_groups_of_a_plain_sha256(share: Path, workers: int, monkeypatch) ->
     assert not found.failed
 
 
+def test_the_same_answer_every_time(share: Path, monkeypatch) -> None:
+    """Whoever reads what first: of several names of one file the same one is told."""
+    once = find([str(share)], 1)
+    for name in ("FILES_PER_TASK", "FILES_AT_FIRST", "BYTES_PER_TASK"):
+        monkeypatch.setattr(migrate.duplicates, name, 2)
+    for workers in (2, 3, 4):
+        assert find([str(share)], workers).groups == once.groups
+    assert once.groups and not once.are_printable
+
+
 def test_most_space_comes_first_and_folders_may_overlap(tmp_path: Path) -> None:
     """A folder that is named twice, or lies in another one named, makes no copies of its files."""
     for name, text in (("a/x", "1"), ("b/x", "1"), ("a/y", "long " * 99), ("b/y", "long " * 99)):
@@ -100,6 +110,18 @@ def test_what_is_printed(tmp_path: Path) -> None:
     assert names == [r"\x1b[31mred", r"caf\xe9", r"line\x0abreak", "plain"]
     assert "1 group of identical files among 4 files: 3 copies, 12 B" in done.stderr
     assert [*tmp_path.iterdir()] == [share]
+
+
+def test_plain_paths_are_printed_as_they_are(tmp_path: Path) -> None:
+    for name in ("b", "é", "a"):
+        (tmp_path / name).write_text("some")
+    for name in ("c", "d"):
+        (tmp_path / name).write_text("1")
+    lines = [f"{tmp_path}/{name}" if name else "" for name in ("a", "b", "é", "", "c", "d", "")]
+    assert run("duplicates", tmp_path).stdout == "\n".join(lines) + "\n"
+    (tmp_path / "odd\t").mkdir()
+    (tmp_path / "odd\t" / "e").write_text("1")
+    assert f"{tmp_path}/odd\\x09/e\n" in run("duplicates", tmp_path).stdout
 
 
 def test_on_nothing(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from conftest import ROOT
 
 from migrate.engine.crew import Processes, WorkerDied, note
 from migrate.engine.nursery import Nursery, nursery
-from migrate.engine.workers import Workers
+from migrate.engine.workers import Workers, loading, meanwhile
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="nothing is forked elsewhere")
 
@@ -108,6 +108,18 @@ def test_workers_are_forked_while_threads_run():
             assert answers(workers, [5])[0][0] == 25
         over.set()
         thread.join()
+
+
+def test_what_goes_wrong_meanwhile_is_told():
+    """What this process does itself ends before the block does, and its error is not lost."""
+    done = []
+    with meanwhile(lambda: done.append(time.sleep(0.05))):
+        assert not done
+    assert done and threading.active_count() == 1
+    with pytest.raises(ModuleNotFoundError, match="nowhere"), loading(["migrate.nowhere"]):
+        pass
+    with pytest.raises(KeyError), meanwhile(lambda: None):
+        raise KeyError
 
 
 def test_a_nursery_that_was_killed():

@@ -76,10 +76,14 @@ def duplicates(folders: tuple[str, ...], workers: int | None, as_json: bool) -> 
     size = sum(group.copies_size_bytes for group in found.groups)
 
     def render() -> None:
-        lines = (line for group in found.groups for line in (*group.paths, ""))
+        shown = (
+            group.paths if found.are_printable else map(printable, group.paths)
+            for group in found.groups
+        )  # fmt: skip
+        lines = ("\n".join(paths) + "\n" for paths in shown)
         while some := [*islice(lines, 10_000)]:
-            is_plain = "".join(some).isprintable()
-            click.echo("\n".join(some if is_plain else map(printable, some)))
+            # As it is: that there are no colours in it need not be looked for.
+            click.echo("\n".join(some), color=True)
         for path, why in found.failed:
             click.echo(f"not read ({why}): {printable(path)}", err=True)
         click.echo(
@@ -91,7 +95,8 @@ def duplicates(folders: tuple[str, ...], workers: int | None, as_json: bool) -> 
 
     data = {
         "files": found.files, "size_bytes": found.size_bytes, "copies": copies,
-        "copies_size_bytes": size, "groups": [group._asdict() for group in found.groups],
+        "copies_size_bytes": size,
+        "groups": [group._asdict() for group in found.groups] if as_json else [],
         "failed": [{"path": path, "error": why} for path, why in found.failed],
     }  # fmt: skip
     show(as_json, data, render)

@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from importlib import import_module
 from multiprocessing.connection import Connection, wait
 from types import TracebackType
@@ -106,15 +106,32 @@ class Workers:
 
 
 @contextmanager
-def loading(modules: Iterable[str]) -> Iterator[None]:
-    """Load what will be needed next while workers are at work; no thread is left of it at the end
-    (or processes could not be forked any more)."""
-    thread = threading.Thread(target=lambda: [*map(import_module, modules)], daemon=True)
+def meanwhile(work: Callable[[], object]) -> Iterator[None]:
+    """Have this process do something itself while workers are at work; no thread is left of it at
+    the end (or processes could not be forked any more).
+
+    Errors: what `work` raises."""
+    errors: list[BaseException] = []
+
+    def attempt() -> None:
+        try:
+            work()
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=attempt, daemon=True)
     thread.start()
     try:
         yield
     finally:
         thread.join()
+    if errors:
+        raise errors[0]
+
+
+def loading(modules: Iterable[str]) -> AbstractContextManager[None]:
+    """Load what will be needed next while workers are at work."""
+    return meanwhile(lambda: [*map(import_module, modules)])
 
 
 def default_workers() -> int:
