@@ -11,9 +11,8 @@ some 500 bytes.
 from __future__ import annotations
 
 import os
-import struct
 from array import array
-from collections import deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator
 from functools import cached_property, partial
 from operator import attrgetter
@@ -45,7 +44,6 @@ from migrate.visit import (
 FILES_PER_TASK = 4_000
 FILES_AT_FIRST = 500  # of a worker's first task: until it is done the others have no folders
 BYTES_PER_TASK = 64 << 20
-DIGEST_BYTES = 16
 READING = Reading(mime=False)
 
 
@@ -94,7 +92,7 @@ class Seen:
         self.sizes = _numbers()
         self.devices = _numbers()
         self.numbers = _numbers()
-        self.digests = bytearray()
+        self.digests: list[bytes] = []
         self.failed: list[Failed] = []
         self.left = left
 
@@ -211,7 +209,7 @@ class Reader:
                 seen.sizes.append(stat.size_bytes)
                 seen.devices.append(stat.device_id)
                 seen.numbers.append(stat.file_id)
-                seen.digests += digest
+                seen.digests.append(digest)
 
     def _whole(self, file: Whole) -> tuple[int, bytes | str]:
         """The digest of a file, or why there is none."""
@@ -249,7 +247,7 @@ def _read_files(page: Page, ahead: Ahead, root: int, above: bytes, seen: Seen) -
         sizes.append(size)
         devices.append(stat.st_dev)
         numbers.append(stat.st_ino)
-        digests += digest
+        digests.append(digest)
 
 
 def _large(file: int, size: int) -> bytes:
@@ -262,8 +260,7 @@ def _digest(size: int, sample: bytes) -> bytes:
 
 
 class Everything:
-    """All that the workers have seen, and which of it may be the same: `alike` has the places of
-    files by their digest, where there are several."""
+    """All that the workers have seen, and which of it may be the same."""
 
     def __init__(self, roots: list[str]) -> None:
         self.roots = roots
@@ -272,21 +269,17 @@ class Everything:
         self.folder_of = _numbers()
         self.names: list[str] = []
         self.sizes, self.devices, self.numbers = _numbers(), _numbers(), _numbers()
-        self.alike: dict[bytes, list[int]] = {}
+        self.digests: list[bytes] = []
         self.failed: list[Failed] = []
-        self._first: dict[bytes, int] = {}
+        self._files_with: Counter[bytes] = Counter()  # a digest
 
     def add(self, seen: Seen) -> None:
         for number, files in enumerate(seen.files_of, len(self.folders)):
             self.folder_of.extend([number] * files)
         self.folders += seen.folders
         self.root_of.extend(seen.roots)
-        first_of, alike = self._first.setdefault, self.alike
-        digests = struct.iter_unpack(f"{DIGEST_BYTES}s", seen.digests)
-        for place, (digest,) in enumerate(digests, len(self.names)):
-            first = first_of(digest, place)
-            if first != place:
-                alike.setdefault(digest, [first]).append(place)
+        self.digests += seen.digests
+        self._files_with.update(seen.digests)
         self.names += seen.names
         self.sizes.extend(seen.sizes)
         self.devices.extend(seen.devices)
@@ -296,7 +289,7 @@ class Everything:
     def candidates(self, are_large: bool) -> Iterator[list[int]]:
         """Places of files that are alike, one for all names of a file: the first in the alphabet.
         Large ones may yet differ."""
-        for places in self.alike.values():
+        for places in self._alike.values():
             if (self.sizes[places[0]] > WHOLE_BYTES) != are_large:
                 continue
             if len({self.numbers[place] for place in places}) < len(places):
@@ -305,6 +298,15 @@ class Everything:
                 places = [*names.values()]
             if len(places) > 1:
                 yield places
+
+    @cached_property
+    def _alike(self) -> dict[bytes, list[int]]:
+        """Places of files by their digest, where there are several."""
+        files_with, alike = self._files_with, defaultdict(list)
+        for place, digest in enumerate(self.digests):
+            if files_with[digest] > 1:
+                alike[digest].append(place)
+        return alike
 
     def whole(self, place: int) -> Whole:
         number, name = self.folder_of[place], os.fsencode(self.names[place])
