@@ -1,8 +1,9 @@
-"""PRONOM identification of real documents, beside siegfried.
+"""PRONOM identification beside siegfried: of real documents, and of a share with its copies.
 
 The documents are those of the sample share and whatever of office and web formats this machine has
-under /usr/share: each content once, so that all have the same to do. Peers: `sf -multi`, where it
-is installed, and pygfried (siegfried's own code as a library) given all paths in one call.
+under /usr/share: each content once, so that all have the same to do. Of a share everybody is to
+know the format of every file; who asks once for each content has less to do. Peers: `sf -multi`,
+where it is installed, and pygfried (siegfried's own code as a library) given all paths in one call.
 """
 
 from __future__ import annotations
@@ -50,25 +51,29 @@ def collect(folder: Path, most: int) -> None:
             return
 
 
-def race(races: Races, work: Path, files: int) -> None:
+def race(races: Races, work: Path, files: int, share: Path) -> None:
     folder = work / f"documents, at most {files}"
     if not folder.exists():
         collect(folder, files)
+    _race(races, work, folder, "documents, each once")
+    _race(races, work, share, f"files, copies among them ({share.name})")
+
+
+def crawl(folder: Path, estate: Path) -> None:
+    shutil.rmtree(estate, ignore_errors=True)
+    for words in (["init", estate, "--share", f"s={folder}"], ["crawl", "-e", estate]):
+        subprocess.run([*MIGRATE, *map(str, words)], check=True, stdout=subprocess.DEVNULL)
+
+
+def _race(races: Races, work: Path, folder: Path, what: str) -> None:
     paths = sorted(str(path) for path in folder.rglob("*") if path.is_file())
     listed, crawled, estate, nothing, empty = (
         work / f"documents {what}" for what in ("list", "crawled", "estate", "none", "of none")
     )
     listed.write_text(json.dumps(paths))
-    shutil.rmtree(crawled, ignore_errors=True)
-    shutil.rmtree(empty, ignore_errors=True)
     nothing.mkdir(exist_ok=True)
-    for words in (
-        ["init", empty, "--share", f"s={nothing}"],
-        ["crawl", "-e", empty],
-        ["init", crawled, "--share", f"s={folder}"],
-        ["crawl", "-e", crawled],
-    ):
-        subprocess.run([*MIGRATE, *map(str, words)], check=True, stdout=subprocess.DEVNULL)
+    crawl(nothing, empty)
+    crawl(folder, crawled)
 
     def ours() -> list[str]:
         shutil.rmtree(estate, ignore_errors=True)
@@ -84,5 +89,5 @@ def race(races: Races, work: Path, files: int) -> None:
         contestants["sf -multi 32"] = fixed(sf, "-multi", "32", "-csv", folder)
     else:
         print("\nNot installed, so not measured: sf (siegfried)")
-    title = f"PRONOM identifiers of {len(paths):,} documents"
+    title = f"PRONOM identifiers of {len(paths):,} {what}"
     races.race(title, contestants, warm_up=folder, counted=("files", len(paths)))

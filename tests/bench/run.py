@@ -231,7 +231,9 @@ SECTIONS: dict[str, Callable[[Bench], None]] = {
     "odd": lambda bench: duplicates(bench, "odd"),
     "wide": lambda bench: duplicates(bench, "wide"),
     "rescan": rescan,
-    "formats": lambda bench: documents.race(bench.races, bench.work, bench.sizes.files),
+    "formats": lambda bench: documents.race(
+        bench.races, bench.work, bench.sizes.files, bench.corpus("small")
+    ),
     "stages": stages,
     "scale": every_stage,
     "workbooks": workbooks,
