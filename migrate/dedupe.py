@@ -24,7 +24,7 @@ from migrate.engine.query import Query
 from migrate.errors import MigrateError
 from migrate.estate import Run, Writer
 from migrate.patterns import FULL_PATH, folded, is_junk
-from migrate.trees import FILED, keep_ways
+from migrate.trees import FILED, UNREAD, keep_ways
 from migrate.visit import WHOLE_BYTES
 
 if TYPE_CHECKING:
@@ -246,8 +246,8 @@ def _name_read_whole(query: Query) -> None:
 
 
 def find_groups(query: Query, config: Config, read: Callable[[], None]) -> None:
-    """The `groups` table, as the relation `found`; beside it `folders` and their trees. `read` sees
-    to it that `digested` has what is to be compared.
+    """The `groups` table, as the relation `found`; beside it what `replicas` wants of folders.
+    `read` sees to it that `digested` has what is to be compared.
 
     Errors: MigrateError if two paths share a number; what `read` raises."""
     with query.meanwhile(partial(_keep_folders, config=config)):
@@ -255,6 +255,8 @@ def find_groups(query: Query, config: Config, read: Callable[[], None]) -> None:
     with query.meanwhile(_keep_trees):
         query.keep("alike", ALIKE)
         query.keep("members", MEMBERS)
+        keepers.keep_best(query, "found", "members", keepers.order(config))
+    with query.meanwhile(partial(replicas.keep_held, config=config)):
         keepers.keep_choice(query, "found", "members", keepers.order(config))
 
 
@@ -266,6 +268,7 @@ def _keep_folders(query: Query, config: Config) -> None:
 def _keep_trees(query: Query) -> None:
     query.keep("filed", FILED)
     keep_ways(query)
+    query.keep("unread", UNREAD)
 
 
 def _largest(query: Query) -> Largest:

@@ -103,11 +103,16 @@ def order(config: Config, goes: bool = False) -> str:
     return ", ".join([*keys, "folder_place", "name", "entry_id"])
 
 
+def keep_best(query: Query, name: str, members: str, order: str) -> None:
+    """`{name}_best`: the keeper of each group of members that are alike (a relation), where there
+    are at least two. What has no folder any more comes last."""
+    judged = _JUDGED.format(members=members)
+    query.keep(f"{name}_best", _BEST.format(judged=judged, order=order), by="group_id")
+
+
 def keep_choice(query: Query, name: str, members: str, order: str) -> None:
-    """Members that are alike (a relation), where there are at least two of a group, with `role`,
-    `keeper_id` and `member_count`. What has no folder any more comes last."""
+    """The members of those groups, with `role`, `keeper_id` and `member_count`."""
     best, further = f"{name}_best", f"{name}_further"
     judged = _JUDGED.format(members=members)
-    query.keep(best, _BEST.format(judged=judged, order=order), by="group_id")
     query.keep(further, _FURTHER.format(judged=judged, best=best, order=order))
     query.keep(name, _CHOSEN.format(members=members, best=best, further=further), by="group_id")

@@ -1,7 +1,7 @@
 """Room: folders that exist twice: a tree of which everything, or nearly all, is elsewhere too.
 
-In: entries, listings, digests, and what dedupe has kept: `folders`, `filed`, `ways`, `members`,
-`found`.
+In: entries, listings, digests, and what dedupe has kept: `folders`, `filed`, `ways`, `unread`,
+`members`, `found_best`, `found`.
 Out: the relation `agreed`: `found` with keepers that agree for whole folders; and rows of
 `folder_copies`.
 Every copy is compared with its keeper alone: contents that lie in thousands of places cost no more
@@ -24,9 +24,9 @@ from migrate.patterns import folded
 from migrate.trees import (
     DIRECT,
     HELD,
+    NO_HELD,
     NO_TREES,
     NOT_KNOWN,
-    UNREAD,
     inside,
     keep_tree_digests,
 )
@@ -207,13 +207,27 @@ FROM found_folders WHERE entry_id = top_id
 """
 
 
+def keep_held(query: Query, config: Config) -> None:
+    """`held`: what trees hold that have enough copies in them. Needs no keepers, only `found_best`:
+    which groups there are."""
+    least = _least(config)
+    query.keep("direct", DIRECT)
+    if query.count(_MANY_COPIES, least=least):
+        query.keep("held", HELD, fewest=FEWEST_FILES, least=least)
+    else:
+        query.keep("held", NO_HELD)
+
+
 def keep_near_groups(query: Query, config: Config) -> int:
     """`near_groups`: those with something in a folder that may be a copy; how many. The keeper of
     any other stays as it is."""
-    if not _keep_candidates(query, config, _least(config)):
+    if not _keep_candidates(query, config):
         return query.keep("near_groups", "SELECT NULL::BIGINT AS group_id WHERE false")
     query.keep("inside_candidates", inside("candidates", "ways"))
-    return query.keep("near_groups", _NEAR_GROUPS)
+    near = query.keep("near_groups", _NEAR_GROUPS)
+    with query.meanwhile(_keep_near_folders):
+        query.keep("pairs", _PAIRS.format(groups="found"))
+    return near
 
 
 def agree(query: Query, config: Config) -> None:
@@ -222,14 +236,13 @@ def agree(query: Query, config: Config) -> None:
     if not query.count("FROM near_groups"):
         query.call("agreed", "FROM found")
         return
-    query.keep("near_ways", _NEAR_WAYS)
-    _keep_same_trees(query)
-    query.keep("pairs", _PAIRS.format(groups="found"))
     if not (_keep_going(query, config) and _keep_wrong(query)):
         query.call("agreed", "FROM found")
         query.call("agreed_pairs", "FROM pairs")
         return
-    keepers.keep_choice(query, "righted", "wrong_members", keepers.order(config, goes=True))
+    order = keepers.order(config, goes=True)
+    keepers.keep_best(query, "righted", "wrong_members", order)
+    keepers.keep_choice(query, "righted", "wrong_members", order)
     query.call("agreed", "FROM found ANTI JOIN wrong USING (group_id) UNION ALL FROM righted")
     query.call("agreed_pairs", _PAIRS.format(groups="agreed"))
 
@@ -251,20 +264,17 @@ def _least(config: Config) -> float:
     return config.replicated_folders.overlap_percent / 100
 
 
-def _keep_candidates(query: Query, config: Config, least: float) -> int:
+def _keep_candidates(query: Query, config: Config) -> int:
     """`candidates`; how many."""
-    query.keep("direct", DIRECT)
-    if not query.count(_MANY_COPIES, least=least):
+    if not query.count("FROM held"):
         return 0
-    if not query.keep("held", HELD, fewest=FEWEST_FILES, least=least):
-        return 0
-    query.keep("unread", UNREAD)
     return query.keep("candidates", _CANDIDATES, masters=keepers.masters(config))
 
 
-def _keep_same_trees(query: Query) -> None:
-    """`same_trees` (entry_id, tree): candidates that are the same as another one, with the digest
-    they share."""
+def _keep_near_folders(query: Query) -> None:
+    """`near_ways`; and `same_trees` (entry_id, tree): candidates that are the same as another one,
+    with the digest they share."""
+    query.keep("near_ways", _NEAR_WAYS)
     some = query.keep("alike_folders", _ALIKE_FOLDERS)
     if some:
         keep_tree_digests(query)

@@ -1,7 +1,7 @@
 """Room: folders as trees: what lies above each, what each holds in all, and which are the same.
 
-In: entries, listings, digests; `contents`, `not_visited`, `folders` and `found`, as dedupe names
-them. Out: relations that are kept, each made by a few queries over all folders at once: no
+In: entries, listings, digests; `contents`, `not_visited`, `folders`, `members`, `found_best` and
+`found`, as dedupe names them. Out: relations that are kept, each made by a few queries over all folders at once: no
 recursion, and nothing in memory that DuckDB could not put on disk.
 """
 
@@ -25,15 +25,17 @@ DIRECT = """
 SELECT f.*, coalesce(g.grouped, 0) AS grouped, g.contents
 FROM filed f LEFT JOIN
   (SELECT parent_id AS entry_id, count(*) AS grouped, bit_xor(hash(group_id)) AS contents
-   FROM found WHERE NOT is_junk GROUP BY parent_id) g USING (entry_id)
+   FROM members SEMI JOIN found_best USING (group_id)
+   WHERE NOT is_junk GROUP BY parent_id) g USING (entry_id)
 """
-# The same of the whole tree below each folder, where there is enough of it.
+# The same of the whole tree below each folder, where there is enough of it; and of none.
 HELD = """
 SELECT above_id AS entry_id, sum(files)::BIGINT AS files, sum(size_bytes)::BIGINT AS size_bytes,
   sum(grouped)::BIGINT AS grouped, min(oldest_ns) AS oldest_ns, bit_xor(contents) AS contents
 FROM direct JOIN ways USING (entry_id) GROUP BY above_id
 HAVING sum(files) >= $fewest AND sum(grouped) >= sum(files) * $least::DOUBLE
 """
+NO_HELD = "SELECT NULL::BIGINT AS entry_id WHERE false"
 # The folders above each: itself, the one it lies in and, twice as far from query to query, all
 # others.
 _ONE_UP = """
