@@ -1,8 +1,8 @@
 """Room: folders as trees: what lies above each, what each holds in all, and which are the same.
 
 In: entries, listings, digests; `contents`, `not_visited`, `folders`, `members`, `found_best` and
-`found`, as dedupe names them. Out: relations that are kept, each made by a few queries over all folders at once: no
-recursion, and nothing in memory that DuckDB could not put on disk.
+`found`, as dedupe names them. Out: relations that are kept, each made by a few queries over all
+folders at once: no recursion, and nothing in memory that DuckDB could not put on disk.
 """
 
 from __future__ import annotations
