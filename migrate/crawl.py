@@ -164,13 +164,13 @@ def _visit_share(
     count = workers_for([place], wanted)
     # Of a server workers need more than a nursery has, and this process has loaded it already.
     nursery = None if is_address(place.root) else options.nursery
-    meanwhile = options.then_needed if nursery else ()  # forks would have the locks of imports
     with _known(estate, run, options.reading, trust, device_id, proof_percent) as known:
         make = partial(
             new_visitor, place, count, estate.root, share, run.run_id, options.reading,
             pending.listed_without_entry, suspects, known,
         )  # fmt: skip
-        with loading(meanwhile), Workers(_crew(nursery, make, count)) as workers:
+        crew = _crew(nursery, make, count)  # before a thread imports: forks would have its locks
+        with Workers(crew) as workers, loading(options.then_needed):
             _visit_all(workers, pending, writer, run, _expected(estate, share), share, place)
     note_clock(writer, run, trust)
     return run
