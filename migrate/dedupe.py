@@ -161,10 +161,10 @@ def refuse_equal_ids(query: Query) -> None:
 
 
 def dedupe(
-    writer: Writer, config: Config, workers: int, home: Nursery | None = None
+    writer: Writer, config: Config, workers: int, nursery: Nursery | None = None
 ) -> tuple[Duplicates, Largest]:
-    """Find groups of equal files and their keepers. Resumes; ends with the same groups. `home` is
-    where workers come from; it is not needed any more then.
+    """Find groups of equal files and their keepers. Resumes; ends with the same groups. `nursery`:
+    where workers come from, if not from here; it is not needed any more then.
 
     Files that cannot be read are in no group. Errors: MigrateError if two paths share a number;
     OSError if the estate cannot be written."""
@@ -179,32 +179,35 @@ def dedupe(
         name_files(query)
         if done := writer.estate.done("dedupe", settings, inputs):
             query.named("groups", "folder_copies")
-            query.keep("largest_groups", LARGEST_GROUPS.format(paths=PATHS))
-            query.keep("largest_folders", LARGEST_FOLDERS)
-            return Duplicates(**done.summary), _largest(query)
-        find_groups(query, config, partial(_read, writer, config, query, workers, home))
+            groups = [*query.rows(LARGEST_GROUPS.format(paths=PATHS))]
+            return Duplicates(**done.summary), Largest(groups, [*query.rows(LARGEST_FOLDERS)])
+        find_groups(query, config, partial(_read, writer, config, query, workers, nursery))
         run = writer.begin("dedupe", settings, inputs)
-        summary = _write_groups(writer, run, query, config)
+        summary, largest = _write_groups(writer, run, query, config)
         writer.finish(run, asdict(summary))
-        return summary, _largest(query)
+        return summary, largest
 
 
-def _read(writer: Writer, config: Config, query: Query, workers: int, home: Nursery | None) -> None:
+def _read(
+    writer: Writer, config: Config, query: Query, workers: int, nursery: Nursery | None
+) -> None:
     """Read what has to be compared; `digested` has the digests then."""
     keep_read(query)
     if query.count("FROM not_visited") and query.keep("wanted", UNREAD_OF_EQUAL_SIZE):
-        visit_again(writer, config, query, TO_READ, workers, "dedupe: first look", home)
+        visit_again(writer, config, query, TO_READ, workers, "dedupe: first look", nursery)
         query.named("digests")
         keep_read(query)
     if query.keep("wanted", SAMPLED_ALIKE):
-        digest_wholly(writer, config, query, TO_READ, workers, "dedupe: reading whole", home)
+        digest_wholly(writer, config, query, TO_READ, workers, "dedupe: reading whole", nursery)
         _name_read_whole(query)
-    if home:
-        home.dismiss()
+    if nursery:
+        nursery.dismiss()
     query.doing("dedupe: groups and the copy that stays")
 
 
-def _write_groups(writer: Writer, run: Run, query: Query, config: Config) -> Duplicates:
+def _write_groups(
+    writer: Writer, run: Run, query: Query, config: Config
+) -> tuple[Duplicates, Largest]:
     """The groups, with keepers that agree for folders that exist twice, and those folders."""
     query.doing("dedupe: folders that exist twice")
     near = replicas.keep_near_groups(query, config)
@@ -217,14 +220,14 @@ def _write_groups(writer: Writer, run: Run, query: Query, config: Config) -> Dup
             rest = f"FROM agreed SEMI JOIN near_groups USING (group_id) {IN_ORDER}"
             parts += query.write("groups", rest)
         summed = next(query.rows(SUMMARY))
-        query.keep("largest_groups", LARGEST_GROUPS.format(paths=PATHS_OF_MEMBERS))
+        groups = [*query.rows(LARGEST_GROUPS.format(paths=PATHS_OF_MEMBERS))]
     if query.count("FROM found_folders"):
         parts += query.write("folder_copies", "FROM found_folders ORDER BY top_path, entry_id")
         summed |= next(query.rows(replicas.SUMMARY))
     query.call("folder_copies", "FROM found_folders")
-    query.keep("largest_folders", LARGEST_FOLDERS)
+    largest = Largest(groups, [*query.rows(LARGEST_FOLDERS)])
     writer.commit(run, parts)
-    return Duplicates(**{name: int(value or 0) for name, value in summed.items()})
+    return Duplicates(**{name: int(value or 0) for name, value in summed.items()}), largest
 
 
 def name_files(query: Query) -> None:
@@ -269,9 +272,3 @@ def _keep_trees(query: Query) -> None:
     query.keep("filed", FILED)
     keep_ways(query)
     query.keep("unread", UNREAD)
-
-
-def _largest(query: Query) -> Largest:
-    groups = query.rows("FROM largest_groups ORDER BY size_bytes DESC, keeper")
-    folders = query.rows("FROM largest_folders ORDER BY size_bytes DESC, folder")
-    return Largest([*groups], [*folders])

@@ -44,27 +44,27 @@ def is_rotating(places: dict[str, Place]) -> bool:
 
 def digest_wholly(
     writer: Writer, config: Config, query: Query, wanted: Any, workers: int, label: str,
-    home: Nursery | None = None,
+    nursery: Nursery | None = None,
 ) -> int:  # fmt: skip
     """Read the wanted files whole; where a row says so in `sha256`, SHA-256 is taken too. Returns
     how many there were."""
     return _read_files(
-        writer, config, query, "whole_digests", read_whole, wanted, workers, label, home
+        writer, config, query, "whole_digests", read_whole, wanted, workers, label, nursery
     )
 
 
 def visit_again(
     writer: Writer, config: Config, query: Query, wanted: Any, workers: int, label: str,
-    home: Nursery | None,
+    nursery: Nursery | None,
 ) -> int:  # fmt: skip
     """Visit the wanted files of a crawl that was made with --listing-only."""
     read = partial(read_as_visit, reading=Reading())
-    return _read_files(writer, config, query, "digests", read, wanted, workers, label, home)
+    return _read_files(writer, config, query, "digests", read, wanted, workers, label, nursery)
 
 
 def _read_files(
     writer: Writer, config: Config, query: Query, table: str, read: Read, wanted: Any,
-    workers: int, label: str, home: Nursery | None,
+    workers: int, label: str, nursery: Nursery | None,
 ) -> int:  # fmt: skip
     run = writer.begin("digest", {"table": table, "label": label})
     where = places(config, writer.estate.root)
@@ -72,7 +72,7 @@ def _read_files(
     make = partial(Reader, where, count, read)
     done = map_rows(
         writer, query, run, table, make, wanted, count, label, where.values(),
-        reading_order(where), home,
+        reading_order(where), nursery,
     )  # fmt: skip
     writer.finish(run, {"files": done})
     return done

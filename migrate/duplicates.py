@@ -271,7 +271,9 @@ class Everything:
         self.sizes, self.devices, self.numbers = _numbers(), _numbers(), _numbers()
         self.digests: list[bytes] = []
         self.failed: list[Failed] = []
-        self._files_with: Counter[bytes] = Counter()  # a digest
+        # Of each digest, counted as they come: the workers are still reading.
+        self._files_with: Counter[bytes] = Counter()
+        self._tops = [to_text(os.fsencode(root).rstrip(b"/")) + "/" for root in roots]
 
     def add(self, seen: Seen) -> None:
         for number, files in enumerate(seen.files_of, len(self.folders)):
@@ -329,9 +331,8 @@ class Everything:
     @cached_property
     def _shown_folders(self) -> list[str]:
         """Folders as people read them, and a slash."""
-        tops = [to_text(os.fsencode(root).rstrip(b"/")) + "/" for root in self.roots]
         return [
-            tops[root] + (to_text(path) + "/" if path else "")
+            self.shown(root, path + b"/" if path else path)
             for root, path in zip(self.root_of, self.folders, strict=True)
         ]
 
@@ -349,7 +350,7 @@ class Everything:
         return all("".join(shown).isprintable() for shown in both)
 
     def shown(self, root: int, path: bytes) -> str:
-        return to_text(os.fsencode(self.roots[root]).rstrip(b"/") + b"/" + path)
+        return self._tops[root] + to_text(path)
 
 
 def find(roots: list[str], workers: int) -> Duplicates:

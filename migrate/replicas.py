@@ -220,7 +220,8 @@ def keep_held(query: Query, config: Config) -> None:
 
 def keep_near_groups(query: Query, config: Config) -> int:
     """`near_groups`: those with something in a folder that may be a copy; how many. The keeper of
-    any other stays as it is."""
+    any other stays as it is. Where there are some, what `agree` goes by too: `near_ways`,
+    `same_trees`, `pairs`."""
     if not _keep_candidates(query, config):
         return query.keep("near_groups", "SELECT NULL::BIGINT AS group_id WHERE false")
     query.keep("inside_candidates", inside("candidates", "ways"))

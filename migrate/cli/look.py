@@ -80,8 +80,8 @@ def duplicates(folders: tuple[str, ...], workers: int | None, as_json: bool) -> 
             group.paths if found.are_printable else map(printable, group.paths)
             for group in found.groups
         )  # fmt: skip
-        lines = ("\n".join(paths) + "\n" for paths in shown)
-        while some := [*islice(lines, 10_000)]:
+        blocks = ("\n".join(paths) + "\n" for paths in shown)
+        while some := [*islice(blocks, 10_000)]:
             # As it is: that there are no colours in it need not be looked for.
             click.echo("\n".join(some), color=True)
         for path, why in found.failed:

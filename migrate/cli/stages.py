@@ -72,19 +72,22 @@ def dedupe(estate_path: Path | None, workers: int | None, as_json: bool) -> None
     Example:
       migrate dedupe -e estate
     """
-    from migrate.engine.nursery import nursery
+    from migrate.engine.nursery import nursery as begin_nursery
 
-    with nursery("migrate.reader") as home, open_for_writing(estate_path) as (opened, writer):
-        show(as_json, *dedupe_all(opened, writer, workers_or_default(workers), home))
+    with (
+        begin_nursery("migrate.reader") as nursery,
+        open_for_writing(estate_path) as (opened, writer),
+    ):
+        show(as_json, *dedupe_all(opened, writer, workers_or_default(workers), nursery))
 
 
-def dedupe_all(opened: Opened, writer: Writer, workers: int, home: Nursery | None) -> Shown:
+def dedupe_all(opened: Opened, writer: Writer, workers: int, nursery: Nursery | None) -> Shown:
     from msgspec.structs import asdict
 
     from migrate.dedupe import dedupe as find_duplicates
 
     opened.require_true_scans()
-    found, largest = find_duplicates(writer, opened.config, workers, home)
+    found, largest = find_duplicates(writer, opened.config, workers, nursery)
     groups, folders = largest.groups, largest.folders
 
     def render() -> None:

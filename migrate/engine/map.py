@@ -53,14 +53,14 @@ def map_rows(
     label: str,
     places: Iterable[Place] = (),
     order: Sequence[str] = (),
-    home: Nursery | None = None,
+    nursery: Nursery | None = None,
 ) -> int:
     """Run each wanted row through a worker and commit the rows it answers with.
 
     `wanted` is the expression with the rows to do (it must have `size_bytes`); a worker's `work`
     turns a list of rows into a list of rows of `table` as dictionaries, with `error` where one
     failed; `places` are where the workers read; `order`: by which columns the rows are handed out,
-    if not as they come; `home`: where the workers come from, if not from here. Returns how many
+    if not as they come; `nursery`: where the workers come from, if not from here. Returns how many
     were done."""
     buffer = _Buffer(writer, run, table)
     query.doing(f"{label}: choosing what to read")
@@ -68,7 +68,7 @@ def map_rows(
     total = query.count(selected)
     if not total:
         return 0
-    with Workers(_crew(home, query, make, workers)) as pool:
+    with Workers(_crew(nursery, query, make, workers)) as pool:
         todo = partitions(query.rows(query.ordered(selected, order) if order else selected))
         with Progress(label, total=total) as progress:
             try:
@@ -82,9 +82,9 @@ def map_rows(
     return total
 
 
-def _crew(home: Nursery | None, query: Query, make: Make, workers: int) -> Crew:
-    if home:
-        return home.crew(make, workers)
+def _crew(nursery: Nursery | None, query: Query, make: Make, workers: int) -> Crew:
+    if nursery:
+        return nursery.crew(make, workers)
     with query.without_threads():
         return Processes(make, workers)
 

@@ -65,7 +65,7 @@ def crawl(folder: Path, estate: Path) -> None:
         subprocess.run([*MIGRATE, *map(str, words)], check=True, stdout=subprocess.DEVNULL)
 
 
-def _race(races: Races, work: Path, folder: Path, what: str) -> None:
+def _race(races: Races, work: Path, folder: Path, things: str) -> None:
     paths = sorted(str(path) for path in folder.rglob("*") if path.is_file())
     listed, crawled, estate, nothing, empty = (
         work / f"documents {what}" for what in ("list", "crawled", "estate", "none", "of none")
@@ -89,5 +89,5 @@ def _race(races: Races, work: Path, folder: Path, what: str) -> None:
         contestants["sf -multi 32"] = fixed(sf, "-multi", "32", "-csv", folder)
     else:
         print("\nNot installed, so not measured: sf (siegfried)")
-    title = f"PRONOM identifiers of {len(paths):,} {what}"
+    title = f"PRONOM identifiers of {len(paths):,} {things}"
     races.race(title, contestants, warm_up=folder, counted=("files", len(paths)))
