@@ -9,13 +9,15 @@ from __future__ import annotations
 import errno
 import os
 import sys
-import tempfile
-from functools import partial
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import cache, partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from migrate.config import Config
-from migrate.digest import COLUMNS, is_rotating, places, reading_order
+from migrate.digest import COLUMNS, IN_DISK_ORDER, is_rotating, places
 from migrate.engine.crew import note
 from migrate.engine.hours import workers_for
 from migrate.engine.map import Row, map_rows
@@ -65,8 +67,8 @@ class Identifier:
         import pygfried
 
         note([row["entry_id"] for row in rows])
-        with tempfile.TemporaryDirectory(prefix="migrate-") as folder:
-            paths, errors = self._paths(rows, Path(folder))
+        with ExitStack() as room:
+            paths, errors = self._paths(rows, _folder_in(room))
             # All at once: where pygfried waits for one file before it takes the next, a quarter of
             # the time goes into waking threads. But a disk's head would have to be everywhere.
             at_once = 1 if self.is_rotating else max(1, len(paths))
@@ -78,7 +80,7 @@ class Identifier:
         return None
 
     def _paths(
-        self, rows: list[Row], folder: Path
+        self, rows: list[Row], folder: Callable[[], Path]
     ) -> tuple[dict[int, str], dict[int, dict[str, Any]]]:
         """A path for each row on this machine, or why there is none: what is on a server is
         fetched into the folder."""
@@ -92,13 +94,20 @@ class Identifier:
             else:
                 paths[number] = _plain_path(os.fsdecode(native), row, folder, number)
         for row, found in open_rows(self.sources, remote):
+            place = _place(row, folder(), row["number"])
             try:
-                paths[row["number"]] = _fetch(row, found, _place(row, folder, row["number"]))
+                paths[row["number"]] = _fetch(row, found, place)
             except OSError as error:
                 if error.errno in FULL:
                     raise  # no room to fetch anything: that says nothing of the file
                 errors[row["number"]] = {"errors": error_code(error)}
         return paths, errors
+
+
+def _folder_in(room: ExitStack) -> Callable[[], Path]:
+    """A folder for what cannot be looked at where it lies. Made when first asked for: most tasks
+    need none, and making one and taking it away is a tenth of their time."""
+    return cache(lambda: Path(room.enter_context(TemporaryDirectory(prefix="migrate-"))))
 
 
 def _place(row: Row, folder: Path, number: int) -> Path:
@@ -107,13 +116,13 @@ def _place(row: Row, folder: Path, number: int) -> Path:
     return folder / (f"{number}.{ext}" if ext.isalnum() and ext.isascii() else str(number))
 
 
-def _plain_path(path: str, row: Row, folder: Path, number: int) -> str:
+def _plain_path(path: str, row: Row, folder: Callable[[], Path], number: int) -> str:
     """The file's path; a link with a plain name where its own is no UTF-8 for siegfried."""
     try:
         path.encode()
         return path
     except UnicodeEncodeError:
-        link = _place(row, folder, number)
+        link = _place(row, folder(), number)
         link.symlink_to(path)
         return str(link)
 
@@ -176,11 +185,11 @@ def identify(writer: Writer, config: Config, workers: int) -> tuple[Run | None, 
 
     def ask(suspects: frozenset[int]) -> int:
         make = partial(Identifier, where, count, suspects)
-        order, every = reading_order(where), where.values()
+        every = where.values()
         with Query(writer.estate) as query:
             wanted = unidentified(query)
             return map_rows(
-                writer, query, run, "formats", make, wanted, count, "identify", every, order
+                writer, query, run, "formats", make, wanted, count, "identify", every, IN_DISK_ORDER
             )
 
     done = past_crashes(writer, "identify", ask)
