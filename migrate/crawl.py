@@ -27,7 +27,7 @@ from migrate.engine.crew import Crew, Make, Processes
 from migrate.engine.hours import in_hours, wait_for_hours, workers_for
 from migrate.engine.portions import next_folders
 from migrate.engine.suspects import past_crashes
-from migrate.engine.workers import Workers, default_workers, loading
+from migrate.engine.workers import Count, Workers, loading, readers
 from migrate.estate import Estate, Run, Writer, write_part
 from migrate.events import Progress
 from migrate.model import entry_id
@@ -160,17 +160,18 @@ def _visit_share(
     device_id = source.stat(b"").device_id
     source.close()  # workers are forks: what is open here would be open in them
     note_clock(writer, run, trust)
-    wanted = options.workers or suiting_workers(place, options.reading)
-    count = workers_for([place], wanted)
+    at_first, at_most = (workers_for([place], most) for most in suiting_workers(place, options))
     # Of a server workers need more than a nursery has, and this process has loaded it already.
     nursery = None if is_address(place.root) else options.nursery
     with _known(estate, run, options.reading, trust, device_id, proof_percent) as known:
         make = partial(
-            new_visitor, place, count, estate.root, share, run.run_id, options.reading,
+            new_visitor, place, at_most, estate.root, share, run.run_id, options.reading,
             pending.listed_without_entry, suspects, known,
         )  # fmt: skip
-        crew = _crew(nursery, make, count)  # before a thread imports: forks would have its locks
-        with Workers(crew) as workers, loading(options.then_needed):
+        # Before a thread imports, for forks would have its locks; from then on a nursery has more.
+        crew = _crew(nursery, make, at_first)
+        more = at_most if nursery else at_first
+        with Workers(crew, more) as workers, loading(options.then_needed):
             _visit_all(workers, pending, writer, run, _expected(estate, share), share, place)
     note_clock(writer, run, trust)
     return run
@@ -198,11 +199,12 @@ def _known(
         yield known
 
 
-def suiting_workers(place: Place, reading: Reading) -> int:
+def suiting_workers(place: Place, options: CrawlOptions) -> Count:
     """One worker to list a server: it keeps many requests on their way, and a second one only takes
-    processors from whoever answers. Where files are opened, as many as there are processors."""
-    is_opened = reading.content or reading.security
-    return default_workers() if is_opened or not is_address(place.root) else 1
+    processors from whoever answers. Otherwise as for all who read."""
+    is_remote = is_address(place.root)
+    is_opened = options.reading.content or options.reading.security
+    return readers(options.workers or (1 if is_remote and not is_opened else None), is_remote)
 
 
 def _name_accounts(estate: Estate, writer: Writer, run: Run, share: str, source: Source) -> None:
@@ -234,9 +236,10 @@ def _visit_all(
 ) -> None:  # fmt: skip
     folders = deque(pending.folders)
     with Progress(f"crawl {share}", total=expected) as progress:
-        take = in_hours(next_folders(folders, len(workers)), [place], workers, progress)
+        take = in_hours(next_folders(folders, workers), [place], workers, progress)
         for step in workers.run(take):
             folders.extend(step.left)
+            workers.said_to_wait(step.is_waiting)
             progress.advance(step.files, step.size_bytes, step.failed, step.at)
             if step.parts:
                 writer.commit(run, step.parts)

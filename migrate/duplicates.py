@@ -23,11 +23,12 @@ import xxhash
 
 from migrate.engine.crew import Processes
 from migrate.engine.portions import next_folders, portions
-from migrate.engine.workers import Workers, meanwhile
+from migrate.engine.workers import Workers, meanwhile, readers
 from migrate.events import Progress
 from migrate.loops import Loops, Numbers
 from migrate.paths import to_text
 from migrate.place import Place
+from migrate.smb.address import is_address
 from migrate.sources import Child, Page, Source, Wanted, error_code, open_source
 from migrate.sources.ahead import Ahead
 from migrate.sources.local import LocalFile
@@ -95,6 +96,7 @@ class Seen:
         self.digests: list[bytes] = []
         self.failed: list[Failed] = []
         self.left = left
+        self.is_waiting = False  # had to wait for the disk, most of the time
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "names": "/".join(self.names)}
@@ -157,7 +159,7 @@ class Reader:
                 if page.is_last:
                     del self.above[page.folder]
         self.files_per_task = FILES_PER_TASK
-        self.ahead.judge(len(seen.names))
+        seen.is_waiting = self.ahead.judge(len(seen.names))
         return seen
 
     def _next_in(self, root: int, seen: Seen) -> bytes | None:
@@ -353,7 +355,7 @@ class Everything:
         return self._tops[root] + to_text(path)
 
 
-def find(roots: list[str], workers: int) -> Duplicates:
+def find(roots: list[str], workers: int | None) -> Duplicates:
     """Groups of files with the same bytes in some folders (or shares of servers).
 
     Errors: ShareUnreachable if one cannot be listed; WorkerDied."""
@@ -363,7 +365,8 @@ def find(roots: list[str], workers: int) -> Duplicates:
         source.close()  # workers are forks: what is open here would be open in them
     everything = Everything(roots)
     groups: list[Group] = []
-    with Workers(Processes(partial(Reader, roots, workers), workers)) as pool:
+    at_first, at_most = readers(workers, any(is_address(root) for root in roots))
+    with Workers(Processes(partial(Reader, roots, at_most), at_first), at_most) as pool:
         _look_through(pool, everything)
         large = [*everything.candidates(are_large=True)]
         small = everything.candidates(are_large=False)
@@ -380,9 +383,10 @@ def _look_through(pool: Workers, everything: Everything) -> None:
     """Have every folder listed and its files read."""
     folders = deque(Folder(number, b"") for number in range(len(everything.roots)))
     with Progress("looking through folders") as progress:
-        for seen in pool.run(next_folders(folders, len(pool))):
+        for seen in pool.run(next_folders(folders, pool)):
             everything.add(seen)
             folders.extend(seen.left)
+            pool.said_to_wait(seen.is_waiting)
             progress.advance(len(seen.names), 0, len(seen.failed))
 
 

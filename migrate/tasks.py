@@ -26,12 +26,14 @@ class FolderTask(NamedTuple):
 
 
 class Step(Struct):
-    """What one task did: counts for the progress, folders it did not get to, parts it wrote."""
+    """What one task did: counts for the progress, folders it did not get to, parts it wrote;
+    `is_waiting`: most of the time it had to wait for the disk."""
 
     files: int = 0
     size_bytes: int = 0
     failed: int = 0
     at: str = ""
+    is_waiting: bool = False
     left: list[FolderTask] = []
     parts: list[Part] = []
 

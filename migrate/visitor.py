@@ -114,7 +114,7 @@ class Visitor:
             self.bulk.ahead.begin()
         self._visit(self._children())
         if self.bulk:
-            self.bulk.ahead.judge(self.step.files)
+            self.step.is_waiting = self.bulk.ahead.judge(self.step.files)
         self.step.at = f"{self.share}/{to_text(self.at)}"
         self.step.left, self.files_per_task = folders, self.most_files
         is_late = time.monotonic() - self.flushed_at > SECONDS_PER_FLUSH

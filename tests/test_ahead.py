@@ -13,7 +13,12 @@ import pytest
 from test_dedupe import crawled_groups, estate_over
 from test_same_groups import hostile_tree
 
+from migrate import config as configs
+from migrate.crawl import CrawlOptions, crawl_share
+from migrate.dedupe import dedupe
 from migrate.duplicates import find
+from migrate.engine.nursery import nursery
+from migrate.estate import writing
 from migrate.sources import ahead
 from migrate.sources.ahead import Ahead
 from migrate.visit import Reading
@@ -128,3 +133,29 @@ def test_the_same_is_found(tmp_path: Path, monkeypatch) -> None:
     ]
     assert groups[0] == groups[1] and groups[0]
     assert find([str(share)], 1) == looked
+
+
+def test_more_workers_read_where_they_have_to_wait(tmp_path: Path, monkeypatch) -> None:
+    """As many as there are processors begin; the same is found."""
+    share = tmp_path / "share"
+    for number in range(200):
+        path = share / f"{number % 40}" / f"{number}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(bytes(number // 2))
+    looked = find([str(share)], 1)
+    monkeypatch.setattr("migrate.engine.workers.default_workers", lambda: 2)
+    monkeypatch.setattr("migrate.visitor.FILES_AT_FIRST", 2)
+    waited = {"never": lambda: 0, "always": lambda: time.monotonic_ns()}
+    groups, writers = {}, {}
+    for how, times_waited in waited.items():
+        monkeypatch.setattr(ahead, "times_waited", times_waited)
+        estate = estate_over(tmp_path / how, share)
+        config, _ = configs.load(estate.config_path)
+        with nursery("migrate.visitor") as home, writing(estate, ["test"]) as writer:
+            options = CrawlOptions(None, Reading(mime=False), nursery=home)
+            crawl_share(estate, config, writer, "s", options)
+            groups[how] = dedupe(writer, config, 2)
+        writers[how] = len(estate.parts("entries")) - 1  # that of the root is not a worker's
+        assert find([str(share)], None) == looked
+    assert groups["never"] == groups["always"] and groups["never"][0].groups == 99
+    assert writers["never"] <= 2 < writers["always"] <= 8

@@ -17,9 +17,8 @@ from samba import Samba, give_to_server, hostile_tree, served_folder
 from smbprotocol.security_descriptor import AccessAllowedAce, AccessDeniedAce
 from test_samba import Client, keep_xattrs, set_dacl
 
-from migrate.crawl import suiting_workers
+from migrate.crawl import CrawlOptions, suiting_workers
 from migrate.engine.query import Query
-from migrate.engine.workers import default_workers
 from migrate.estate import Estate
 from migrate.place import Place
 from migrate.visit import Reading
@@ -200,14 +199,20 @@ def test_a_listing_alone_says_the_same_of_every_entry(
 @pytest.mark.parametrize(
     ("root", "reading", "workers"),
     [
-        ("smb://fs1.example/Finance", Reading(content=False), 1),
-        ("smb://fs1.example/Finance", Reading(content=False, security=True), default_workers()),
-        ("smb://fs1.example/Finance", Reading(), default_workers()),
-        ("/mnt/finance", Reading(content=False), default_workers()),
+        ("smb://fs1.example/Finance", Reading(content=False), (1, 1)),
+        ("smb://fs1.example/Finance", Reading(content=False, security=True), (3, 3)),
+        ("smb://fs1.example/Finance", Reading(), (3, 3)),
+        ("/mnt/finance", Reading(content=False), (3, 8)),
+        ("/mnt/finance", Reading(), (3, 8)),
     ],
 )
-def test_one_worker_lists_a_server(root: str, reading: Reading, workers: int) -> None:
-    assert suiting_workers(Place(root), reading) == workers
+def test_one_worker_lists_a_server(
+    root: str, reading: Reading, workers: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of what this machine has to read there may be more, while they wait for the disk."""
+    monkeypatch.setattr("migrate.engine.workers.default_workers", lambda: 3)
+    assert suiting_workers(Place(root), CrawlOptions(None, reading)) == workers
+    assert suiting_workers(Place(root), CrawlOptions(5, reading)) == (5, 5)
 
 
 def check_entries(disk: OnDisk, estate: Path) -> None:

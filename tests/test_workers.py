@@ -55,6 +55,25 @@ def answers(workers: Workers, tasks: list[object]) -> list:
     return list(workers.run(lambda: next(todo, None)))
 
 
+class Slow(Squares):
+    def work(self, task):
+        time.sleep(0.005)
+        return super().work(task)
+
+
+def test_more_are_at_work_while_they_wait(crew):
+    """And no more than there were, when what they do keeps the processors busy."""
+    with Workers(crew(Slow, 2), at_most=5) as workers:
+        todo, found = iter([1] * 300), []
+        for answer in workers.run(lambda: next(todo, None)):
+            found.append(answer)
+            workers.said_to_wait(50 <= len(found) < 200)
+        *done, one, two, three, four, five = found
+    assert len(done) == 300 == one + two + three + four + five
+    at_work = [len({pid for _, pid, _ in done[a:b]}) for a, b in [(0, 50), (60, 200), (220, 300)]]
+    assert at_work == [2, 5, 2]
+
+
 def test_every_task_is_answered_and_every_worker_drained(crew):
     with Workers(crew(partial(Squares, 100), 3)) as workers:
         *done, one, two, three = answers(workers, list(range(10)))
@@ -149,23 +168,28 @@ def test_a_module_that_cannot_be_loaded(capfd):
 
 
 def test_no_more_processes(monkeypatch):
-    """As where a user may have no more: told as it is, and the nursery is there for a next try."""
-    import migrate.engine.nursery as room
+    """As where a user may have no more: told as it is, and the nursery is there for a next try.
+    Who has workers already goes on with those."""
+    whole, calls = Processes.add, []
 
-    whole, calls = room.Processes, []
-
-    def refusing(*args):
-        calls.append(1)
-        if len(calls) == 1:
+    def refusing(self, count):
+        calls.append(count)
+        if count == 3 or calls == [0, 2]:  # the first, and when they are to be more
+            whole(self, count - 1)
             raise BlockingIOError(11, "Resource temporarily unavailable")
-        return whole(*args)
+        whole(self, count)
 
-    monkeypatch.setattr(room, "Processes", refusing)
+    monkeypatch.setattr(Processes, "add", refusing)
     with nursery() as home:
         with pytest.raises(BlockingIOError, match="temporarily unavailable"):
             home.crew(Squares, 2)
-        with Workers(home.crew(Squares, 2)) as workers:
-            assert answers(workers, [4])[0][0] == 16
+        with Workers(home.crew(Squares, 2), at_most=5) as workers:
+            todo, found = iter(range(14, 40)), []
+            for answer in workers.run(lambda: next(todo, None)):
+                found.append(answer)
+                workers.said_to_wait(True)
+            assert {square for square, *_ in found[:-2]} == {n * n for n in range(14, 40)}
+            assert len(found) == 28 and workers.at_once == 2
 
 
 def test_a_nursery_that_nobody_asked_is_gone_at_once(tmp_path, monkeypatch):

@@ -36,7 +36,8 @@ estate_option = click.option(
 workers_option = click.option(
     "--workers",
     type=click.IntRange(1, 256),
-    help="Processes that work side by side. Default: one for each processor.",
+    help="Processes that work side by side. Default: one for each processor; more read while "
+    "a disk has them wait.",
 )
 as_of_option = click.option(
     "--as-of",

@@ -16,7 +16,6 @@ from migrate.cli.common import (
     table,
     verb,
     workers_option,
-    workers_or_default,
 )
 from migrate.errors import ITEMS_FAILED, Interrupted
 from migrate.paths import printable
@@ -69,7 +68,7 @@ def duplicates(folders: tuple[str, ...], workers: int | None, as_json: bool) -> 
     from migrate.duplicates import find
 
     try:
-        found = find([*folders], workers_or_default(workers))
+        found = find([*folders], workers)
     except KeyboardInterrupt:
         raise Interrupted("interrupted; a look keeps nothing", "It begins anew.") from None
     copies = sum(len(group.paths) - 1 for group in found.groups)

@@ -58,7 +58,7 @@ def run(
     if estate and estate_path:
         raise UsageError("two estates are named", "Give ESTATE or -e, not both.")
     with crawlers() as nursery, open_for_writing(estate or estate_path) as (opened, writer):
-        stages = _stages(opened, writer, nursery, workers_or_default(workers), no_mime, as_of)
+        stages = _stages(opened, writer, nursery, workers, no_mime, as_of)
         if no_puid:
             del stages["identify"]
         wanted = _up_to(until, stages)
@@ -94,7 +94,7 @@ def _up_to(until: str | None, stages: dict[str, Stage]) -> dict[str, Stage]:
 
 
 def _stages(
-    opened: Opened, writer: Writer, nursery: Nursery | None, workers: int, no_mime: bool,
+    opened: Opened, writer: Writer, nursery: Nursery | None, given: int | None, no_mime: bool,
     as_of: datetime | None,
 ) -> dict[str, Stage]:  # fmt: skip
     """The stages of `run`, in their order."""
@@ -103,10 +103,11 @@ def _stages(
 
     def crawl_all() -> Shown:
         needed = (*TABLE_NEEDS, "migrate.dedupe")
-        options = CrawlOptions(workers, Reading(mime=not no_mime), needed, nursery)
+        options = CrawlOptions(given, Reading(mime=not no_mime), needed, nursery)
         crawl_shares(opened, writer, options, rescan=False)
         return crawled_words(opened)
 
+    workers = workers_or_default(given)
     return {
         "crawl": crawl_all,
         "identify": partial(identify_all, opened, writer, workers),

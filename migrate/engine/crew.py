@@ -80,9 +80,14 @@ def note(entry_ids: list[int]) -> None:
 
 
 class Crew(Protocol):
-    """Workers, there from the beginning; `pipes`: one to each, which its user closes."""
+    """Workers; `pipes`: one to each, which its user closes."""
 
     pipes: list[Connection]
+
+    def add(self, count: int) -> None:
+        """Have more of them.
+
+        Errors: OSError if there can be no more processes."""
 
     def fate(self, number: int) -> Fate:
         """Of a worker that answers no more."""
@@ -92,28 +97,32 @@ class Crew(Protocol):
 
 
 class Processes:
-    """Workers as children of this process. On Linux they are forks of it: make them before anything
+    """Workers as children of this process. On Linux they are forks of it: have them before anything
     starts threads (a query, say). `others`: open here, and nothing for them."""
 
     def __init__(self, make: Make, count: int, others: Sequence[Connection] = ()) -> None:
         # Fork where it is safe and fast: a fresh interpreter costs a third of a second a worker.
-        method = "fork" if sys.platform == "linux" else "spawn"
-        context: Any = multiprocessing.get_context(method)
+        self._method = "fork" if sys.platform == "linux" else "spawn"
+        self._make, self._others = make, others
         self.pipes: list[Connection] = []
         self._processes: list[BaseProcess] = []
         self._notes: list[Any] = []
+        self.add(count)
+
+    def add(self, count: int) -> None:
+        context: Any = multiprocessing.get_context(self._method)
         for _ in range(count):
             ours, theirs = context.Pipe()
             noted = context.RawArray("q", MOST_NOTED + 1)
-            self._notes.append(noted)
-            self.pipes.append(ours)
-            inherited = [*self.pipes, *others] if method == "fork" else []
+            inherited = [*self.pipes, ours, *self._others] if self._method == "fork" else []
             process = context.Process(
-                target=_serve, args=(make, theirs, inherited, noted), daemon=True
+                target=_serve, args=(self._make, theirs, inherited, noted), daemon=True
             )
             process.start()
             theirs.close()
+            self.pipes.append(ours)
             self._processes.append(process)
+            self._notes.append(noted)
 
     def fate(self, number: int) -> Fate:
         process, noted = self._processes[number], self._notes[number]

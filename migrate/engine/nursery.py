@@ -16,6 +16,7 @@ from importlib import import_module
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from multiprocessing.reduction import recv_handle, send_handle
+from typing import Any
 
 from migrate.engine.crew import Fate, Make, Processes, WorkerDied
 
@@ -43,15 +44,21 @@ class Nursery:
 
         Errors: OSError if there can be no more processes; WorkerDied if the nursery is gone."""
         self._is_used = True
+        return Lent(self, self.pipes((make, count), count))
+
+    def pipes(self, asked: tuple[Any, ...], count: int) -> list[Connection]:
+        """As many as were asked for.
+
+        Errors: see `crew`."""
         try:
-            self.pipe.send((make, count))
+            self.pipe.send(asked)
             refused = self.pipe.recv()
         except (EOFError, OSError):
             self.process.join(1)
             raise WorkerDied(self.process.exitcode, []) from None
         if refused:
             raise refused
-        return Lent(self, [Connection(recv_handle(self.pipe)) for _ in range(count)])
+        return [Connection(recv_handle(self.pipe)) for _ in range(count)]
 
     def dismiss(self) -> None:
         """It has had its last crew: it may end while this process goes on."""
@@ -70,9 +77,12 @@ class Lent:
     def __init__(self, nursery: Nursery, pipes: list[Connection]) -> None:
         self.nursery, self.pipes = nursery, pipes
 
+    def add(self, count: int) -> None:
+        self.pipes += self.nursery.pipes(("add", count), count)
+
     def fate(self, number: int) -> Fate:
         try:
-            self.nursery.pipe.send(number)
+            self.nursery.pipe.send(("fate", number))
             return Fate(*self.nursery.pipe.recv())
         except (EOFError, OSError):  # the nursery has died too
             return Fate(None, [])
@@ -80,7 +90,7 @@ class Lent:
     def end(self, at_once: bool) -> None:
         """Not waited for here: the nursery has no other crew before, and does not end before."""
         with suppress(EOFError, OSError):
-            self.nursery.pipe.send((at_once,))
+            self.nursery.pipe.send(("end", at_once))
 
 
 def _tend(pipe: Connection, parents: Connection, modules: Sequence[str]) -> None:
@@ -98,19 +108,31 @@ def _tend(pipe: Connection, parents: Connection, modules: Sequence[str]) -> None
 
 def _have(pipe: Connection, make: Make, count: int) -> None:
     """A crew, until the parent has it end."""
-    try:
-        crew = Processes(make, count, [pipe])
-    except OSError as error:  # no more processes, no memory
-        pipe.send(error)
+    crew = Processes(make, 0, [pipe])
+    if not _lend(crew, count, pipe):
         return
-    pipe.send(None)
-    for ours in crew.pipes:  # theirs alone now: whether the parent is gone is seen by its end
-        send_handle(pipe, ours.fileno(), 0)
-        ours.close()
     try:
-        while isinstance(asked := pipe.recv(), int):
-            pipe.send(crew.fate(asked))
+        while (asked := pipe.recv())[0] != "end":
+            if asked[0] == "add":
+                _lend(crew, asked[1], pipe)
+            else:
+                pipe.send(crew.fate(asked[1]))
     except EOFError:  # the parent has gone, or gave up
         crew.end(at_once=True)
         raise
-    crew.end(*asked)
+    crew.end(asked[1])
+
+
+def _lend(crew: Processes, count: int, pipe: Connection) -> bool:
+    """Have more workers and give their pipes away; whether there could be so many."""
+    before, refused = len(crew.pipes), None
+    try:
+        crew.add(count)
+    except OSError as error:  # no more processes, no memory
+        refused = error
+    pipe.send(refused)
+    for ours in crew.pipes[before:]:
+        if not refused:
+            send_handle(pipe, ours.fileno(), 0)
+        ours.close()  # theirs alone now: whether the parent is gone is seen by its end
+    return not refused

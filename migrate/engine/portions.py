@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from migrate.engine.workers import Workers
 
 Item = TypeVar("Item")
 
@@ -25,13 +28,13 @@ def portions(
         yield portion
 
 
-def next_folders(folders: deque[Item], workers: int) -> Callable[[], list[Item] | None]:
-    """What hands out folders, the newest first, so that some are left for every worker."""
+def next_folders(folders: deque[Item], workers: Workers) -> Callable[[], list[Item] | None]:
+    """What hands out folders, the newest first, so that some are left for all who are at work."""
 
     def take() -> list[Item] | None:
         if not folders:
             return None
-        share = max(1, min(64, len(folders) // (2 * workers)))
+        share = max(1, min(64, len(folders) // (2 * workers.at_once)))
         return [folders.pop() for _ in range(share)]
 
     return take

@@ -15,23 +15,45 @@ from contextlib import AbstractContextManager, contextmanager
 from importlib import import_module
 from multiprocessing.connection import Connection, wait
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 from migrate.engine.crew import Crew, Failure, WorkerDied
 from migrate.errors import MigrateError
 
+WHILE_WAITING = 8  # readers that keep a disk busy: more gained nothing
+
+
+class Count(NamedTuple):
+    """How many workers begin, and how many there are at work while they have to wait."""
+
+    at_first: int
+    at_most: int
+
 
 class Workers:
     """A crew at work; a context manager. The first Ctrl-C lets them finish what they have in hand,
-    so that it can be committed; the second ends them at once."""
+    so that it can be committed; the second ends them at once. `at_most`: how many there may be, if
+    there may be more."""
 
-    def __init__(self, crew: Crew) -> None:
+    def __init__(self, crew: Crew, at_most: int = 0) -> None:
         self._crew, self._pipes = crew, crew.pipes
+        self._at_first = self.at_once = len(crew.pipes)
+        self._at_most = max(at_most, self._at_first)
+        self._idle: list[Connection] = []
         self._stopping = False
         self._handlers: dict[int, Any] = {}
 
-    def __len__(self) -> int:
-        return len(self._pipes)
+    def said_to_wait(self, is_waiting: bool) -> None:
+        """Have more at work while a disk has them wait, otherwise as many as began: what they would
+        wait for then is processors."""
+        before = len(self._pipes)
+        if is_waiting and before < self._at_most:
+            try:
+                self._crew.add(self._at_most - before)
+            except OSError:  # the system has no more: it goes on with those there are
+                self._at_most = len(self._pipes)
+            self._idle += self._pipes[before:]
+        self.at_once = self._at_most if is_waiting else self._at_first
 
     @property
     def stopping(self) -> bool:
@@ -67,11 +89,11 @@ class Workers:
 
         Errors: WorkerDied; whatever a worker raised; KeyboardInterrupt after the last result if
         somebody asked to stop."""
-        idle = list(self._pipes)
+        self._idle = list(self._pipes)
         busy: list[Connection] = []
         while True:
-            while idle and not self._stopping and (task := next_task()) is not None:
-                pipe = idle.pop()
+            while self._may_begin(busy) and (task := next_task()) is not None:
+                pipe = self._idle.pop()
                 pipe.send(task)
                 busy.append(pipe)
             if not busy:
@@ -80,10 +102,13 @@ class Workers:
                 assert isinstance(ready, Connection)
                 yield self._answer(ready)
                 busy.remove(ready)
-                idle.append(ready)
+                self._idle.append(ready)
         yield from self._drain()
         if self._stopping:
             raise KeyboardInterrupt
+
+    def _may_begin(self, busy: list[Connection]) -> bool:
+        return len(busy) < self.at_once and not self._stopping
 
     def _drain(self) -> Iterator[Any]:
         for pipe in self._pipes:
@@ -132,6 +157,14 @@ def meanwhile(work: Callable[[], object]) -> Iterator[None]:
 def loading(modules: Iterable[str]) -> AbstractContextManager[None]:
     """Load what will be needed next while workers are at work."""
     return meanwhile(lambda: [*map(import_module, modules)])
+
+
+def readers(wanted: int | None, is_remote: bool) -> Count:
+    """How many are to read files: as many as wanted, or else as there are processors, and more
+    while a folder of this machine has them wait (which they can tell on Linux only)."""
+    at_first = wanted or default_workers()
+    is_fixed = wanted or is_remote or sys.platform != "linux"
+    return Count(at_first, at_first if is_fixed else max(at_first, WHILE_WAITING))
 
 
 def default_workers() -> int:

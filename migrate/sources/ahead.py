@@ -44,10 +44,11 @@ class Ahead:
         """A task begins (until then there was nothing to do)."""
         self._waited = times_waited()
 
-    def judge(self, files: int) -> None:
+    def judge(self, files: int) -> bool:
         """It is done: whether reading so many files was waiting, too."""
         enough = WAITS_NO_MORE if self.is_worth_it else WAITS
         self.is_worth_it = 100 * (times_waited() - self._waited) > enough * files
+        return self.is_worth_it
 
     def opener(self, folder: int, names: list[str]) -> Callable[[str], int]:
         """What opens each of the files of an open folder, in this order, as `open_in` does."""
