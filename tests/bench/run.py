@@ -27,7 +27,6 @@ from race import Contestant, Races, can_drop_caches, fixed
 HERE = Path(__file__).parent
 MIGRATE = [sys.executable, "-m", "migrate"]
 DUPLICATES = ["--until", "dedupe", "--no-puid"]
-MANY = 16  # workers, where the disk is to be kept busy rather than the processors
 
 
 @dataclass
@@ -125,12 +124,7 @@ def duplicates(bench: Bench, which: str) -> None:
     if not can_drop_caches():
         print("\nNo cold run: dropping the caches takes root (and Linux)")
         return
-    words = ("--workers", str(MANY))
-    many = {
-        f"migrate run, {MANY} workers": bench.fresh(share, "--no-mime", *words),
-        f"migrate duplicates, {MANY} workers": fixed(*MIGRATE, "duplicates", share, *words),
-    }
-    bench.races.race(f"{title}, cold", many | contestants, cold=True)
+    bench.races.race(f"{title}, cold", contestants, cold=True)
 
 
 def rescan(bench: Bench) -> None:
