@@ -34,11 +34,6 @@ def places(config: Config, estate_root: Path) -> dict[str, Place]:
     return {share.name: share_place(config, estate_root, share.name) for share in config.shares}
 
 
-def is_rotating(places: dict[str, Place]) -> bool:
-    """Whether any of them is on a disk whose head has to travel."""
-    return any(place.rotating for place in places.values())
-
-
 def digest_wholly(
     writer: Writer, config: Config, query: Query, wanted: Any, workers: int, label: str,
     nursery: Nursery | None = None,

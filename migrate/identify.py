@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from migrate.config import Config
-from migrate.digest import COLUMNS, IN_DISK_ORDER, is_rotating, places
+from migrate.digest import COLUMNS, IN_DISK_ORDER, places
 from migrate.engine.crew import note
 from migrate.engine.hours import workers_for
 from migrate.engine.map import Row, map_rows
@@ -54,7 +54,7 @@ class Identifier:
     def __init__(self, places: dict[str, Place], among: int, suspects: frozenset[int]) -> None:
         self.sources = open_sources(places, among)
         self.suspects = suspects
-        self.is_rotating = is_rotating(places)
+        self.is_rotating = any(place.rotating for place in places.values())
 
     def work(self, rows: list[Row]) -> list[Row]:
         """An answer for every row; those that crashed siegfried are not asked about again."""

@@ -113,19 +113,20 @@ class CutOff(BaseException):
 
 
 class ByChance:
-    """Workers in this process that take tasks and answer in any order, and may be cut off."""
+    """Workers in this process that take tasks and answer in any order, now more at once and now
+    fewer, and may be cut off."""
 
     def __init__(self, chance: random.Random, answers: int | None) -> None:
         self.chance, self.answers = chance, answers
 
-    def __call__(self, workers: list[object]) -> ByChance:
-        self.workers = workers
+    def __call__(self, workers: list[object], at_most: int = 0) -> ByChance:
+        self.workers, self.at_once = workers, len(workers)
         return self
 
-    def __len__(self) -> int:
-        return len(self.workers)
-
     stopping = False
+
+    def said_to_wait(self, is_waiting: bool) -> None:
+        self.at_once = self.chance.randint(1, len(self.workers))
 
     def __enter__(self) -> ByChance:
         return self
@@ -137,7 +138,7 @@ class ByChance:
         idle, busy = [*self.workers], []
         while True:
             self.chance.shuffle(idle)
-            while idle and (task := next_task()) is not None:
+            while len(busy) < self.at_once and (task := next_task()) is not None:
                 busy.append((idle.pop(), task))
             if not busy:
                 break
