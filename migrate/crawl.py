@@ -160,18 +160,18 @@ def _visit_share(
     device_id = source.stat(b"").device_id
     source.close()  # workers are forks: what is open here would be open in them
     note_clock(writer, run, trust)
-    at_first, at_most = (workers_for([place], most) for most in suiting_workers(place, options))
     # Of a server workers need more than a nursery has, and this process has loaded it already.
     nursery = None if is_address(place.root) else options.nursery
+    at_first, at_most = (workers_for([place], most) for most in suiting_workers(place, options))
+    if not nursery:
+        at_most = at_first  # later forks of this process would have the locks of what it loads
     with _known(estate, run, options.reading, trust, device_id, proof_percent) as known:
         make = partial(
             new_visitor, place, at_most, estate.root, share, run.run_id, options.reading,
             pending.listed_without_entry, suspects, known,
         )  # fmt: skip
-        # Before a thread imports, for forks would have its locks; from then on a nursery has more.
-        crew = _crew(nursery, make, at_first)
-        more = at_most if nursery else at_first
-        with Workers(crew, more) as workers, loading(options.then_needed):
+        crew = _crew(nursery, make, at_first)  # before a thread imports: forks would have its locks
+        with Workers(crew, at_most) as workers, loading(options.then_needed):
             _visit_all(workers, pending, writer, run, _expected(estate, share), share, place)
     note_clock(writer, run, trust)
     return run

@@ -96,7 +96,7 @@ class Seen:
         self.digests: list[bytes] = []
         self.failed: list[Failed] = []
         self.left = left
-        self.is_waiting = False  # had to wait for the disk, most of the time
+        self.is_waiting = False  # often had to wait for the disk
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "names": "/".join(self.names)}

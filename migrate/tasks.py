@@ -27,7 +27,7 @@ class FolderTask(NamedTuple):
 
 class Step(Struct):
     """What one task did: counts for the progress, folders it did not get to, parts it wrote;
-    `is_waiting`: most of the time it had to wait for the disk."""
+    `is_waiting`: it often had to wait for the disk."""
 
     files: int = 0
     size_bytes: int = 0

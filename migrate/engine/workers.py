@@ -39,20 +39,18 @@ class Workers:
         self._crew, self._pipes = crew, crew.pipes
         self._at_first = self.at_once = len(crew.pipes)
         self._at_most = max(at_most, self._at_first)
-        self._idle: list[Connection] = []
         self._stopping = False
         self._handlers: dict[int, Any] = {}
 
     def said_to_wait(self, is_waiting: bool) -> None:
         """Have more at work while a disk has them wait, otherwise as many as began: what they would
         wait for then is processors."""
-        before = len(self._pipes)
-        if is_waiting and before < self._at_most:
+        missing = self._at_most - len(self._pipes)
+        if is_waiting and missing:
             try:
-                self._crew.add(self._at_most - before)
+                self._crew.add(missing)
             except OSError:  # the system has no more: it goes on with those there are
                 self._at_most = len(self._pipes)
-            self._idle += self._pipes[before:]
         self.at_once = self._at_most if is_waiting else self._at_first
 
     @property
@@ -89,11 +87,10 @@ class Workers:
 
         Errors: WorkerDied; whatever a worker raised; KeyboardInterrupt after the last result if
         somebody asked to stop."""
-        self._idle = list(self._pipes)
         busy: list[Connection] = []
         while True:
             while self._may_begin(busy) and (task := next_task()) is not None:
-                pipe = self._idle.pop()
+                pipe = next(pipe for pipe in self._pipes if pipe not in busy)
                 pipe.send(task)
                 busy.append(pipe)
             if not busy:
@@ -102,7 +99,6 @@ class Workers:
                 assert isinstance(ready, Connection)
                 yield self._answer(ready)
                 busy.remove(ready)
-                self._idle.append(ready)
         yield from self._drain()
         if self._stopping:
             raise KeyboardInterrupt
