@@ -11,6 +11,7 @@ some 500 bytes.
 from __future__ import annotations
 
 import os
+import time
 from array import array
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator
@@ -44,6 +45,8 @@ from migrate.visit import (
 
 FILES_PER_TASK = 4_000
 FILES_AT_FIRST = 500  # of a worker's first task: until it is done the others have no folders
+SECONDS_PER_TASK = 1.0  # the same, where files come slowly
+WHOLE_FILES_PER_TASK = 64
 BYTES_PER_TASK = 64 << 20
 READING = Reading(mime=False)
 
@@ -145,8 +148,9 @@ class Reader:
 
     def _look(self, folders: list[Folder]) -> Seen:
         self.ahead.begin()
+        self.began = time.monotonic()
         seen = Seen(left=folders)
-        while folders and len(seen.names) < self.files_per_task:
+        while folders and not self._is_enough(seen):
             root = folders[-1].root
             for page in self.sources[root].walk(partial(self._next_in, root, seen)):
                 before = len(seen.names)
@@ -162,9 +166,12 @@ class Reader:
         seen.is_waiting = self.ahead.judge(len(seen.names))
         return seen
 
+    def _is_enough(self, seen: Seen) -> bool:
+        is_late = time.monotonic() - self.began > SECONDS_PER_TASK
+        return (bool(seen.folders) and is_late) or len(seen.names) >= self.files_per_task
+
     def _next_in(self, root: int, seen: Seen) -> bytes | None:
-        is_enough = len(seen.names) >= self.files_per_task
-        if is_enough or not seen.left or seen.left[-1].root != root:
+        if self._is_enough(seen) or not seen.left or seen.left[-1].root != root:
             return None
         _, path, self.above[path] = seen.left.pop()
         return path
@@ -396,7 +403,7 @@ def _read_whole(
     """Of files with the same size, head and tail those that are the same from end to end."""
     files = [everything.whole(place) for places in large for place in places]
     files.sort(key=lambda file: -file.size_bytes)
-    tasks = portions(files, attrgetter("size_bytes"), BYTES_PER_TASK, FILES_PER_TASK)
+    tasks = portions(files, attrgetter("size_bytes"), BYTES_PER_TASK, WHOLE_FILES_PER_TASK)
     digests: dict[int, bytes | str] = {}
     with Progress("reading whole", total=len(files)) as progress:
         for done in pool.run(lambda: next(tasks, None)):

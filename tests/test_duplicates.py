@@ -21,8 +21,10 @@ from test_same_groups import hostile_tree
 
 import migrate.duplicates
 from migrate.cli import cli
-from migrate.duplicates import find
+from migrate.duplicates import Folder, Reader, find
 from migrate.sources import ahead
+
+PER_TASK = ("FILES_PER_TASK", "FILES_AT_FIRST", "BYTES_PER_TASK", "WHOLE_FILES_PER_TASK")
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +50,7 @@ def plain_groups(*shares: Path) -> set[frozenset[int]]:
 def test_the_groups_of_a_plain_sha256(share: Path, workers: int, monkeypatch) -> None:
     """Links, holes, near misses, names of all kinds: the same groups, in one task or in many."""
     if workers > 1:
-        for name in ("FILES_PER_TASK", "FILES_AT_FIRST", "BYTES_PER_TASK"):
+        for name in PER_TASK:
             monkeypatch.setattr(migrate.duplicates, name, 3)
     found = find([str(share)], workers)
     numbers = defaultdict(set)
@@ -65,11 +67,20 @@ def test_the_groups_of_a_plain_sha256(share: Path, workers: int, monkeypatch) ->
 def test_the_same_answer_every_time(share: Path, monkeypatch) -> None:
     """Whoever reads what first: of several names of one file the same one is told."""
     once = find([str(share)], 1)
-    for name in ("FILES_PER_TASK", "FILES_AT_FIRST", "BYTES_PER_TASK"):
+    for name in PER_TASK:
         monkeypatch.setattr(migrate.duplicates, name, 2)
     for workers in (2, 3, 4):
         assert find([str(share)], workers).groups == once.groups
     assert once.groups and not once.are_printable
+
+
+def test_where_files_come_slowly_a_task_ends_early(share: Path, monkeypatch) -> None:
+    """So that on a share far away no worker keeps all folders to itself."""
+    once = find([str(share)], 1)
+    monkeypatch.setattr(migrate.duplicates, "SECONDS_PER_TASK", -1)
+    seen = Reader([str(share)], 1).work([Folder(0, b"")])
+    assert seen.folders == [b""] and seen.left
+    assert find([str(share)], 2).groups == once.groups
 
 
 def test_most_space_comes_first_and_folders_may_overlap(tmp_path: Path) -> None:

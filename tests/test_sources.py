@@ -14,9 +14,12 @@ import os
 import re
 import stat as mode_bits
 import sys
+import threading
+import time
 import unicodedata
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import pytest
@@ -26,6 +29,7 @@ from hypothesis import strategies as st
 import migrate.sources
 from migrate.errors import ShareUnreachable, UsageError
 from migrate.place import Place
+from migrate.reader import Reader, read_whole
 from migrate.sources import (
     ERROR_CODES,
     Child,
@@ -36,13 +40,13 @@ from migrate.sources import (
     linux,
     open_source,
 )
-from migrate.sources.local import LocalSource
+from migrate.sources.local import LocalFile, LocalSource
 from migrate.sources.smb import SmbSource
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the trees here are made of POSIX names")
 
 SOURCES = ("local", "smb")
-NO_SOURCES = {"ahead", "mounts", "records", "__init__", "linux"}
+NO_SOURCES = {"ahead", "far", "mounts", "records", "__init__", "linux"}
 
 
 def test_every_source_is_under_contract():
@@ -65,11 +69,32 @@ class Maker(NamedTuple):
         return self.make(folder)
 
 
-@pytest.fixture(params=SOURCES)
+class FarSource(LocalSource):
+    """A folder that answers late, as one does that is mounted over a slow link."""
+
+    def __init__(self, root: str, at_once: int = 4) -> None:
+        super().__init__(root, at_once=at_once)
+        self.opening = self.most_opening = 0
+        self.lock = threading.Lock()
+
+    def open(self, path: bytes) -> LocalFile:
+        with self.lock:
+            self.opening += 1
+            self.most_opening = max(self.most_opening, self.opening)
+        try:
+            time.sleep(0.002)
+            return super().open(path)
+        finally:
+            with self.lock:
+                self.opening -= 1
+
+
+@pytest.fixture(params=[*SOURCES, "local, far away"])
 def maker(request, tmp_path, monkeypatch) -> Iterator[Maker]:
     """Makes sources of the kind under test."""
-    if request.param == "local":
-        yield Maker("local", tmp_path, lambda folder: LocalSource(str(folder)))
+    if request.param != "smb":
+        kind = FarSource if request.param == "local, far away" else LocalSource
+        yield Maker("local", tmp_path, lambda folder: kind(str(folder)))
         return
     server, folder = (request.getfixturevalue(name) for name in ("samba", "samba_folder"))
     for name, value in server.env.items():
@@ -875,6 +900,81 @@ def test_security_where_there_is_any(source, share):
     assert all(one.owner_sid and one.dacl.startswith("D:") for one in told)
     assert told[0] == told[3]
     assert all(answer.security.streams == [] for answer in answers)
+
+
+# Far away
+
+
+@pytest.fixture
+def files(tmp_path) -> list[tuple[int, Wanted]]:
+    for number in range(60):
+        (tmp_path / f"{number}").write_bytes(b"%d" % number)
+    return [(number, Wanted(b"%d" % number, [(0, 2)])) for number in range(60)]
+
+
+def open_files(folder: Path) -> int:
+    """How many files below a folder this process has open."""
+    links = [os.readlink(entry) for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()]
+    return sum(Path(link).parent == folder for link in links)
+
+
+@pytest.mark.parametrize("at_once", [4, 1])
+def test_far_away_several_are_opened_at_a_time(tmp_path, files, at_once):
+    source = FarSource(str(tmp_path), at_once)
+    for number, found in source.open_all(files):
+        assert found.file.read_at(0, 5) == b"%d" % number
+        found.file.close()
+    assert source.most_opening <= at_once
+    assert (source.most_opening > 1) == (at_once > 1)
+
+
+def test_a_near_disk_is_not_taken_for_one_far_away(tmp_path, files, monkeypatch):
+    """Even if most of its files come late."""
+    took = itertools.cycle([0.0, 0.002, 0.0, 0.002, 0.0, 0.002, 0.0, 0.0001])  # begun, done
+    clock = SimpleNamespace(perf_counter=itertools.accumulate(took).__next__)
+    monkeypatch.setattr("migrate.sources.local.time", clock)
+    source = FarSource(str(tmp_path))
+    for _, found in source.open_all(files):
+        found.file.close()
+    assert source.most_opening == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="open files are counted in /proc")
+def test_nothing_stays_open_if_nobody_asks_on(tmp_path, files):
+    answers = FarSource(str(tmp_path)).open_all(files)
+    for _, found in itertools.islice(answers, 10):
+        found.file.close()
+    assert open_files(tmp_path) > 0  # on their way
+    answers.close()
+    assert open_files(tmp_path) == 0
+
+
+def test_a_file_that_changes_after_it_was_opened_ahead(tmp_path, files):
+    """No digest is told of what is not the file that was crawled."""
+
+    class Changing(FarSource):
+        def open(self, path: bytes) -> LocalFile:
+            file = super().open(path)
+            (tmp_path / os.fsdecode(path)).write_bytes(b"other")
+            return file
+
+    sizes = {name: (tmp_path / f"{name}").stat() for name, _ in files}
+    rows = [
+        {"scan_id": 1, "entry_id": name, "share": "s", "path": f"{name}", "path_raw": None,
+         "size_bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+        for name, stat in sizes.items()
+    ]  # fmt: skip
+    reader = Reader({"s": Place(str(tmp_path))}, 1, read_whole)
+    assert not any("error" in row for row in reader.work(rows))
+    reader.sources["s"] = Changing(str(tmp_path))
+    assert {row["error"] for row in reader.work(rows)} == {"changed_since_crawl"}
+
+
+def test_readers_share_what_is_opened_at_a_time(tmp_path):
+    assert [open_source(Place(str(tmp_path)), among).at_once for among in (1, 2, 8, 16)] == [
+        8, 4, 1, 1
+    ]  # fmt: skip
+    assert open_source(Place(str(tmp_path), rotating=True)).at_once == 1
 
 
 # Which source

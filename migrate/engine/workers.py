@@ -19,8 +19,7 @@ from typing import Any, NamedTuple
 
 from migrate.engine.crew import Crew, Failure, WorkerDied
 from migrate.errors import MigrateError
-
-WHILE_WAITING = 8  # readers that keep a disk busy: more gained nothing
+from migrate.sources import AT_ONCE
 
 
 class Count(NamedTuple):
@@ -160,7 +159,7 @@ def readers(wanted: int | None, is_remote: bool) -> Count:
     while a folder of this machine has them wait (which they can tell on Linux only)."""
     at_first = wanted or default_workers()
     is_fixed = wanted or is_remote or sys.platform != "linux"
-    return Count(at_first, at_first if is_fixed else max(at_first, WHILE_WAITING))
+    return Count(at_first, at_first if is_fixed else max(at_first, AT_ONCE))
 
 
 def default_workers() -> int:

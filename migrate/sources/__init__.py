@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from migrate.smb.listing import Listed
 
 
+AT_ONCE = 8  # files to have under way of a disk that has one wait: more gained nothing
+
+
 class Stat(NamedTuple):
     """What a source knows of one entry. Times in nanoseconds UTC; None where it keeps none, or one
     that the tables cannot hold (see `storable`). `attributes` are those of Windows ([MS-FSCC] 2.6).
@@ -192,7 +195,8 @@ def open_source(place: Place, among: int = 1) -> Source:
         )
     from migrate.sources.local import LocalSource
 
-    return LocalSource(place.root, in_disk_order=place.rotating)
+    at_once = 1 if place.rotating else max(1, AT_ONCE // among)
+    return LocalSource(place.root, in_disk_order=place.rotating, at_once=at_once)
 
 
 class SourceError(OSError):

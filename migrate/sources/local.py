@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
 from functools import lru_cache
 from itertools import islice
@@ -36,6 +37,8 @@ _READ |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # a pipe m
 _NO_ATIME = getattr(os, "O_NOATIME", 0)
 _HAS_JUNCTIONS = hasattr(os.DirEntry, "is_junction")
 PAGE_NAMES = 1_000
+FAR_SECONDS = 0.0005  # to open a file; what a disk has in memory takes a hundredth of that
+LOOKS = 4  # so many in a row: one alone may have waited for a processor
 MOST_ABOVE = 64  # folders open at a time
 _FOLDER = _READ | getattr(os, "O_DIRECTORY", 0)
 
@@ -102,6 +105,12 @@ class LocalFile:
             block += more
         return block
 
+    def ask_for(self, ranges: Iterable[tuple[int, int]]) -> None:
+        """Have the system read parts that will be read; they wait in its memory."""
+        with suppress(OSError, AttributeError):  # a pipe; a system that cannot be asked
+            for offset, size in ranges:
+                os.posix_fadvise(self.descriptor, offset, size, os.POSIX_FADV_WILLNEED)
+
     def _more(self, size: int, offset: int) -> bytes:
         if hasattr(os, "pread"):
             return os.pread(self.descriptor, size, offset)
@@ -113,10 +122,11 @@ class LocalFile:
 
 class LocalSource:
     """A folder tree that the operating system shows. `in_disk_order`: children by file number,
-    a page at a time, as their content lies on the disk near enough, not as the folder has them."""
+    a page at a time, as their content lies on the disk near enough, not as the folder has them.
+    `at_once`: how many files may be opened at a time, should one take long."""
 
-    def __init__(self, root: str, in_disk_order: bool = False) -> None:
-        self.root, self.in_disk_order = root, in_disk_order
+    def __init__(self, root: str, in_disk_order: bool = False, at_once: int = 1) -> None:
+        self.root, self.in_disk_order, self.at_once = root, in_disk_order, at_once
         self._flags = _READ | _NO_ATIME
         self._root_descriptor = -1
         self._above: list[tuple[bytes, int]] = []  # the open folders that the listed one lies in
@@ -195,14 +205,41 @@ class LocalSource:
     def open_all(
         self, wanted: Iterable[tuple[Token, Wanted | None]]
     ) -> Iterator[tuple[Token, Found]]:
+        todo = iter(wanted)
+        if (yield from self._until_far(todo)):
+            from migrate.sources.far import several
+
+            yield from several(self._found_ahead, todo, self.at_once)
+
+    def _until_far(
+        self, wanted: Iterator[tuple[Token, Wanted | None]]
+    ) -> Generator[tuple[Token, Found], None, bool]:
+        """One by one, until that turns out to take long; whether it did."""
+        slow = 0
         for token, want in wanted:
-            if want is None or not want.read:
-                yield token, Found()
-                continue
-            try:
-                yield token, Found(self.open(want.path))
-            except OSError as error:
-                yield token, Found(error=error)
+            began = time.perf_counter()
+            found = self._found(want)
+            if want and want.read:
+                slow = slow + 1 if time.perf_counter() - began > FAR_SECONDS else 0
+            yield token, found
+            if slow >= LOOKS and self.at_once > 1:
+                return True
+        return False
+
+    def _found(self, want: Wanted | None) -> Found:
+        if want is None or not want.read:
+            return Found()
+        try:
+            return Found(self.open(want.path))
+        except OSError as error:
+            return Found(error=error)
+
+    def _found_ahead(self, want: Wanted | None) -> Found:
+        """What will be read first is asked for already."""
+        found = self._found(want)
+        if want and isinstance(found.file, LocalFile):
+            found.file.ask_for(want.ranges)
+        return found
 
     def stat(self, path: bytes) -> Stat:
         place = native(self.root, path)
