@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import lru_cache
 from itertools import islice
@@ -129,6 +129,7 @@ class LocalSource:
         self.root, self.in_disk_order, self.at_once = root, in_disk_order, at_once
         self._flags = _READ | _NO_ATIME
         self._root_descriptor = -1
+        self._late = 0  # how many files in a row took long to open
         self._above: list[tuple[bytes, int]] = []  # the open folders that the listed one lies in
 
     def __del__(self) -> None:
@@ -206,33 +207,24 @@ class LocalSource:
         self, wanted: Iterable[tuple[Token, Wanted | None]]
     ) -> Iterator[tuple[Token, Found]]:
         todo = iter(wanted)
-        if (yield from self._until_far(todo)):
-            from migrate.sources.far import several
+        for token, want in todo:
+            yield token, self._found(want)
+            if self._late >= LOOKS and self.at_once > 1:
+                from migrate.sources.far import several
 
-            yield from several(self._found_ahead, todo, self.at_once)
-
-    def _until_far(
-        self, wanted: Iterator[tuple[Token, Wanted | None]]
-    ) -> Generator[tuple[Token, Found], None, bool]:
-        """One by one, until that turns out to take long; whether it did."""
-        slow = 0
-        for token, want in wanted:
-            began = time.perf_counter()
-            found = self._found(want)
-            if want and want.read:
-                slow = slow + 1 if time.perf_counter() - began > FAR_SECONDS else 0
-            yield token, found
-            if slow >= LOOKS and self.at_once > 1:
-                return True
-        return False
+                yield from several(self._found_ahead, todo, self.at_once)
 
     def _found(self, want: Wanted | None) -> Found:
         if want is None or not want.read:
             return Found()
+        began = time.perf_counter()
         try:
             return Found(self.open(want.path))
         except OSError as error:
-            return Found(error=error)
+            return Found(error=error.with_traceback(None))  # which would hold on to this source
+        finally:
+            is_late = time.perf_counter() - began > FAR_SECONDS
+            self._late = self._late + 1 if is_late else 0
 
     def _found_ahead(self, want: Wanted | None) -> Found:
         """What will be read first is asked for already."""
