@@ -89,7 +89,7 @@ def peers(share: Path) -> dict[str, Contestant]:
     known = {
         "jdupes -Q": ["jdupes", "-Q", "-r", "-q"],
         "jdupes": ["jdupes", "-r", "-q"],
-        "rdfind": ["rdfind", "-dryrun", "true", "-makeresultsfile", "false"],
+        "rdfind": ["rdfind", "-dryrun", "true", "-outputname", "/dev/null"],
         "fdupes": ["fdupes", "-r", "-q"],
         "rmlint": ["rmlint", "-T", "df", "-o", "fdupes:stdout"],
         "rmlint -a metro": ["rmlint", "-a", "metro", "-T", "df", "-o", "fdupes:stdout"],
