@@ -10,7 +10,7 @@ from typing import Any
 
 import ibis
 
-from migrate.patterns import fold
+from migrate.patterns import ENDING, fold
 
 
 @ibis.udf.scalar.builtin  # type: ignore[untyped-decorator]
@@ -40,7 +40,7 @@ def folder_of(full: Any) -> Any:
 
 
 def extension_of(name: Any) -> Any:
-    return name.lower().re_extract(r"(?s)^.+\.([^.]*)$", 1)
+    return name.lower().re_extract(ENDING, 1)
 
 
 def is_under(full: Any, folder: str) -> Any:

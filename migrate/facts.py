@@ -10,10 +10,10 @@ from typing import Any
 
 import ibis
 import pyarrow as pa
-from ibis import _
 from msgspec import to_builtins
 
 from migrate.config import Config
+from migrate.contents import contents, known_contents
 from migrate.copyfacts import (
     about_folder_copies,
     folder_copies,
@@ -22,7 +22,7 @@ from migrate.copyfacts import (
 )
 from migrate.engine.query import Query
 from migrate.estate import Writer
-from migrate.expressions import extension_of, folded, folder_of, full_path, hex, is_under
+from migrate.expressions import extension_of, folded, folder_of, full_path, is_under
 from migrate.inside.known import inside_files
 from migrate.model import TABLES
 from migrate.paths import pack_folder
@@ -46,45 +46,6 @@ _NAMES = [
 FACTS = pa.schema([TABLES["facts"].schema.field(name) for name in _NAMES])
 STAGE = "facts"
 UNASSIGNED = "Unassigned"  # what lies in no business unit's folders
-
-
-def contents(query: Query) -> Any:
-    """Files with what their bytes say; `digest` is of the whole file, NULL if unread."""
-    entries = query.table("entries")
-    files = entries.filter(entries.kind == "file")
-    digests = query.table("digests").drop("scan_id")
-    # Two rows where a file was read whole to be compared, and again for SHA-256.
-    whole = query.table("whole_digests").group_by("entry_id")
-    whole = whole.aggregate(xxh3_128=_.xxh3_128.max(), sha256=_.sha256.max(), error=_.error.max())
-    joined = files.left_join(digests, "entry_id", rname="d_{name}")
-    joined = joined.left_join(whole, "entry_id", rname="w_{name}")
-    columns = {name: joined[name] for name in entries.columns}
-    return joined.select(
-        **columns,
-        was_read=joined.d_entry_id.notnull(),
-        sample_xxh3=joined.sample_xxh3,
-        digest=ibis.coalesce(joined.xxh3_128, joined.w_xxh3_128),
-        digest_sha256=ibis.coalesce(joined.sha256, joined.w_sha256),
-        mime=joined.mime,
-        encrypted=joined.encrypted,
-        read_error=ibis.coalesce(joined.error, joined.d_error, joined.w_error),
-    )
-
-
-def content_key(table: Any) -> Any:
-    """One value per distinct content and extension: what a format is identified once for."""
-    digest = ibis.coalesce(table.digest, table.sample_xxh3)
-    known = table.size_bytes.cast("string") + ":" + hex(digest) + ":" + extension_of(table.name)
-    return ibis.coalesce(known, "entry " + table.entry_id.cast("string"))
-
-
-def known_contents(query: Query, name: str) -> Any:
-    """What a table says of contents (formats, looks, checksums), from this scan or an earlier one:
-    a format belongs to a content. Failures, and what has no digest to know it by, only of the scans
-    that count."""
-    table, now = query.every_scan(name), query.estate.scan_ids()
-    lasting = table.error.isnull() & ~table.content_key.startswith("entry ")
-    return table.filter(table.scan_id.isin(now) | lasting)
 
 
 def facts(query: Query, config: Config) -> Any:
@@ -155,7 +116,7 @@ def _joined(query: Query) -> Any:
     files = query.stored_in_slices(
         files.select(
             "entry_id", "sample_xxh3", "digest", "digest_sha256", "mime", "encrypted", "was_read",
-            "read_error", content_key=content_key(files),
+            "read_error", "content_key",
         )
     )  # fmt: skip
     listings = query.table("listings")

@@ -17,7 +17,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from migrate.config import Config
-from migrate.digest import COLUMNS, IN_DISK_ORDER, places
+from migrate.contents import READABLE, name_contents, name_known, not_known
+from migrate.digest import IN_DISK_ORDER, places
 from migrate.engine.crew import note
 from migrate.engine.hours import workers_for
 from migrate.engine.map import Row, map_rows
@@ -25,7 +26,6 @@ from migrate.engine.query import Query
 from migrate.engine.suspects import past_crashes
 from migrate.errors import MigrateError
 from migrate.estate import Run, Writer
-from migrate.facts import content_key, contents, known_contents
 from migrate.mimetypes import OLE2_SIGNATURE
 from migrate.paths import extension, to_raw
 from migrate.place import Place
@@ -36,16 +36,23 @@ WHOLLY_BYTES = 64 << 20  # up to this size a file on a server is fetched whole
 END_BYTES = 4 << 20
 BLOCK_BYTES = 1 << 20
 FULL = (errno.ENOSPC, errno.EDQUOT)
+COMMONEST = """
+WITH formats AS (SELECT DISTINCT ON (content_key) content_key, puid, format_name FROM {known})
+SELECT puid, format_name, count(*) AS files FROM {files} JOIN formats USING (content_key)
+GROUP BY ALL ORDER BY files DESC, puid LIMIT 20
+"""
 
 
-def unidentified(query: Query) -> Any:
-    """One file for each content (and extension) that was not looked at yet."""
-    files = contents(query)
-    files = files.filter(files.size_bytes > 0, files.read_error.isnull())
-    files = files.mutate(content_key=content_key(files))
-    files = files.anti_join(known_contents(query, "formats"), "content_key")
-    files = files.order_by("entry_id").distinct(on="content_key", keep="first")
-    return files.select(*COLUMNS, "content_key")
+def unidentified(query: Query) -> str:
+    """One file for each content (and extension) that was not looked at yet, in SQL."""
+    files = f"SELECT entry_id, content_key FROM {name_contents(query)} WHERE {READABLE}"  # noqa: S608
+    return not_known(query, "formats", files)
+
+
+def commonest(query: Query) -> list[dict[str, Any]]:
+    """The commonest formats (puid, format_name) by number of files, copies counted."""
+    files, known = name_contents(query), name_known(query, "formats")
+    return list(query.rows(COMMONEST.format(files=files, known=known)))
 
 
 class Identifier:

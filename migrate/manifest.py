@@ -18,11 +18,11 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from migrate.config import Config
+from migrate.contents import contents
 from migrate.digest import COLUMNS, digest_wholly
 from migrate.engine.query import Query
 from migrate.errors import MigrateError
 from migrate.estate import Run, Writer, file_sha256
-from migrate.facts import contents
 from migrate.flag.rules import Rule
 from migrate.manifests import PROFILES
 from migrate.manifests.standard import harmless

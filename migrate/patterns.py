@@ -16,11 +16,17 @@ JUNK = ["thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", ".ds_sto
 
 # SQL over columns of `entries`: share/folder/name, as people write paths in rules and file plans.
 FULL_PATH = "CASE WHEN path = '' THEN share ELSE share || '/' || path END"
+ENDING = r"(?s)^.+\.([^.]*)$"  # of a name: what its last dot is followed by
 
 
 def is_junk(name: str) -> str:
     """Whether a file of this name (in SQL) is junk, in SQL."""
     return f"lower({name}) IN {tuple(JUNK)}"
+
+
+def ending(name: str) -> str:
+    """The ending of a name, in lower case, in SQL."""
+    return f"regexp_extract(lower({name}), '{ENDING}', 1)"
 
 
 def folded(sql: str) -> str:

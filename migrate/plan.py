@@ -13,8 +13,9 @@ from typing import Any
 import ibis
 
 from migrate.config import Config
+from migrate.contents import contents
 from migrate.engine.query import Query
-from migrate.facts import contents, facts
+from migrate.facts import facts
 from migrate.flag.rules import Rule
 from migrate.holds import held
 from migrate.model import WITHDRAWN

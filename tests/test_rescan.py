@@ -637,9 +637,9 @@ def test_a_server_with_times_of_change(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_what_later_stages_found_lasts(tmp_path: Path, tree: Path) -> None:
     """Whole digests and formats are not taken a second time after a rescan."""
+    from migrate.contents import contents
     from migrate.dedupe import SAMPLED_ALIKE, TO_READ, keep_read, name_files
     from migrate.digest import digest_wholly
-    from migrate.facts import content_key, contents
     from migrate.identify import unidentified
 
     def read_whole(estate: Estate) -> int:
@@ -658,7 +658,7 @@ def test_what_later_stages_found_lasts(tmp_path: Path, tree: Path) -> None:
     with Query(estate) as query:
         left = query.count(unidentified(query))
         files = contents(query)
-        files = files.mutate(content_key=content_key(files)).filter(files.size_bytes > 0)
+        files = files.filter(files.size_bytes > 0)
         found = list(query.rows(files.select("entry_id", "content_key")))
     assert left > 0
     with writing(estate, ["a test"]) as writer:

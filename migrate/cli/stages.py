@@ -43,12 +43,14 @@ def identify(estate_path: Path | None, workers: int | None, as_json: bool) -> No
 
 
 def identify_all(opened: Opened, writer: Writer, workers: int) -> Shown:
+    from migrate.engine.query import Query
+    from migrate.identify import commonest
     from migrate.identify import identify as identify_contents
-    from migrate.report.figures import formats
 
     opened.require_true_scans()
     _, done = identify_contents(writer, opened.config, workers)
-    top = formats(opened.estate)
+    with Query(opened.estate) as query:
+        top = commonest(query)
 
     def render() -> None:
         rows = [

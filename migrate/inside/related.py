@@ -17,9 +17,9 @@ from typing import Any
 import ibis
 
 from migrate.config import Config, Share, share_place
+from migrate.contents import contents, known_contents
 from migrate.engine.query import Query
 from migrate.expressions import folded, full_path
-from migrate.facts import content_key, contents, known_contents
 from migrate.inside.text import SLOTS
 from migrate.smb.address import is_address, parse_address
 
@@ -52,7 +52,7 @@ def _elsewhere(query: Query) -> Any:
     """Of every archive: how many files are in it, and whether they also lie outside."""
     members = packed(query)
     files = contents(query)
-    files = files.mutate(content_key=content_key(files), lower_name=folded(files.name))
+    files = files.mutate(lower_name=folded(files.name))
     outside = files.inner_join(known_contents(query, "checksums"), "content_key")
     outside = outside.filter(outside.crc32.notnull())
     outside = outside.select("lower_name", "size_bytes", "crc32", there=ibis.literal(1)).distinct()
@@ -172,7 +172,7 @@ def _dated(query: Query) -> Any:
     table = known_contents(query, "looks")
     table = table.filter(table.minhash.notnull()).select("content_key", "minhash", "bands")
     files = contents(query)
-    files = files.mutate(content_key=content_key(files), full_path=full_path(files))
+    files = files.mutate(full_path=full_path(files))
     files = files.filter(files.mtime_ns.notnull()).semi_join(table, "content_key")
     newest = ibis.row_number().over(
         group_by="content_key", order_by=[ibis.desc("mtime_ns"), "full_path"]

@@ -14,10 +14,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import ibis
-
 from migrate.config import Config
-from migrate.digest import COLUMNS, places
+from migrate.contents import READABLE, name_contents, not_known
+from migrate.digest import IN_DISK_ORDER, places
 from migrate.engine.crew import Worker
 from migrate.engine.hours import workers_for
 from migrate.engine.limited import Exceeded, Limited
@@ -25,16 +24,28 @@ from migrate.engine.map import Row, map_rows
 from migrate.engine.query import Query
 from migrate.errors import MigrateError
 from migrate.estate import Run, Writer
-from migrate.expressions import extension_of, folded
-from migrate.facts import content_key, contents, known_contents
 from migrate.inside import archives, shortcuts, text
 from migrate.inside.related import inside, packed, windows_roots
+from migrate.patterns import ending, folded
 from migrate.place import Place
 from migrate.reader import Reader
 from migrate.sources import OpenFile
 
 MOST_DOCUMENT_BYTES = 128 << 20
 BLOCK_BYTES = 1 << 20
+
+# Files that somebody can look into, and how.
+KINDS = """
+SELECT entry_id, content_key, ext,
+  CASE WHEN ext IN {archives} THEN 'archive' WHEN ext IN {shortcuts} THEN 'shortcut' {document} END
+  AS what
+FROM (SELECT *, {ext} AS ext FROM {files} WHERE {readable}) WHERE what IS NOT NULL
+"""
+LIKE_PACKED = """
+SELECT entry_id, content_key
+FROM (SELECT *, {name} AS lower_name FROM {files} WHERE {readable}) SEMI JOIN ({packed})
+  USING (lower_name, size_bytes)
+"""
 
 
 def inspect(writer: Writer, config: Config, workers: int) -> tuple[Run, int]:
@@ -80,14 +91,14 @@ def require_text(config: Config) -> None:
         )
 
 
-def _count(writer: Writer, select: Callable[[Query], Any]) -> int:
+def _count(writer: Writer, select: Callable[[Query], str]) -> int:
     with Query(writer.estate) as query:
         return query.count(select(query))
 
 
 def _map(
     writer: Writer, run: Run, config: Config, table: str, make: Callable[..., Worker],
-    select: Callable[[Query], Any], workers: int, label: str,
+    select: Callable[[Query], str], workers: int, label: str,
 ) -> int:  # fmt: skip
     """Workers over the selected files, if there are any."""
     where = places(config, writer.estate.root)
@@ -95,37 +106,29 @@ def _map(
     made = partial(make, where, count)
     with Query(writer.estate) as query:
         wanted = select(query)
-        return map_rows(writer, query, run, table, made, wanted, count, label, where.values())
+        return map_rows(
+            writer, query, run, table, made, wanted, count, label, where.values(), IN_DISK_ORDER
+        )
 
 
-def not_looked_at(query: Query, with_text: bool) -> Any:
-    """One file for each content that can be looked into and was not."""
-    files = contents(query)
-    files = files.filter(files.size_bytes > 0, files.read_error.isnull())
-    ext = extension_of(files.name)
-    kinds = [
-        (ext.isin(archives.EXTENSIONS), "archive"),
-        (ext.isin(shortcuts.EXTENSIONS), "shortcut"),
-    ]
-    if with_text:
-        locked = files.encrypted.fill_null(False)
-        kinds.append((ext.isin([*text.TYPES]) & ~locked, "document"))
-    files = files.mutate(what=ibis.cases(*kinds), ext=ext, content_key=content_key(files))
-    files = files.filter(files.what.notnull())
-    files = files.anti_join(known_contents(query, "looks"), "content_key")
-    files = files.order_by("entry_id").distinct(on="content_key", keep="first")
-    return files.select(*COLUMNS, "content_key", "what", "ext")
+def not_looked_at(query: Query, with_text: bool) -> str:
+    """One file for each content that can be looked into and was not, in SQL."""
+    document = f"WHEN ext IN {[*text.TYPES]} AND encrypted IS NOT TRUE THEN 'document'"
+    files = KINDS.format(
+        ext=ending("name"), files=name_contents(query), readable=READABLE,
+        archives=archives.EXTENSIONS, shortcuts=shortcuts.EXTENSIONS,
+        document=document if with_text else "",
+    )  # fmt: skip
+    return not_known(query, "looks", files, "what", "ext")
 
 
-def without_checksum(query: Query) -> Any:
-    """One file for each content that has the name and the size of something in an archive."""
-    files = contents(query)
-    files = files.filter(files.size_bytes > 0, files.read_error.isnull())
-    files = files.mutate(lower_name=folded(files.name), content_key=content_key(files))
-    files = files.semi_join(packed(query), ["lower_name", "size_bytes"])
-    files = files.anti_join(known_contents(query, "checksums"), "content_key")
-    files = files.order_by("entry_id").distinct(on="content_key", keep="first")
-    return files.select(*COLUMNS, "content_key")
+def without_checksum(query: Query) -> str:
+    """One file for each content that has name and size of something in an archive, in SQL."""
+    files = LIKE_PACKED.format(
+        name=folded("name"), files=name_contents(query), readable=READABLE,
+        packed=query.compiled(packed(query)),
+    )  # fmt: skip
+    return not_known(query, "checksums", files)
 
 
 _KEPT = ("content_key", "what")

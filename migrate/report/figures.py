@@ -17,9 +17,9 @@ from msgspec import Struct, to_builtins
 from msgspec.structs import asdict
 
 from migrate.config import Config, load
+from migrate.contents import contents, known_contents
 from migrate.engine.query import Query
 from migrate.estate import Estate
-from migrate.facts import content_key, contents, known_contents
 from migrate.flag.rules import LADDER, as_of_date, load_holds
 from migrate.report import logged, sections
 from migrate.report.area import area
@@ -46,17 +46,6 @@ def crawled(estate: Estate) -> list[Figure]:
         return list(query.rows(summed.order_by("share")))
 
 
-def formats(estate: Estate, most: int = 20) -> list[Figure]:
-    """The commonest formats by number of files (copies counted)."""
-    with Query(estate) as query:
-        files = contents(query)
-        files = files.mutate(content_key=content_key(files))
-        known = known_contents(query, "formats").select("content_key", "puid", "format_name")
-        joined = files.inner_join(known.distinct(on="content_key"), "content_key")
-        counted = joined.group_by(["puid", "format_name"]).aggregate(files=joined.count())
-        return list(query.rows(counted.order_by(ibis.desc("files"), "puid").limit(most)))
-
-
 # What was seen inside files: words for it, and which rows it is of.
 INSIDE: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "archives": ("archives listed", lambda t: t.members.notnull()),
@@ -79,8 +68,7 @@ def looked_into(estate: Estate) -> tuple[Figure, list[Figure]]:
     """How many files (copies counted) each line of INSIDE is of; and why others could not be
     looked into, with the number of contents."""
     with Query(estate) as query:
-        files = contents(query)
-        files = files.select("entry_id", content_key=content_key(files))
+        files = contents(query).select("entry_id", "content_key")
         table = files.inner_join(query.table("inside"), "content_key")
         sums = {name: total(test(table)) for name, (_, test) in INSIDE.items()}
         looks = known_contents(query, "looks")
