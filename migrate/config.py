@@ -327,6 +327,11 @@ def share_place(config: Config, estate_root: Path, name: str) -> Place:
     return Place(path, rotating=rotating)
 
 
+def share_places(config: Config, estate_root: Path) -> dict[str, Place]:
+    """Where the shares are, by name."""
+    return {share.name: share_place(config, estate_root, share.name) for share in config.shares}
+
+
 def place(config: Config, address: str) -> Place:
     """A server's share, with what estate.yaml says of the server."""
     if not is_address(address):

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from migrate.digest import COLUMNS
 from migrate.engine.query import Query
 from migrate.patterns import ending
+from migrate.reader import COLUMNS
 
 OF_ITS_OWN = "entry "  # how the key of what has no digest begins
 # Files with what their bytes say; `digest` is of the whole file, NULL if unread. `whole_digests`

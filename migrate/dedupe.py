@@ -24,6 +24,7 @@ from migrate.engine.query import Query
 from migrate.errors import MigrateError
 from migrate.estate import Run, Writer
 from migrate.patterns import FULL_PATH, folded, is_junk
+from migrate.reader import COLUMNS
 from migrate.trees import FILED, UNREAD, keep_ways
 from migrate.visit import WHOLE_BYTES
 
@@ -53,11 +54,7 @@ SELECT entry_id, coalesce(d.xxh3_128, w.digest) AS digest
 FROM digests d FULL JOIN read_whole w USING (entry_id)
 WHERE d.error IS NULL AND w.error IS NULL AND coalesce(d.xxh3_128, w.digest) IS NOT NULL
 """
-# What digest.py wants to know of the files it is to read.
-TO_READ = """
-SELECT scan_id, entry_id, share, path, path_raw, size_bytes, mtime_ns, file_id
-FROM entries SEMI JOIN wanted USING (entry_id)
-"""
+TO_READ = f"SELECT {', '.join(COLUMNS)} FROM entries SEMI JOIN wanted USING (entry_id)"  # noqa: S608
 # Files that no visit has read and whose size another file has too.
 UNREAD_OF_EQUAL_SIZE = """
 SELECT entry_id FROM not_visited SEMI JOIN

@@ -16,9 +16,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from migrate.config import Config
+from migrate.config import Config, share_places
 from migrate.contents import READABLE, name_contents, name_known, not_known
-from migrate.digest import IN_DISK_ORDER, places
 from migrate.engine.crew import note
 from migrate.engine.hours import workers_for
 from migrate.engine.map import Row, map_rows
@@ -29,7 +28,7 @@ from migrate.estate import Run, Writer
 from migrate.mimetypes import OLE2_SIGNATURE
 from migrate.paths import extension, to_raw
 from migrate.place import Place
-from migrate.reader import open_rows, open_sources
+from migrate.reader import IN_DISK_ORDER, open_rows, open_sources
 from migrate.sources import Found, error_code
 
 WHOLLY_BYTES = 64 << 20  # up to this size a file on a server is fetched whole
@@ -187,7 +186,7 @@ def identify(writer: Writer, config: Config, workers: int) -> tuple[Run | None, 
             if not query.count(unidentified(query)):
                 return None, 0
     run = writer.begin("identify", {}, scans)
-    where = places(config, writer.estate.root)
+    where = share_places(config, writer.estate.root)
     count = workers_for(where.values(), workers)
 
     def ask(suspects: frozenset[int]) -> int:

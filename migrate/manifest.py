@@ -19,7 +19,7 @@ from msgspec.structs import asdict
 
 from migrate.config import Config
 from migrate.contents import contents
-from migrate.digest import COLUMNS, digest_wholly
+from migrate.digest import digest_wholly
 from migrate.engine.query import Query
 from migrate.errors import MigrateError
 from migrate.estate import Run, Writer, file_sha256
@@ -29,6 +29,7 @@ from migrate.manifests.standard import harmless
 from migrate.naming import target_paths
 from migrate.plan import outcomes
 from migrate.proof import to_prove
+from migrate.reader import COLUMNS
 
 NEEDED = [  # of all that is known of an item
     "scan_id", "entry_id", "share", "path", "path_raw", "name", "full_path", "kind", "size_bytes",

@@ -17,8 +17,7 @@ from typing import Any
 import ibis
 from msgspec import Struct
 
-from migrate.config import Config, place
-from migrate.digest import places
+from migrate.config import Config, place, share_places
 from migrate.engine.hours import wait_for_hours, workers_for
 from migrate.engine.map import Row, map_rows
 from migrate.engine.query import Query
@@ -163,7 +162,7 @@ def move(
     manifest = writer.estate.latest("manifest")
     if manifest is None:
         raise MigrateError("there is no manifest to move by", "Run `migrate manifest` first.")
-    where = places(config, writer.estate.root)
+    where = share_places(config, writer.estate.root)
     every = [*where.values(), to]
     with Progress("move") as progress:
         wait_for_hours(every, progress)

@@ -19,6 +19,12 @@ from migrate.visit import Reading, examine, whole_digests
 if TYPE_CHECKING:
     from migrate.engine.map import Row
 
+# What has to be known of a file to read it again, and to hand it out in order.
+COLUMNS = ["scan_id", "entry_id", "share", "path", "path_raw", "size_bytes", "mtime_ns",
+           "file_id"]  # fmt: skip
+# As files lie on the disk, near enough, and mostly those of a folder together: a disk's head
+# travels less, and like follows like: siegfried takes a tenth less time.
+IN_DISK_ORDER = ["share", "file_id"]
 LOOK_BYTES = 1 << 20  # files up to this size may be fetched with others, before their turn
 
 Read = Callable[[OpenFile, "Row"], dict[str, Any]]

@@ -14,9 +14,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from migrate.config import Config
+from migrate.config import Config, share_places
 from migrate.contents import READABLE, name_contents, not_known
-from migrate.digest import IN_DISK_ORDER, places
 from migrate.engine.crew import Worker
 from migrate.engine.hours import workers_for
 from migrate.engine.limited import Exceeded, Limited
@@ -28,7 +27,7 @@ from migrate.inside import archives, shortcuts, text
 from migrate.inside.related import inside, packed, windows_roots
 from migrate.patterns import ending, folded
 from migrate.place import Place
-from migrate.reader import Reader
+from migrate.reader import IN_DISK_ORDER, Reader
 from migrate.sources import OpenFile
 
 MOST_DOCUMENT_BYTES = 128 << 20
@@ -101,7 +100,7 @@ def _map(
     select: Callable[[Query], str], workers: int, label: str,
 ) -> int:  # fmt: skip
     """Workers over the selected files, if there are any."""
-    where = places(config, writer.estate.root)
+    where = share_places(config, writer.estate.root)
     count = workers_for(where.values(), workers)
     made = partial(make, where, count)
     with Query(writer.estate) as query:
