@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 STAGES = {
+    "identify again": ["identify"],
     "dedupe": ["dedupe"],
     "flag": ["flag", "--as-of", "2026-10-01"],
     "flag, done before": ["flag", "--as-of", "2026-10-01"],
