@@ -19,12 +19,21 @@ from samba import Samba, give_to_server
 from test_dedupe import content
 from test_same_groups import hostile_tree
 
+import migrate.alike
 import migrate.duplicates
+from migrate.alike import Folder, Reader
 from migrate.cli import cli
-from migrate.duplicates import Folder, Reader, find
+from migrate.duplicates import find
 from migrate.sources import ahead
 
-PER_TASK = ("FILES_PER_TASK", "FILES_AT_FIRST", "BYTES_PER_TASK", "WHOLE_FILES_PER_TASK")
+
+def small_tasks(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    """Tasks of so many files, folders told by pages of so many."""
+    for name in ("FILES_PER_TASK", "FILES_AT_FIRST"):
+        monkeypatch.setattr(migrate.alike, name, most)
+    for name in ("BYTES_PER_TASK", "WHOLE_FILES_PER_TASK"):
+        monkeypatch.setattr(migrate.duplicates, name, most)
+    monkeypatch.setattr(migrate.sources.local, "PAGE_NAMES", most)
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +59,7 @@ def plain_groups(*shares: Path) -> set[frozenset[int]]:
 def test_the_groups_of_a_plain_sha256(share: Path, workers: int, monkeypatch) -> None:
     """Links, holes, near misses, names of all kinds: the same groups, in one task or in many."""
     if workers > 1:
-        for name in PER_TASK:
-            monkeypatch.setattr(migrate.duplicates, name, 3)
+        small_tasks(monkeypatch, 3)
     found = find([str(share)], workers)
     numbers = defaultdict(set)
     for folder, _, names in os.walk(os.fsencode(share)):
@@ -67,8 +75,7 @@ def test_the_groups_of_a_plain_sha256(share: Path, workers: int, monkeypatch) ->
 def test_the_same_answer_every_time(share: Path, monkeypatch) -> None:
     """Whoever reads what first: of several names of one file the same one is told."""
     once = find([str(share)], 1)
-    for name in PER_TASK:
-        monkeypatch.setattr(migrate.duplicates, name, 2)
+    small_tasks(monkeypatch, 2)
     for workers in (2, 3, 4):
         assert find([str(share)], workers).groups == once.groups
     assert once.groups and not once.are_printable
@@ -77,10 +84,33 @@ def test_the_same_answer_every_time(share: Path, monkeypatch) -> None:
 def test_where_files_come_slowly_a_task_ends_early(share: Path, monkeypatch) -> None:
     """So that on a share far away no worker keeps all folders to itself."""
     once = find([str(share)], 1)
-    monkeypatch.setattr(migrate.duplicates, "SECONDS_PER_TASK", -1)
+    monkeypatch.setattr(migrate.alike, "SECONDS_PER_TASK", -1)
     seen = Reader([str(share)], 1).work([Folder(0, b"")])
     assert seen.folders == [b""] and seen.left
     assert find([str(share)], 2).groups == once.groups
+
+
+def test_a_large_folder_is_read_by_all_who_are_free(tmp_path: Path, monkeypatch) -> None:
+    """Whoever lists it reads its first page; what has gone meanwhile is told of."""
+    monkeypatch.setattr(migrate.sources.local, "PAGE_NAMES", 3)
+    folder = tmp_path / "large"
+    folder.mkdir()
+    for number in range(11):
+        (folder / f"{number}").write_text("same" if number % 2 else f"{number}")
+    lister, other = Reader([str(tmp_path)], 2), Reader([str(tmp_path)], 2)
+    listed = lister.work([Folder(0, b"large")])
+    assert len(listed.names) == 3 and [len(page.names) for page in listed.pages] == [3, 3, 2]
+    read = [other.work(page) for page in listed.pages]
+    names = [name for seen in [listed, *read] for name in seen.names]
+    assert sorted(names) == sorted(path.name for path in folder.iterdir())
+    assert {name for seen in read for name in seen.folders} == {b"large"}
+    assert [len(group.paths) for group in find([str(tmp_path)], 2).groups] == [5]
+    (folder / listed.pages[0].names[0]).unlink()
+    (gone,) = other.work(listed.pages[0]).failed
+    assert gone.path == b"large/" + os.fsencode(listed.pages[0].names[0])
+    folder.rename(tmp_path / "elsewhere")
+    (gone,) = other.work(listed.pages[0]).failed
+    assert (gone.path, gone.error) == (b"large", "vanished")
 
 
 def test_most_space_comes_first_and_folders_may_overlap(tmp_path: Path) -> None:
@@ -201,13 +231,13 @@ def test_interrupted(tmp_path: Path) -> None:
 # Each page takes so long that the command is still at it when it is interrupted.
 ENDLESS = """
 import time
-import migrate.duplicates as duplicates
-read = duplicates._read_files
+from migrate.alike import Reader
+read = Reader._read_files
 def slow(*args):
     print("listing", flush=True)
     time.sleep(0.2)
     return read(*args)
-duplicates._read_files = slow
+Reader._read_files = slow
 from migrate.cli import main
 main()
 """

@@ -192,11 +192,17 @@ class LocalSource:
             with suppress(OSError):  # it may have been moved: from the root one sees
                 descriptor = os.open(name, _FOLDER, dir_fd=self._above[-1][1])
         if descriptor < 0:
-            descriptor = self._open(folder, _FOLDER)
+            descriptor = self.open_folder(folder)
         if len(self._above) == MOST_ABOVE:
             os.close(self._above.pop(0)[1])
         self._above.append((folder, descriptor))
         return descriptor
+
+    def open_folder(self, folder: bytes) -> int:
+        """The descriptor of a folder, for `open_in`.
+
+        Errors: OSError."""
+        return self._open(folder, _FOLDER)
 
     def _leave_all_but(self, folder: bytes | None) -> None:
         """Close the open folders below one, and where that is not open, all."""
