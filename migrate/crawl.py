@@ -34,6 +34,7 @@ from migrate.model import entry_id
 from migrate.paths import to_raw
 from migrate.place import Place
 from migrate.rows import entry_row, table_of
+from migrate.slices import Slices
 from migrate.smb.address import is_address
 from migrate.sources import Source, Trust, open_source
 from migrate.tasks import FolderTask, new_visitor
@@ -234,15 +235,21 @@ def _visit_all(
     workers: Workers, pending: Pending, writer: Writer, run: Run, expected: int | None, share: str,
     place: Place,
 ) -> None:  # fmt: skip
-    folders = deque(pending.folders)
+    folders, slices = deque(pending.folders), Slices(writer.estate.root, share, run.run_id)
+    some_folders = next_folders(folders, workers)
+
+    def next_task() -> list[FolderTask] | None:
+        return slices.todo.popleft() if slices.todo else some_folders()
+
     with Progress(f"crawl {share}", total=expected) as progress:
-        take = in_hours(next_folders(folders, workers), [place], workers, progress)
-        for step in workers.run(take):
+        for step in workers.run(in_hours(next_task, [place], workers, progress)):
             folders.extend(step.left)
             workers.said_to_wait(step.is_waiting)
+            slices.cut(step.large, workers.at_once)
             progress.advance(step.files, step.size_bytes, step.failed, step.at)
-            if step.parts:
-                writer.commit(run, step.parts)
+            writer.commit(run, step.parts)
+            if step.sliced:
+                writer.commit(run, slices.joined(step.sliced))
 
 
 def _expected(estate: Estate, share: str) -> int | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,7 +41,7 @@ from migrate.sources import (
     no_more,
     open_source,
 )
-from migrate.tasks import FolderTask, Step
+from migrate.tasks import FolderTask, Sliced, Step
 from migrate.visit import Content, Reading, first_ranges, more_of_head, visit
 
 ROWS_PER_FLUSH = 65_536
@@ -50,6 +50,7 @@ FILES_PER_TASK = 5_000  # few enough that in the end no worker waits long for th
 FILES_ALONE = 16_000  # of one that shares with nobody
 FILES_AT_FIRST = 1_000  # of a worker's first task: until it is done the others have no folders
 SECONDS_PER_TASK = 2.0
+MOST_PAGES = 16  # of a folder that one worker reads alone: what has to wait here until it is known
 
 
 class Listing(Struct):
@@ -99,6 +100,7 @@ class Visitor:
         self.owners: dict[int, str | None] = {}  # of descriptors, which are written once each
         self.written: list[Part] = []  # on the disk, but not yet told to the parent
         self.most_files = FILES_PER_TASK if among > 1 else FILES_ALONE
+        self.leaves_large = among > 1 and self.bulk is not None
         self.files_per_task = FILES_AT_FIRST
         self.flushed_at = time.monotonic()
         self.step, self.at = Step(), b""
@@ -106,6 +108,9 @@ class Visitor:
     def work(self, folders: list[FolderTask]) -> Step:
         """Visit folders, deepest first, until the task is big enough to hand the rest back."""
         self.step = Step()
+        if folders[0].slice:
+            self.step.sliced = Sliced(folders[0])
+            self.step.parts = self._written()  # these count whatever becomes of the slice
         self.began = time.monotonic()
         self.folders = folders
         self.listings: dict[bytes, Listing] = {}
@@ -118,13 +123,15 @@ class Visitor:
         self.step.at = f"{self.share}/{to_text(self.at)}"
         self.step.left, self.files_per_task = folders, self.most_files
         is_late = time.monotonic() - self.flushed_at > SECONDS_PER_FLUSH
-        if len(self.gathered) >= ROWS_PER_FLUSH or is_late:
-            self._flush()
+        if self.step.sliced:
+            self.step.sliced.parts = self._written()
+        elif len(self.gathered) >= ROWS_PER_FLUSH or is_late:
+            self.step.parts = self._written()
         return self._told()
 
     def drain(self) -> Step:
         self.step = Step()
-        self._flush()
+        self.step.parts = self._written()
         return self._told()
 
     def _told(self) -> Step:
@@ -138,12 +145,14 @@ class Visitor:
             else:
                 self._seen(seen, want, found)
 
-    def _flush(self) -> None:
+    def _written(self) -> list[Part]:
+        """All that has been seen, as parts for the parent."""
         if self.bulk:
             self.bulk.settle()
             self._visit(self._left())
-        self.step.parts, self.written = [*self.written, *self.gathered.write()], []
+        parts, self.written = [*self.written, *self.gathered.write()], []
         self.flushed_at = time.monotonic()
+        return parts
 
     def _next_folder(self) -> bytes | None:
         is_enough = (
@@ -160,7 +169,7 @@ class Visitor:
     def _children(self) -> Iterator[tuple[Visit, Wanted | None]]:
         """Everything in the folders of which more is wanted than the listing said, and each page
         after its children. Folders that turn up join those to list."""
-        for page in self.source.walk(self._next_folder):
+        for page in self._pages():
             listing = self.listings[page.folder]
             listing.children += page.child_count()
             prefix, depth = (page.folder + b"/" if page.folder else b""), listing.task.depth + 1
@@ -176,6 +185,26 @@ class Visitor:
                     seen = self._descend(seen, listing)
                 yield from self._one(seen)
             yield (page, None), None
+
+    def _pages(self) -> Iterator[Page]:
+        """What is in the folders, but for the large ones: those are left to all workers."""
+        while (yield from self._until_large()):
+            pass
+
+    def _until_large(self) -> Generator[Page, None, bool]:
+        """The pages of the folders before one that is large; whether there is one."""
+        early: list[Page] = []  # of a folder that may yet turn out to be large
+        for page in self.source.walk(self._next_folder):
+            task = self.listings[page.folder].task
+            early.append(task.slice.cut(page) if task.slice else page)
+            if page.is_last or task.slice or not self.leaves_large:
+                yield from early
+                early = []
+            elif len(early) == MOST_PAGES:
+                del self.listings[page.folder]
+                self.step.large.append(task)
+                return True
+        return False
 
     def _in_bulk(self, bulk: Bulk, page: Page, listing: Listing, prefix: bytes) -> None:
         """Visit the plain files and folders of a page at once."""
@@ -262,9 +291,12 @@ class Visitor:
         if page.is_last:
             listing = self.listings.pop(page.folder)
             error = error_code(page.error) if page.error else None
-            self._failed(error)
-            row = self.scan_id, listing.entry_id, None if error else listing.children, error
-            self.gathered.rows["listings"].append(row)
+            if self.step.sliced and listing.task.slice:
+                self.step.sliced.children, self.step.sliced.error = listing.children, error
+            else:
+                self._failed(error)
+                row = self.scan_id, listing.entry_id, None if error else listing.children, error
+                self.gathered.rows["listings"].append(row)
         if len(self.gathered) >= 2 * ROWS_PER_FLUSH:
             # A huge folder: memory stays flat, the commit still waits.
             self.written += self.gathered.write()

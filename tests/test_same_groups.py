@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from conftest import needs
+from conftest import rows as rows_of
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from test_dedupe import content, crawled_groups, estate_over
@@ -159,8 +160,12 @@ class ByChance:
                 raise CutOff
 
 
-def found(estate: Estate, workers: int) -> list[tuple[object, ...]]:
-    """Crawl and dedupe, or what is left of it; every member of a group with its keeper."""
+Rows = list[tuple[object, ...]]
+
+
+def found(estate: Estate, workers: int) -> list[Rows]:
+    """Crawl and dedupe, or what is left of it: every member of a group with its keeper, and all
+    that the crawl has written."""
     config, _ = configs.load(estate.config_path)
     with writing(estate, ["test"]) as writer:
         scans = estate.scans()
@@ -172,7 +177,8 @@ def found(estate: Estate, workers: int) -> list[tuple[object, ...]]:
         entries = query.table("entries").select("entry_id", "path")
         rows = query.rows(query.table("groups").inner_join(entries, "entry_id"))
         columns = ("path", "role", "group_id", "keeper_id", "member_count", "size_bytes")
-        return sorted(tuple(row[column] for column in columns) for row in rows)
+        groups = sorted(tuple(row[column] for column in columns) for row in rows)
+    return [groups, *(rows_of(estate.root, table) for table in ("entries", "listings", "digests"))]
 
 
 # Size, letter, where a byte is another, folder; of which some get a second name.
@@ -212,7 +218,7 @@ def test_any_workers_and_any_interruption(tree, workers: int, cuts: list[int], s
         share = Path(folder) / "share"
         plant(share, tree)
 
-        def turn(name: str, workers: int, answers: int | None) -> list[tuple[object, ...]]:
+        def turn(name: str, workers: int, answers: int | None) -> list[Rows]:
             pool = ByChance(chance, answers)
             for module in (migrate.crawl, migrate.engine.map):
                 patch.setattr(
@@ -226,6 +232,8 @@ def test_any_workers_and_any_interruption(tree, workers: int, cuts: list[int], s
         expected = turn("undisturbed", 1, None)
         for name in ("FILES_PER_TASK", "FILES_ALONE", "FILES_AT_FIRST", "ROWS_PER_FLUSH"):
             patch.setattr(migrate.visitor, name, 2)
+        for name in ("migrate.sources.local.PAGE_NAMES", "migrate.visitor.MOST_PAGES"):
+            patch.setattr(name, 2)  # most folders are large
         patch.setattr(migrate.engine.map, "FILES_PER_PARTITION", 1)
         for answers in cuts:
             try:

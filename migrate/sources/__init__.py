@@ -61,7 +61,7 @@ class Child(NamedTuple):
 class Page(NamedTuple):
     """Some children of a folder; `is_last` of this folder. With `error` it was not read to its
     end. `names` are files and `folders` folders of which the listing says no more, in the folder
-    that stays open as `descriptor` until the next page is taken; `listed` are files of which it
+    that stays open as `descriptor` until a page of another is taken; `listed` are files of which it
     says all there is. Who does not want them so asks for `every_child`."""
 
     folder: bytes
