@@ -17,7 +17,9 @@ from typing import Any, NamedTuple
 
 import xxhash
 
+from migrate.engine.underway import tell
 from migrate.loops import Loops, Numbers
+from migrate.paths import to_text
 from migrate.place import Place
 from migrate.sources import Child, Page, Source, Wanted, error_code, open_source
 from migrate.sources.ahead import Ahead
@@ -147,6 +149,7 @@ class Reader:
                 before = len(seen.names)
                 self._read_page(page, root, seen)
                 seen.note_folder(root, page.folder, before)
+                tell(len(seen.names) - before, at=partial(to_text, page.folder))
                 if page.error:
                     seen.failed.append(Failed(root, page.folder, error_code(page.error)))
                 if page.is_last:
@@ -259,6 +262,7 @@ class Reader:
 
     def _whole(self, file: Whole) -> tuple[int, bytes | str]:
         """The digest of a file, or why there is none."""
+        tell(at=partial(to_text, file.path))
         try:
             opened = self.sources[file.root].open(file.path)
             try:

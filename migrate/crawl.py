@@ -242,7 +242,7 @@ def _visit_all(
         return slices.todo.popleft() if slices.todo else some_folders()
 
     with Progress(f"crawl {share}", total=expected) as progress:
-        for step in workers.run(in_hours(next_task, [place], workers, progress)):
+        for step in workers.run(in_hours(next_task, [place], workers, progress), progress):
             folders.extend(step.left)
             workers.said_to_wait(step.is_waiting)
             slices.cut(step.large, workers.at_once)

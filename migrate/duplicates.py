@@ -174,7 +174,7 @@ def _look_through(pool: Workers, everything: Everything) -> None:
     pages: deque[Files] = deque()
     some_folders = next_folders(folders, pool)
     with Progress("looking through folders") as progress:
-        for seen in pool.run(lambda: pages.popleft() if pages else some_folders()):
+        for seen in pool.run(lambda: pages.popleft() if pages else some_folders(), progress):
             everything.add(seen)
             folders.extend(seen.left)
             pages.extend(seen.pages)
@@ -191,9 +191,9 @@ def _read_whole(
     tasks = portions(files, attrgetter("size_bytes"), BYTES_PER_TASK, WHOLE_FILES_PER_TASK)
     digests: dict[int, bytes | str] = {}
     with Progress("reading whole", total=len(files)) as progress:
-        for done in pool.run(lambda: next(tasks, None)):
+        for done in pool.run(lambda: next(tasks, None), progress):
             digests.update(done)
-            progress.advance(len(done))
+            progress.advance(len(done), sum(everything.sizes[place] for place, _ in done))
     for places in large:
         by_digest: dict[bytes, list[int]] = {}
         for place in places:

@@ -23,6 +23,8 @@ from migrate.wording import duration_text, size_text
 if TYPE_CHECKING:
     from rich.live import Live
 
+    from migrate.engine.underway import UnderWay
+
 TERMINAL_SECONDS = 0.2
 PLAIN_SECONDS = 10.0
 STEP_SECONDS = 1.0  # a step that takes no longer is not worth a line
@@ -83,6 +85,7 @@ class Progress:
         self._shown = self._last = self._began
         self._lately: deque[tuple[float, int]] = deque([(self._began, 0)])
         self._slowest: tuple[float, str] = (0.0, "")  # the longest pause, and what ended it
+        self._in_hand: dict[object, UnderWay] = {}  # by whose hand
 
     def __enter__(self) -> Progress:
         _line.close()
@@ -106,13 +109,31 @@ class Progress:
         self.done += done
         self.size_bytes += size_bytes
         self.failed += failed
+        self._show(now_at)
+
+    def told(self, by: object, so_far: UnderWay) -> None:
+        """How far a worker is with what it has in hand; this counts until it is handed in."""
+        self._in_hand[by] = so_far
+        self._show(so_far.at)
+
+    def handed_in(self, by: object) -> None:
+        """It is done with that: what is done is told by `advance`."""
+        self._in_hand.pop(by, None)
+
+    def _so_far(self) -> tuple[int, int]:
+        """What is done, and its bytes, with what is in hand."""
+        in_hand = self._in_hand.values()
+        done = self.done + sum(one.done for one in in_hand)
+        return done, self.size_bytes + sum(one.size_bytes for one in in_hand)
+
+    def _show(self, now_at: str) -> None:
         now = time.monotonic()
         self._slowest = max(self._slowest, (now - self._last, now_at))
         self._last = now
         if not _line.due(now - self._shown):
             return
         self._shown = now
-        self._lately.append((now, self.done))
+        self._lately.append((now, self._so_far()[0]))
         while len(self._lately) > 2 and now - self._lately[0][0] > RECENT_SECONDS:
             self._lately.popleft()
         _line.show(self._words(now), now_at)
@@ -122,20 +143,21 @@ class Progress:
         print(f"{self.label}: {printable(line)}", file=sys.stderr, flush=True)
 
     def _words(self, now: float) -> str:
+        done, size_bytes = self._so_far()
         of_total = f" of {self.total:,}" if self.total else ""
-        words = [f"{self.label}: {self.done:,}{of_total} {self.unit}"]
-        if self.size_bytes:
-            words.append(f"{size_text(self.size_bytes)} read")
+        words = [f"{self.label}: {done:,}{of_total} {self.unit}"]
+        if size_bytes:
+            words.append(f"{size_text(size_bytes)} read")
         since, before = self._lately[0]
-        rate = (self.done - before) / max(now - since, 0.001)
+        rate = (done - before) / max(now - since, 0.001)
         words.append(f"{rate:,.0f} {self.unit}/s")
-        words.append(self._time_left(rate))
+        words.append(self._time_left(done, rate))
         return ", ".join([*words, *self._trouble()])
 
-    def _time_left(self, rate: float) -> str:
-        if not self.total or not rate:
+    def _time_left(self, done: int, rate: float) -> str:
+        if not self.total or rate <= 0:
             return "time left not known yet"
-        return f"about {duration_text(max(self.total - self.done, 0) / rate)} left"
+        return f"about {duration_text(max(self.total - done, 0) / rate)} left"
 
     def _trouble(self) -> list[str]:
         """What failed, and the longest pause."""

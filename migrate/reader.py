@@ -7,10 +7,12 @@ Never: what is said of a file that is not the one that was crawled.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+from migrate.engine.underway import tell
 from migrate.paths import to_raw
 from migrate.place import Place
 from migrate.sources import Found, OpenFile, Source, Wanted, error_code, open_source
@@ -87,7 +89,10 @@ def open_sources(places: dict[str, Place], among: int) -> dict[str, Source]:
 def open_rows(sources: dict[str, Source], rows: list[Row]) -> Iterator[tuple[Row, Found]]:
     """The files of rows (share, path, path_raw, size_bytes), open, to be read to their end."""
     for share, of_share in groupby(rows, key=itemgetter("share")):
-        yield from sources[share].open_all((row, _wanted(row)) for row in of_share)
+        for row, found in sources[share].open_all((row, _wanted(row)) for row in of_share):
+            tell(at=partial("{share}/{path}".format_map, row))
+            yield row, found
+            tell(1)
 
 
 def _wanted(row: Row) -> Wanted:

@@ -14,6 +14,7 @@ from migrate.engine.crew import Processes
 from migrate.engine.hours import in_hours, workers_for
 from migrate.engine.map import Row, partitions
 from migrate.engine.query import Query
+from migrate.engine.underway import tell
 from migrate.engine.workers import Workers
 from migrate.estate import Estate, file_sha256
 from migrate.events import Progress
@@ -78,7 +79,7 @@ def _check_targets(estate: Estate, config: Config, result: Verified, workers: in
         rows = partitions(query.rows(good.order_by("target", "target_path")))
         with Progress("verify: target", total=query.count(good)) as progress:
             take = in_hours(lambda: next(rows, None), places.values(), pool, progress)
-            for checked in pool.run(take):
+            for checked in pool.run(take, progress):
                 result.differences += checked.differences
                 result.files += checked.files
                 result.size_bytes += checked.size_bytes
@@ -103,8 +104,10 @@ class Checker:
     def work(self, rows: list[Row]) -> Checked:
         differences = []
         for row in rows:
+            tell(at=partial(str, row["target_path"]))
             if difference := _difference(self.targets[row["target"]], row):
                 differences.append(f"{row['target_path']}: {difference}")
+            tell(1)
         return Checked(len(rows), sum(row["size_bytes"] or 0 for row in rows), differences)
 
     def drain(self) -> None:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import xxhash
 
 from migrate.encryption import is_encrypted
+from migrate.engine.underway import tell
 from migrate.mimetypes import HEAD_BYTES, OLE2_BYTES, OLE2_SIGNATURE, mime_type, quick_type
 from migrate.sources import Found, OpenFile, Source, Stat, Wanted, error_code
 
@@ -165,6 +166,7 @@ def whole_digests(file: OpenFile, size: int, sha256: bool) -> tuple[bytes, bytes
         if slow:
             slow.update(block)
         offset += len(block)
+        tell(size_bytes=len(block))
     if offset != size or file.read_at(size, 1):
         raise OSError(5, "not as long as its size")
     return fast.digest(), slow.digest() if slow else None

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from migrate.bulk import Bulk, is_local_linux
 from migrate.engine.crew import note
+from migrate.engine.underway import tell
 from migrate.estate import Part
 from migrate.gathered import Gathered
 from migrate.known import Known
@@ -111,6 +112,7 @@ class Visitor:
         if folders[0].slice:
             self.step.sliced = Sliced(folders[0])
             self.step.parts = self._written()  # these count whatever becomes of the slice
+        tell(at=self._where)
         self.began = time.monotonic()
         self.folders = folders
         self.listings: dict[bytes, Listing] = {}
@@ -120,7 +122,7 @@ class Visitor:
         self._visit(self._children())
         if self.bulk:
             self.step.is_waiting = self.bulk.ahead.judge(self.step.files)
-        self.step.at = f"{self.share}/{to_text(self.at)}"
+        self.step.at = self._where()
         self.step.left, self.files_per_task = folders, self.most_files
         is_late = time.monotonic() - self.flushed_at > SECONDS_PER_FLUSH
         if self.step.sliced:
@@ -170,6 +172,7 @@ class Visitor:
         """Everything in the folders of which more is wanted than the listing said, and each page
         after its children. Folders that turn up join those to list."""
         for page in self._pages():
+            self.at = page.folder
             listing = self.listings[page.folder]
             listing.children += page.child_count()
             prefix, depth = (page.folder + b"/" if page.folder else b""), listing.task.depth + 1
@@ -212,7 +215,9 @@ class Visitor:
         bulk.visit(page, listing.entry_id, depth)
         for name in page.folders:
             self._to_list(FolderTask(prefix + os.fsencode(name), depth))
-        self.step.files += len(page.names)
+        read_bytes = bulk.take_read_bytes()
+        self.step.size_bytes += read_bytes
+        self._count(len(page.names), read_bytes)
 
     def _single(self, page: Page, listing: Listing) -> list[Child]:
         """The children that are not taken many at once."""
@@ -223,7 +228,7 @@ class Visitor:
             return page.every_child()
         if not self.listed_files.add(files, page.folder, listing.entry_id, depth):
             return page.every_child()
-        self.step.files += len(files.names)
+        self._count(len(files.names))
         return page.children
 
     def _left(self) -> Iterator[tuple[Visit, Wanted | None]]:
@@ -287,7 +292,6 @@ class Visitor:
 
     def _listed(self, page: Page) -> None:
         """All children of a page have been seen; with the last one the folder is done."""
-        self.at = page.folder
         if page.is_last:
             listing = self.listings.pop(page.folder)
             error = error_code(page.error) if page.error else None
@@ -380,10 +384,18 @@ class Visitor:
         self.gathered.counts[kind] += 1
         if kind != "folder":
             size = stat.size_bytes if stat and kind == "file" else 0
-            self.step.files += 1
+            self._count(1)
             self.step.size_bytes += size if seen.known is None else 0
             self.gathered.counts["size_bytes"] += size
             self._failed(error)  # that of a folder is told by its listing
+
+    def _where(self) -> str:
+        return f"{self.share}/{to_text(self.at)}"
+
+    def _count(self, files: int, read_bytes: int = 0) -> None:
+        """So many files more have been seen."""
+        self.step.files += files
+        tell(files, read_bytes)
 
     def _failed(self, error: str | None) -> None:
         if error:

@@ -10,6 +10,7 @@ import pytest
 
 from migrate import events
 from migrate.engine.query import Query
+from migrate.engine.underway import UnderWay
 from migrate.estate import Estate, create
 from migrate.events import Progress, Step
 
@@ -55,6 +56,27 @@ def test_the_time_left_is_reckoned_from_how_it_goes_lately(
             progress.advance(10)
     last = capsys.readouterr().err.splitlines()[-2]
     assert "1 files/s, about 28 min left" in last
+
+
+def test_what_is_in_hand_counts_until_it_is_handed_in(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file of a hundred gigabytes is seen to get on, and not counted twice when it is done."""
+    with Progress("move", total=4) as progress:
+        for seconds in (10, 20):
+            clock.now += 10
+            progress.told("one", UnderWay(1, seconds << 30, "s/large.iso"))
+            progress.told("other", UnderWay(0, 5 << 30, "s/other.iso"))
+        progress.handed_in("one")
+        clock.now += 10
+        progress.advance(2, 25 << 30)
+    told = capsys.readouterr().err.replace("slowest: 10 s at s/large.iso", "SLOWEST")
+    assert told.splitlines() == [
+        "move: 1 of 4 files, 10.0 GB read, 0 files/s, about 30 s left, SLOWEST",
+        "move: 1 of 4 files, 25.0 GB read, 0 files/s, about 1 min left, SLOWEST",
+        "move: 2 of 4 files, 30.0 GB read, 0 files/s, about 30 s left, SLOWEST",
+        "move: 2 files in 30 s, 25.0 GB read, 0 files/s, SLOWEST",
+    ]
 
 
 def test_what_is_slow_is_named(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:

@@ -29,6 +29,7 @@ from migrate.crawl import CrawlOptions, crawl_share
 from migrate.dedupe import dedupe
 from migrate.engine.query import Query
 from migrate.estate import Estate, writing
+from migrate.events import Progress
 from migrate.visit import Reading
 
 Inodes = set[frozenset[int]]  # groups, each as the files (not names) that are equal
@@ -135,7 +136,7 @@ class ByChance:
     def __exit__(self, *error: object) -> None:
         pass
 
-    def run(self, next_task: Callable[[], object]) -> Iterator[object]:
+    def run(self, next_task: Callable[[], object], progress: Progress) -> Iterator[object]:
         idle, busy = [*self.workers], []
         while True:
             self.chance.shuffle(idle)

@@ -18,9 +18,12 @@ from conftest import ROOT
 
 from migrate.engine.crew import Processes, WorkerDied, note
 from migrate.engine.nursery import Nursery, nursery
+from migrate.engine.underway import tell
 from migrate.engine.workers import Workers, loading, meanwhile
+from migrate.events import Progress
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="nothing is forked elsewhere")
+QUIET = Progress("work")
 
 
 class Squares:
@@ -52,7 +55,7 @@ def crew(request):
 
 def answers(workers: Workers, tasks: list[object]) -> list:
     todo = iter(tasks)
-    return list(workers.run(lambda: next(todo, None)))
+    return list(workers.run(lambda: next(todo, None), QUIET))
 
 
 class Slow(Squares):
@@ -61,11 +64,41 @@ class Slow(Squares):
         return super().work(task)
 
 
+class Telling(Squares):
+    def work(self, task):
+        for number in range(3):
+            tell(1, 100, partial("step {}".format, number))
+        return super().work(task)
+
+    def drain(self):
+        tell(1)
+        return super().drain()
+
+
+@pytest.fixture
+def at_once(monkeypatch):
+    """What is under way is told at once: to be asked for before the crew, which is forked."""
+    monkeypatch.setattr("migrate.engine.underway.TELL_SECONDS", 0.0)
+
+
+def test_what_is_under_way_is_told(at_once, crew, monkeypatch):
+    """Before the answer, and of each task anew; an answer in the end is not preceded by any."""
+    heard = []
+    progress = Progress("work")
+    monkeypatch.setattr(progress, "told", lambda by, so_far: heard.append(tuple(so_far)))
+    with Workers(crew(Telling, 1)) as workers:
+        tasks = iter([2, 3])
+        answers = [*workers.run(lambda: next(tasks, None), progress)]
+    assert [answer[0] for answer in answers[:-1]] == [4, 9]
+    assert answers[-1] == 5
+    assert heard == [(n, n * 100, f"step {n - 1}") for n in (1, 2, 3)] * 2
+
+
 def test_more_are_at_work_while_they_wait(crew):
     """And no more than there were, when what they do keeps the processors busy."""
     with Workers(crew(Slow, 2), at_most=5) as workers:
         todo, found = iter([1] * 300), []
-        for answer in workers.run(lambda: next(todo, None)):
+        for answer in workers.run(lambda: next(todo, None), QUIET):
             found.append(answer)
             workers.said_to_wait(50 <= len(found) < 200)
         *done, one, two, three, four, five = found
@@ -111,7 +144,7 @@ def test_an_error_of_a_worker_is_raised_here(crew):
 def test_an_error_here_ends_them_at_once(crew):
     pids = []
     with pytest.raises(ZeroDivisionError), Workers(crew(Squares, 2)) as workers:
-        for _, pid, _ in workers.run(iter([1, 2, None, None]).__next__):
+        for _, pid, _ in workers.run(iter([1, 2, None, None]).__next__, QUIET):
             pids.append(pid)
             raise ZeroDivisionError
     assert_ending(pids)
@@ -185,7 +218,7 @@ def test_no_more_processes(monkeypatch):
             home.crew(Squares, 2)
         with Workers(home.crew(Squares, 2), at_most=5) as workers:
             todo, found = iter(range(14, 40)), []
-            for answer in workers.run(lambda: next(todo, None)):
+            for answer in workers.run(lambda: next(todo, None), QUIET):
                 found.append(answer)
                 workers.said_to_wait(True)
             assert {square for square, *_ in found[:-2]} == {n * n for n in range(14, 40)}
@@ -230,10 +263,10 @@ def test_none_outlives_a_parent_that_is_killed(tmp_path):
     script = f"""
 import sys, time
 sys.path.insert(0, {str(Path(__file__).parent)!r})
-from test_workers import Squares, Workers, nursery
+from test_workers import QUIET, Squares, Workers, nursery
 with nursery() as home, Workers(home.crew(Squares, 2)) as workers:
     tasks = iter([1, 2])
-    for count, (_, pid, above) in enumerate(workers.run(lambda: next(tasks, None))):
+    for count, (_, pid, above) in enumerate(workers.run(lambda: next(tasks, None), QUIET)):
         print(pid, above, flush=True)
         if count == 1:
             time.sleep(60)

@@ -18,6 +18,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple, Protocol
 
+from migrate.engine import underway
 from migrate.errors import MigrateError
 
 MOST_NOTED = 64
@@ -156,7 +157,9 @@ def _answer_all(worker: Worker, pipe: Connection) -> None:
     """Until the parent is gone, or has given up: nobody listens."""
     with suppress(EOFError, OSError):
         while True:
-            pipe.send(_attempt(worker, pipe.recv()))
+            task = pipe.recv()
+            underway.begin(None if task is None else pipe)
+            pipe.send(_attempt(worker, task))
 
 
 def _attempt(worker: Worker, task: Any) -> Any:

@@ -72,7 +72,8 @@ def map_rows(
         todo = partitions(query.rows(query.ordered(selected, order) if order else selected))
         with Progress(label, total=total) as progress:
             try:
-                for done in pool.run(in_hours(lambda: next(todo, None), places, pool, progress)):
+                take = in_hours(lambda: next(todo, None), places, pool, progress)
+                for done in pool.run(take, progress):
                     buffer.add(done)
                     failed = sum(1 for row in done if row.get("error"))
                     size = sum(row.get("size_bytes") or 0 for row in done)

@@ -18,7 +18,9 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 from migrate.engine.crew import Crew, Failure, WorkerDied
+from migrate.engine.underway import UnderWay
 from migrate.errors import MigrateError
+from migrate.events import Progress
 from migrate.sources import AT_ONCE
 
 
@@ -81,8 +83,9 @@ class Workers:
             pipe.close()
         self._crew.end(at_once=kind is not None)
 
-    def run(self, next_task: Callable[[], Any]) -> Iterator[Any]:
-        """Hand out tasks until `next_task` gives None and no worker is busy, then drain.
+    def run(self, next_task: Callable[[], Any], progress: Progress) -> Iterator[Any]:
+        """Hand out tasks until `next_task` gives None and no worker is busy, then drain. What is
+        told of tasks before they are done goes to `progress`.
 
         Errors: WorkerDied; whatever a worker raised; KeyboardInterrupt after the last result if
         somebody asked to stop."""
@@ -96,7 +99,12 @@ class Workers:
                 break
             for ready in wait(busy):
                 assert isinstance(ready, Connection)
-                yield self._answer(ready)
+                answer = self._answer(ready)
+                if isinstance(answer, UnderWay):
+                    progress.told(ready, answer)
+                    continue
+                progress.handed_in(ready)
+                yield answer
                 busy.remove(ready)
         yield from self._drain()
         if self._stopping:

@@ -42,6 +42,10 @@ class Item(Struct, frozen=True):
         same = (stored.size_bytes, stored.xxh3_128) == (self.size_bytes, self.xxh3_128)
         return same and self.sha256 in (None, stored.sha256)
 
+    def read_back_in_words(self) -> str:
+        """What a target is at when it has written the file."""
+        return f"{self.path} (reading it back)"
+
 
 class AlreadyThere(Exception):
     """The target holds something at this path; it was left alone."""

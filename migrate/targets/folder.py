@@ -14,6 +14,7 @@ from pathlib import Path
 import xxhash
 from msgspec.structs import replace
 
+from migrate.engine.underway import tell
 from migrate.errors import ShareUnreachable
 from migrate.estate import sync_folder
 from migrate.paths import inside
@@ -46,7 +47,7 @@ class FolderTarget:
     def find(self, path: str) -> Stored | None:
         place = inside(self.root, path)
         try:
-            return _read_back(place)
+            return _read_back(place, counts=True)
         except FileNotFoundError:
             return None
 
@@ -62,7 +63,8 @@ class FolderTarget:
         _make_folders(self.root, place.parent)
         try:
             written = _copy(source, partial)
-            stored = _read_back(partial)
+            tell(at=item.read_back_in_words)
+            stored = _read_back(partial, counts=False)
             if stored.xxh3_128 != written:
                 raise IntegrityError(f"{item.path}: what was read back is not what was written")
             if not item.is_content_of(stored):
@@ -100,6 +102,7 @@ def _copy(source: OpenFile, partial: Path) -> bytes:
             digest.update(block)
             file.write(block)
             offset += len(block)
+            tell(size_bytes=len(block))
         file.flush()
         os.fsync(file.fileno())
         if hasattr(os, "posix_fadvise"):  # read back from the disk, not from memory
@@ -107,13 +110,15 @@ def _copy(source: OpenFile, partial: Path) -> bytes:
     return digest.digest()
 
 
-def _read_back(place: Path) -> Stored:
+def _read_back(place: Path, *, counts: bool) -> Stored:
+    """What a file on the disk holds. `counts`: reading it is work done, and not done twice."""
     fast, slow = xxhash.xxh3_128(), hashlib.sha256()
     with os.fdopen(os.open(place, os.O_RDONLY | _FLAGS), "rb") as file:
         stat = os.fstat(file.fileno())
         while block := file.read(BLOCK_BYTES):
             fast.update(block)
             slow.update(block)
+            tell(size_bytes=len(block) if counts else 0)
         if hasattr(os, "posix_fadvise"):
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     return Stored(stat.st_size, stat.st_mtime_ns, fast.digest(), slow.digest())

@@ -25,6 +25,7 @@ from typing import TypeVar
 import xxhash
 
 from migrate.config import Server
+from migrate.engine.underway import tell
 from migrate.errors import ShareUnreachable
 from migrate.paths import PathEscapes, printable
 from migrate.place import Place
@@ -80,6 +81,7 @@ class SmbTarget:
             content, mtime_ns = _Content(), file.stat().mtime_ns
             while block := file.read_at(content.size_bytes, CHUNK_BYTES):
                 content.add(block)
+                tell(size_bytes=len(block))
             return content.stored(mtime_ns)
         finally:
             file.close()
@@ -222,8 +224,10 @@ class SmbTarget:
             offsets = range(size, size_bytes, size)
             jobs = (partial(writing.read_block, file_id, offset, size) for offset in offsets)
             content = _Content()
+            tell(at=item.read_back_in_words)
             for block in chain([head], self._pipelined(wire, jobs, "chunk")):
                 content.add(block)
+                tell()
             stored = content.stored(item.mtime_ns)
             if stored.xxh3_128 != written:
                 raise IntegrityError(f"{item.path}: what was read back is not what was written")
@@ -320,6 +324,7 @@ def _blocks(source: OpenFile, size: int, digest: xxhash.xxh3_128) -> Iterator[tu
         digest.update(block)
         yield offset, block
         offset += len(block)
+        tell(size_bytes=len(block))
 
 
 def _chunk_bytes(wire: Wire) -> int:
