@@ -30,7 +30,6 @@ from migrate.sources.records import columns as stat_columns
 from migrate.visit import WHOLE_BYTES, Content, Reading, examine, small_digest
 
 BATCH_ROWS = 8 * PAGE_NAMES
-_MODES = {"folder": S_IFDIR, "file": S_IFREG}
 
 
 def is_local_linux(source: Source) -> TypeGuard[LocalSource]:
@@ -91,22 +90,29 @@ class Bulk:
             self.settle()
         try:
             prefix = f"{page.folder.decode()}/" if page.folder else ""
-        except UnicodeDecodeError:
-            self._leave(page, page.names, parent_id, depth, "file")
-            self._leave(page, page.folders, parent_id, depth, "folder")
-            return
+            "".join(page.names + page.folders).encode()
+        except UnicodeError:
+            page = self._plain(page, parent_id, depth)
+            prefix = os.fsdecode(page.folder + b"/") if page.folder else ""
         before = len(self._names)
-        for names, kind in ((page.folders, "folder"), (page.names, "file")):
-            if not names:
-                continue
-            plain, left = _plain(names)
-            if kind == "file" and self.reads_at_once:
-                self._read_all(page, plain, prefix)
-            else:
-                left += self._look(page, plain, _MODES[kind])
-            if left:
-                self._leave(page, left, parent_id, depth, kind)
+        self._leave(page, self._look(page, page.folders, S_IFDIR), parent_id, depth, "folder")
+        if self.reads_at_once:
+            self._read_all(page, prefix)
+        else:
+            self._leave(page, self._look(page, page.names, S_IFREG), parent_id, depth, "file")
         self._pages.append(Folder(len(self._names) - before, parent_id, depth, prefix))
+
+    def _plain(self, page: Page, parent_id: int, depth: int) -> Page:
+        """A page with those names only that are text, none if its folder's path is not: in others
+        something stands for a byte that is no character. They are left."""
+        is_text = _is_text(os.fsdecode(page.folder))
+        odd = {name for name in page.names + page.folders if not (is_text and _is_text(name))}
+        for names, kind in ((page.names, "file"), (page.folders, "folder")):
+            self._leave(page, [name for name in names if name in odd], parent_id, depth, kind)
+        return page._replace(
+            names=[name for name in page.names if name not in odd],
+            folders=[name for name in page.folders if name not in odd],
+        )
 
     def _leave(self, page: Page, names: list[str], parent_id: int, depth: int, kind: str) -> None:
         above = page.folder + b"/" if page.folder else b""
@@ -114,12 +120,15 @@ class Bulk:
 
     def _look(self, page: Page, names: list[str], kind: int) -> list[str]:
         """Note what entries are now, opening none; returns those that are left."""
+        if not names:
+            return []
         seen = self._records.look_in(page.descriptor, [name.encode() for name in names], kind)
         there = [names[place] for place in seen]
         self._wait(there)
         return [] if len(there) == len(names) else sorted({*names}.difference(there))
 
-    def _read_all(self, page: Page, names: list[str], prefix: str) -> None:
+    def _read_all(self, page: Page, prefix: str) -> None:
+        names = page.names
         places = range(len(self._names), len(self._names) + len(names))
         self._wait(names)
         self._records.count += len(names)
@@ -241,14 +250,8 @@ class Bulk:
         return taken
 
 
-def _plain(names: list[str]) -> tuple[list[str], list[str]]:
-    """Names that are text, and those in which something stands for a byte that is none."""
-    try:
-        "".join(names).encode()
-    except UnicodeEncodeError:
-        odd = {name for name in names if any("\ud800" <= char <= "\udfff" for char in name)}
-        return [name for name in names if name not in odd], [*odd]
-    return names, []
+def _is_text(name: str) -> bool:
+    return not any("\ud800" <= char <= "\udfff" for char in name)
 
 
 def _owners(uids: pa.Array) -> pa.Array:

@@ -6,7 +6,7 @@ In: files of a folder of which its listing says all there is. Out: rows of `entr
 from __future__ import annotations
 
 from collections import Counter
-from itertools import islice
+from itertools import chain, islice, repeat
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
@@ -112,10 +112,10 @@ def places_of(share: str, folders: list[Folder], names: list[str]) -> dict[str, 
         "depth": _repeated(depths, counts),
         "share": pa.repeat(share, len(names)),
         "path": paths,
-        "entry_id": pa.array(entry_ids(share, (path.encode() for path in paths)), pa.int64()),
+        "entry_id": pa.array(entry_ids(share, map(str.encode, paths)), pa.int64()),
         "name": pa.array(names, pa.string()),
     }
 
 
 def _repeated(values: tuple[int, ...], counts: tuple[int, ...]) -> list[int]:
-    return [value for value, count in zip(values, counts, strict=True) for _ in range(count)]
+    return [*chain.from_iterable(map(repeat, values, counts))]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -175,13 +175,13 @@ class Visitor:
             self.at = page.folder
             listing = self.listings[page.folder]
             listing.children += page.child_count()
-            prefix, depth = (page.folder + b"/" if page.folder else b""), listing.task.depth + 1
             if self.bulk and page.descriptor >= 0:
-                self._in_bulk(self.bulk, page, listing, prefix)
+                self._in_bulk(self.bulk, page, listing)
                 if not (page.children or self.bulk.left):
                     self._listed(page)  # what was wanted before it has been seen
                     continue
                 yield from self._left()
+            prefix, depth = (page.folder + b"/" if page.folder else b""), listing.task.depth + 1
             for child in self._single(page, listing):
                 seen = Seen(prefix + child.name, listing.entry_id, depth, child)
                 if child.kind == "folder":
@@ -191,13 +191,9 @@ class Visitor:
 
     def _pages(self) -> Iterator[Page]:
         """What is in the folders, but for the large ones: those are left to all workers."""
-        while (yield from self._until_large()):
-            pass
-
-    def _until_large(self) -> Generator[Page, None, bool]:
-        """The pages of the folders before one that is large; whether there is one."""
+        walk = self.source.walk(self._next_folder)
         early: list[Page] = []  # of a folder that may yet turn out to be large
-        for page in self.source.walk(self._next_folder):
+        while page := next(walk, None):
             task = self.listings[page.folder].task
             early.append(task.slice.cut(page) if task.slice else page)
             if page.is_last or task.slice or not self.leaves_large:
@@ -206,13 +202,13 @@ class Visitor:
             elif len(early) == MOST_PAGES:
                 del self.listings[page.folder]
                 self.step.large.append(task)
-                return True
-        return False
+                early, walk = [], self.source.walk(self._next_folder)
 
-    def _in_bulk(self, bulk: Bulk, page: Page, listing: Listing, prefix: bytes) -> None:
+    def _in_bulk(self, bulk: Bulk, page: Page, listing: Listing) -> None:
         """Visit the plain files and folders of a page at once."""
         depth = listing.task.depth + 1
         bulk.visit(page, listing.entry_id, depth)
+        prefix = page.folder + b"/" if page.folder else b""
         for name in page.folders:
             self._to_list(FolderTask(prefix + os.fsencode(name), depth))
         read_bytes = bulk.take_read_bytes()
@@ -301,7 +297,7 @@ class Visitor:
                 self._failed(error)
                 row = self.scan_id, listing.entry_id, None if error else listing.children, error
                 self.gathered.rows["listings"].append(row)
-        if len(self.gathered) >= 2 * ROWS_PER_FLUSH:
+        elif len(self.gathered) >= 2 * ROWS_PER_FLUSH:
             # A huge folder: memory stays flat, the commit still waits.
             self.written += self.gathered.write()
 

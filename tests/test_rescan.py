@@ -11,7 +11,6 @@ import pickle
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -279,14 +278,14 @@ def test_what_cannot_be_listed_is_not_deleted(
     """Files in a folder that the newer scan was not let into are perhaps still there."""
 
     def shut(folder: Path) -> None:
-        list_folder = local.LocalSource._pages
+        enter = local.LocalSource._enter
 
-        def listed(source: local.LocalSource, path: bytes) -> Iterator[Any]:
+        def refusing(source: local.LocalSource, path: bytes) -> int:
             if path == b"shut":
                 raise PermissionError(13, "no")
-            return list_folder(source, path)
+            return enter(source, path)
 
-        monkeypatch.setattr(local.LocalSource, "_pages", listed)
+        monkeypatch.setattr(local.LocalSource, "_enter", refusing)
 
     _not_seen(tmp_path, shut)
 

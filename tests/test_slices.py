@@ -6,7 +6,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Iterator
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -130,19 +130,20 @@ def test_one_of_them_cannot_list_it_to_its_end(
     share.mkdir()
     for number in range(40):
         (share / f"{number}").write_text(f"{number}")
-    paged, told = local._paged, tmp_path / "told"
+    page, told = local._page, tmp_path / "told"
+    pages_of: Counter[Any] = Counter()
 
-    def broken_once(folder: bytes, children: Any, descriptor: int) -> Iterator[Page]:
-        pages = [*paged(folder, children, descriptor)]
-        yield from pages[:5]
-        try:
-            told.touch(exist_ok=False)
-        except FileExistsError:
-            yield from pages[5:]
-        else:
-            yield Page(folder, [], True, OSError(code, os.strerror(code)))
+    def broken_once(folder: bytes, children: Any, descriptor: int) -> Page:
+        pages_of[children] += 1
+        if pages_of[children] == 6:
+            try:
+                told.touch(exist_ok=False)
+                return Page(folder, [], True, OSError(code, os.strerror(code)))
+            except FileExistsError:
+                pass
+        return page(folder, children, descriptor)
 
-    monkeypatch.setattr(local, "_paged", broken_once)
+    monkeypatch.setattr(local, "_page", broken_once)
     root = estate_over(tmp_path / "estate", share).root
     crawl(root)
     error = {errno.EIO: "read_error", errno.ENOENT: "vanished"}[code]

@@ -163,23 +163,19 @@ class LocalSource:
     def walk(self, next_folder: Callable[[], bytes | None]) -> Iterator[Page]:
         """One folder at a time, a page for every thousand names."""
         try:
-            while (folder := next_folder()) is not None:
+            while (folder := next_folder()) is not None:  # what stands here runs for every folder
                 try:
-                    yield from self._pages(folder)
+                    descriptor = -1 if os.name == "nt" else self._enter(folder)
+                    there: Any = native(self.root, folder) if descriptor < 0 else descriptor
+                    with os.scandir(there) as children:
+                        some = _in_disk_order(children) if self.in_disk_order else children
+                        while not (page := _page(folder, some, descriptor)).is_last:
+                            yield page
+                        yield page
                 except OSError as error:
                     yield Page(folder, [], True, error)
         finally:
             self._leave_all_but(None)
-
-    def _pages(self, folder: bytes) -> Iterator[Page]:
-        if os.name == "nt":
-            with os.scandir(native(self.root, folder)) as children:
-                yield from _paged(folder, children, -1)
-            return
-        descriptor = self._enter(folder)
-        with os.scandir(descriptor) as children:
-            ordered = _in_disk_order(children) if self.in_disk_order else children
-            yield from _paged(folder, ordered, descriptor)
 
     def _enter(self, folder: bytes) -> int:
         """The descriptor of a folder, open until one is listed that does not lie in it. From the
@@ -189,8 +185,10 @@ class LocalSource:
         self._leave_all_but(above)
         descriptor = -1
         if self._above and name not in (b"", b".", b".."):
-            with suppress(OSError):  # it may have been moved: from the root one sees
+            try:
                 descriptor = os.open(name, _FOLDER, dir_fd=self._above[-1][1])
+            except OSError:
+                descriptor = -1  # it may have been moved: from the root one sees
         if descriptor < 0:
             descriptor = self.open_folder(folder)
         if len(self._above) == MOST_ABOVE:
@@ -269,28 +267,26 @@ class LocalSource:
         return os.open(native(self.root, path), flags) if found is None else found
 
 
-def _paged(folder: bytes, children: Iterator[Any], descriptor: int) -> Iterator[Page]:
-    """The children as pages; plain files and folders by their names only, where their folder is
+def _page(folder: bytes, children: Iterator[Any], descriptor: int) -> Page:
+    """The next children; plain files and folders by their names only, where their folder is
     open."""
-    is_open, is_last = descriptor >= 0, False
-    while not is_last:
-        names: list[str] = []
-        folders: list[str] = []
-        others: list[Child] = []
-        error = None
-        try:
-            for child in islice(children, PAGE_NAMES):  # what stands here runs for every entry
-                kind = _kind(child)
-                if is_open and kind == "file":
-                    names.append(child.name)
-                elif is_open and kind == "folder":
-                    folders.append(child.name)
-                else:
-                    others.append(Child(os.fsencode(child.name), kind))
-        except OSError as problem:
-            error = problem
-        is_last = error is not None or len(names) + len(folders) + len(others) < PAGE_NAMES
-        yield Page(folder, others, is_last, error, names, folders, descriptor)
+    names: list[str] = []
+    folders: list[str] = []
+    others: list[Child] = []
+    is_open, error = descriptor >= 0, None
+    try:
+        for child in islice(children, PAGE_NAMES):  # what stands here runs for every entry
+            kind = _kind(child)
+            if kind == "file" and is_open:
+                names.append(child.name)
+            elif kind == "folder" and is_open:
+                folders.append(child.name)
+            else:
+                others.append(Child(os.fsencode(child.name), kind))
+    except OSError as problem:
+        error = problem
+    is_last = error is not None or len(names) + len(folders) + len(others) < PAGE_NAMES
+    return Page(folder, others, is_last, error, names, folders, descriptor)
 
 
 def _in_disk_order(children: Iterator[os.DirEntry[str]]) -> Iterator[os.DirEntry[str]]:
