@@ -2,7 +2,8 @@
 
 In: the two newest finished scans of each share. Out: a row for everything that is new, changed,
 moved or deleted, and for what nobody can tell; how much of each there is, in the log.
-Never: what lies in a folder that could not be listed taken for deleted; two scans in memory.
+Never: what lies in a folder that could not be listed, or on a disk that is not mounted any more,
+taken for deleted; what could not be read for unchanged; two scans in memory.
 
 Changed is a file whose size, date or content differs: what was decided on it counts no more. Moved
 is one that is gone from its old place and is found at a new one by its number (same size and date)
@@ -45,6 +46,14 @@ LEFT JOIN (FROM whole_digests WHERE list_contains($scans::INTEGER[], scan_id)) w
 SEMI JOIN ({}) wanted USING (entry_id)
 """
 _OTHER_CONTENT = "coalesce(oc.sample <> nc.sample OR oc.digest <> nc.digest, false)"
+# Files of which the newer scan cannot say what the older one could.
+UNREADABLE = """
+SELECT entry_id FROM digests
+WHERE list_contains($scans::INTEGER[], scan_id) AND error IS NOT NULL
+UNION SELECT entry_id FROM news WHERE kind = 'file' AND error IS NOT NULL
+"""
+_NOT_READ = f"""(n.error IS NOT NULL AND o.error IS NULL OR oc.sample IS NOT NULL
+  AND n.entry_id IN (FROM unreadable) AND NOT ({_any_differs(["kind", *_TOLD])}))"""
 _WITH_CONTENT = """
 LEFT JOIN was_content oc ON o.entry_id = oc.entry_id
 LEFT JOIN content nc ON n.entry_id = nc.entry_id
@@ -55,6 +64,7 @@ UNLIKE = f"""
 SELECT o.entry_id AS was_entry_id, n.entry_id
 FROM olds o FULL JOIN news n ON o.entry_id = n.entry_id {{joins}}
 WHERE o.entry_id IS NULL OR n.entry_id IS NULL OR {_DIFFERS.format("kind")}
+  OR n.entry_id IN (FROM unreadable)
   OR (n.kind <> 'folder' AND ({_any_differs([*_TOLD, "ctime_ns", "file_id"])} {{or_content}}))
 """  # noqa: S608 - of our own words, here and below
 _STATE = [
@@ -66,19 +76,28 @@ _OF_NEW = ", ".join(f"n.{name}" for name in _STATE)
 # Of these what really is not as it was; with all that is known of it then and now.
 DIFFERENT = f"""
 SELECT {_OF_OLD}, oc.sample AS was_sample, oc.digest AS was_digest,
-  {_OF_NEW}, nc.sample, nc.digest
+  {_OF_NEW}, nc.sample, nc.digest, coalesce({_NOT_READ}, false) AS is_unread
 FROM unlike u LEFT JOIN olds o ON u.was_entry_id = o.entry_id
 LEFT JOIN news n ON u.entry_id = n.entry_id {_WITH_CONTENT}
 WHERE o.entry_id IS NULL OR n.entry_id IS NULL OR {_any_differs(["kind", *_TOLD])}
-  OR {_OTHER_CONTENT}
+  OR {_OTHER_CONTENT} OR {_NOT_READ}
 """  # noqa: S608
-# Of what is gone, what lies in a folder that the newer scan could not list to its end.
+# Folders on which another disk was mounted: they had another device than the folder above them.
+UNMOUNTED = """
+WITH was AS (FROM olds WHERE kind = 'folder'), now AS (FROM news WHERE kind = 'folder')
+SELECT n.entry_id FROM was o JOIN was oa ON o.parent_id = oa.entry_id
+  JOIN now n ON n.entry_id = o.entry_id JOIN now na ON n.parent_id = na.entry_id
+WHERE o.device_id <> oa.device_id AND n.device_id = na.device_id
+"""
+# Of what is gone, what lies in a folder that the newer scan could not list to its end, or where it
+# found no disk any more.
 UNSEEN = """
 WITH failed AS (
   SELECT DISTINCT share AS in_share, CASE WHEN path = '' THEN '' ELSE path || '/' END AS first,
     CASE WHEN path = '' THEN '' ELSE path || '0' END AS beyond  -- '0' follows '/'
   FROM news WHERE kind = 'folder' AND (error IS NOT NULL
-    OR entry_id IN (SELECT entry_id FROM listings WHERE error IS NOT NULL)))
+    OR entry_id IN (SELECT entry_id FROM listings WHERE error IS NOT NULL)
+    OR entry_id IN (FROM unmounted)))
 SELECT was_entry_id FROM different SEMI JOIN failed
   ON was_share = in_share AND was_path > first AND (beyond = '' OR was_path < beyond)
 WHERE entry_id IS NULL
@@ -129,7 +148,8 @@ SELECT DISTINCT entry_id, size_bytes, mtime_ns FROM placed WHERE nth = 1 AND dec
 CHANGED = f"""
 WITH moved AS (FROM by_number UNION ALL FROM by_content),
 sorted_out AS (
-  SELECT CASE WHEN was_entry_id IS NULL THEN 'new' WHEN entry_id IS NOT NULL THEN 'changed'
+  SELECT CASE WHEN was_entry_id IS NULL THEN 'new' WHEN is_unread THEN 'not_read'
+      WHEN entry_id IS NOT NULL THEN 'changed'
       WHEN was_entry_id IN (SELECT was_entry_id FROM unseen) THEN 'not_seen' ELSE 'deleted'
     END AS change, NULL::VARCHAR AS known_by, *
   FROM different ANTI JOIN moved a USING (entry_id) ANTI JOIN moved b USING (was_entry_id)
@@ -215,12 +235,13 @@ def disproved_files(estate: Estate, most: int = 20) -> list[str]:
 
 def _find_unlike(query: Query, pairs: list[Pair]) -> None:
     """The relation `unlike`, of the scans' entries `olds` and `news`."""
-    estate = query.estate
+    estate, news = query.estate, [run.run_id for run in _news(pairs)]
     for name, runs in (("olds", _olds(pairs)), ("news", _news(pairs))):
         query.view("entries", estate.parts_of("entries", runs), name)
     for table in ("digests", "whole_digests", "decisions"):
         query.view(table, estate.parts(table), table)
     query.view("listings", estate.parts_of("listings", _news(pairs)), "listings")
+    query.keep("unreadable", UNREADABLE, scans=news)
     by_bytes = any(
         after.settings["reread"] or is_disproved(before) or is_disproved(after)
         for before, after in pairs
@@ -244,8 +265,8 @@ def _sort_out(query: Query, pairs: list[Pair]) -> None:
     old = "SELECT was_entry_id AS entry_id FROM unlike"
     _find_content(query, pairs, old, "SELECT entry_id FROM unlike")
     for name, sql in (
-        ("different", DIFFERENT), ("unseen", UNSEEN), ("gone", GONE), ("came", CAME),
-        ("by_number", MOVED_BY_NUMBER), ("by_content", MOVED_BY_CONTENT),
+        ("different", DIFFERENT), ("unmounted", UNMOUNTED), ("unseen", UNSEEN), ("gone", GONE),
+        ("came", CAME), ("by_number", MOVED_BY_NUMBER), ("by_content", MOVED_BY_CONTENT),
     ):  # fmt: skip
         query.keep(name, sql)
     query.keep("decided", DECIDED, withdrawn=WITHDRAWN)

@@ -33,7 +33,9 @@ from migrate.events import Progress
 from migrate.model import entry_id
 from migrate.paths import to_raw
 from migrate.place import Place
+from migrate.presence import mount_point, refuse_absent
 from migrate.rows import entry_row, table_of
+from migrate.scans import newest_scan
 from migrate.slices import Slices
 from migrate.smb.address import is_address
 from migrate.sources import Source, Trust, open_source
@@ -65,6 +67,7 @@ class CrawlOptions(Struct, frozen=True):
     reading: Reading = Reading()
     then_needed: tuple[str, ...] = ()  # modules to load meanwhile
     nursery: Nursery | None = None  # that has loaded VISITORS
+    as_it_is: bool = False  # also if nothing is there where files were
 
     def like(self, run: Run) -> CrawlOptions:
         """These options, reading what an earlier run read."""
@@ -126,13 +129,16 @@ def crawl_share(
 ) -> Run:
     """Crawl one share, or go on with its crawl. Returns the run, finished.
 
-    Errors: ShareUnreachable if the root cannot be listed; OSError if the estate cannot be
-    written."""
+    Errors: ShareUnreachable if the root cannot be listed, or nothing is there where files were;
+    OSError if the estate cannot be written."""
     place = share_place(config, estate.root, share)
     with Progress(f"crawl {share}") as progress:
         wait_for_hours([place], progress)
     source = open_source(place)
     words = source.check()
+    before = newest_scan(estate, share)
+    if before and not options.as_it_is:
+        refuse_absent(before, place, source)
     trust = judged(estate, share, source.trust(), config.share(share).rescan_by)
     proof_percent = config.rescan.proof_percent
     visit_share = partial(
@@ -141,12 +147,9 @@ def crawl_share(
     run = past_crashes(writer, "crawl", visit_share)
     if options.reading.security:
         _name_accounts(estate, writer, run, share, open_source(place))
-    writer.finish(run, {**_said("connection", words), **_said("not_lasting", trust.why_not)})
+    said = {"connection": words, "not_lasting": trust.why_not, "mount": mount_point(place)}
+    writer.finish(run, {name: word for name, word in said.items() if word})
     return run
-
-
-def _said(name: str, words: str) -> dict[str, str]:
-    return {name: words} if words else {}
 
 
 def _visit_share(

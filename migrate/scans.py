@@ -12,12 +12,15 @@ from migrate.errors import MigrateError
 from migrate.estate import Estate, Run
 
 CHANGES = {
-    "new": "was not there before",
+    "new": "not found by the scan before",
     "changed": "other content, size or date",
     "moved": "found elsewhere, by its number or content",
     "deleted": "gone from the share",
-    "not_seen": "in a folder that could not be listed: perhaps still there",
+    "not_seen": "in a folder that could not be listed, or where a disk is not mounted any more: "
+    "perhaps still there",
+    "not_read": "could not be read this time: perhaps changed",
 }
+DOUBTS = ("not_seen", "not_read")  # what nobody can tell; told where there is any
 Pair = tuple[Run, Run]
 
 
@@ -78,15 +81,21 @@ def rescans(estate: Estate, counts: list[dict[str, Any]] | None = None) -> list[
     return [_rescan(before, after, counts) for before, after in scan_pairs(estate)]
 
 
+def are_doubtful(shares: list[dict[str, Any]]) -> bool:
+    """Whether of anything nobody can tell what has become of it."""
+    found = (share["changes"][name] for share in shares if share["changes"] for name in DOUBTS)
+    return any(one["files"] or one["others"] for one in found)
+
+
 def _rescan(before: Run, after: Run, counts: list[dict[str, Any]] | None) -> dict[str, Any]:
     share, files = after.settings["share"], count_of(after, "file")
     empty = {"files": 0, "others": 0, "size_bytes": 0, "decided": 0}
     rows = {row["change"]: row for row in counts or [] if row["share"] == share}
     changes = {name: {key: rows.get(name, empty)[key] for key in empty} for name in CHANGES}
-    there = sum(changes[name]["files"] for name in ("new", "changed", "moved"))
+    there = sum(changes[name]["files"] for name in ("new", "changed", "moved", "not_read"))
     return {
         "share": share, "scan": after.run_id, "before": before.run_id,
-        "before_at": before.started_at, "files": files,
+        "before_at": before.started_at, "before_files": count_of(before, "file"), "files": files,
         "changes": None if counts is None else changes,
         "unchanged": None if counts is None else files - there,
         "not_opened": count_of(after, "taken over"), "proven": count_of(after, "proof same"),

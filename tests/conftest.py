@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,18 @@ def needs(program: str | None, name: str) -> str:
     if on_ci():
         pytest.fail(f"{name} is not installed, and CI needs it")
     pytest.skip(f"{name} is not installed")
+
+
+@contextmanager
+def mounted(folder: Path, size: str = "4m") -> Iterator[Path]:
+    """A disk of its own on a folder, or the test is skipped: only root may mount one."""
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    if os.getuid() or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("nothing can be mounted here")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def run(

@@ -18,7 +18,7 @@ from itertools import cycle, islice
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, rows, run, run_json
+from conftest import ROOT, mounted, rows, run, run_json
 from msgspec.structs import replace
 from samba import Proxy, Samba, give_to_server
 from test_crash import fill_in
@@ -507,14 +507,9 @@ def test_a_copy_that_stays_held_open(samba, store, target, monkeypatch):
 
 @contextmanager
 def small_disk(folder: Path, size: str) -> Iterator[Path]:
-    """The folder on a disk of its own, or the test is skipped: only root may mount one."""
-    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
-    if os.getuid() or subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("nothing can be mounted here: no small disk to fill")
-    try:
+    """The folder on a disk of its own that the server may write to."""
+    with mounted(folder, size):
         yield give_to_server(folder)
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def test_a_full_disk(samba, store, target):

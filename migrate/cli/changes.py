@@ -150,14 +150,14 @@ def _any_gone(share: dict[str, Any]) -> bool:
 
 
 def _render_share(share: dict[str, Any]) -> None:
-    from migrate.scans import CHANGES
+    from migrate.scans import CHANGES, DOUBTS
 
     rows = [
         [
             name.replace("_", " "), f"{found['files']:,}", size_text(found["size_bytes"]),
             f"{found['others']:,}", f"{found['decided']:,}", CHANGES[name],
         ]
-        for name, found in share["changes"].items() if name != "not_seen" or any(found.values())
+        for name, found in share["changes"].items() if name not in DOUBTS or any(found.values())
     ]  # fmt: skip
     rows.append(["unchanged", f"{share['unchanged']:,}", "", "", "", ""])
     columns = ["", "files", "size", "folders, links", "decided", "meaning"]
@@ -190,6 +190,8 @@ def _why_all(share: dict[str, Any]) -> str:
         return str(share["not_lasting"])
     if share["before_disproved"]:
         return "the scan before was found not to be true"
+    if not share["before_files"]:
+        return "the scan before found none"
     return "the scan before read less of each file, or began only just after they were changed"
 
 

@@ -83,6 +83,11 @@ def init(estate: Path, shares: tuple[str, ...], config: Path | None, as_json: bo
 )
 @click.option("--reread", is_flag=True, help="Crawl again, and read every file again.")
 @click.option(
+    "--as-it-is",
+    is_flag=True,
+    help="Also if a share is empty or not mounted where an earlier scan found files.",
+)
+@click.option(
     "--security", is_flag=True,
     help="Owners, permissions and alternate streams too (SMB only; one more request a file).",
 )  # fmt: skip
@@ -90,7 +95,8 @@ def init(estate: Path, shares: tuple[str, ...], config: Path | None, as_json: bo
 @verb
 def crawl(
     estate_path: Path | None, listing_only: bool, no_mime: bool, fixity: str, rescan: bool,
-    reread: bool, security: bool, strict_types: bool, workers: int | None, as_json: bool,
+    reread: bool, as_it_is: bool, security: bool, strict_types: bool, workers: int | None,
+    as_json: bool,
 ) -> int:  # fmt: skip
     """List every share, reading each file once. Goes on where it stopped.
 
@@ -107,7 +113,7 @@ def crawl(
         reading = Reading(
             not listing_only, not no_mime, fixity == "sha256", security, strict_types, reread
         )
-        options = CrawlOptions(workers, reading, TABLE_NEEDS, nursery)
+        options = CrawlOptions(workers, reading, TABLE_NEEDS, nursery, as_it_is)
         crawl_shares(opened, writer, options, rescan or reread)
         found = crawled_words(opened)
         show(as_json, *found)
@@ -198,6 +204,9 @@ def crawled_words(opened: Opened) -> Shown:
 
 def exit_code(crawled: Shown) -> int:
     """What a script should know of a crawl."""
-    if any(one["disproved"] for one in crawled[0]["rescans"]):
+    from migrate.scans import are_doubtful
+
+    data = crawled[0]
+    if any(one["disproved"] for one in data["rescans"]):
         return DIFFERENCES_FOUND
-    return ITEMS_FAILED if crawled[0]["failures"] else 0
+    return ITEMS_FAILED if data["failures"] or are_doubtful(data["rescans"]) else 0

@@ -24,7 +24,7 @@ from migrate.report.tables import (
     words,
 )
 from migrate.risk import PLAN_OF
-from migrate.scans import CHANGES
+from migrate.scans import CHANGES, DOUBTS
 from migrate.wording import count_text, size_text
 
 ERROR_WORDS = {
@@ -118,7 +118,7 @@ def changes(figures: Figures) -> Section:
          **row["changes"][name]}
         for row in compared
         for name, meaning in CHANGES.items()
-        if name != "not_seen" or any(row["changes"][name].values())
+        if name not in DOUBTS or any(row["changes"][name].values())
     ]  # fmt: skip
     columns = [
         words("Share", "share"), words("Change", "name"), count_bar("Files", "files"), size(),

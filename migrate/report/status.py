@@ -91,10 +91,8 @@ def _crawl(estate: Estate, share: str) -> Stage:
         return Stage(name, "not to be trusted", f"{words}; {UNTRUE}")
     changed = next((one for one in rescans(estate) if one["scan"] == run.run_id), None)
     if changed and changed["changes"]:
-        found = (
-            (n, changed["changes"][n]["files"]) for n in ("new", "changed", "moved", "deleted")
-        )
-        told = ", ".join(f"{files:,} {what}" for what, files in found if files)
+        counts = ((what, of["files"]) for what, of in changed["changes"].items())
+        told = ", ".join(f"{files:,} {what.replace('_', ' ')}" for what, files in counts if files)
         words += f"; since {changed['before_at']}: {told or 'nothing changed'}"
     return Stage(name, "done" if run.finished else NOT_ENDED, f"{words}, begun {run.started_at}")
 
