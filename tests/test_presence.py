@@ -1,4 +1,5 @@
-"""A share, or a disk in it, that is not there is not one whose files are all deleted."""
+"""A share, or a disk in it, that is not there is not one whose files are all deleted; one that lies
+in another is not taken for more files without a word."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from samba import Samba, give_to_server
 from test_rescan import changes_of, crawl, new_estate
 
 from migrate.estate import Estate
+from migrate.place import Place, overlapping
 from migrate.scans import rescans
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="mounts as Linux has them")
@@ -124,3 +126,27 @@ def test_a_file_that_cannot_be_read_any_more(
     assert files == {"changed": 1, "not_read": 1} and told["unchanged"] == 2
     listed = [line.split(",")[:3] for line in changes_of(root, "csv").splitlines()]
     assert ["not_read", "file", "s/shut same"] in listed
+
+
+def test_shares_that_lie_in_each_other(tmp_path: Path) -> None:
+    """Whoever sees the counts, or decides, is told that some files are there twice."""
+    inner, estate = tmp_path / "all/inner", tmp_path / "estate"
+    inner.mkdir(parents=True)
+    fill(inner)
+    shares = {"all": inner.parent, "link": tmp_path / "link", "other": tmp_path / "all too"}
+    shares["link"].symlink_to(inner)
+    shares["other"].mkdir()
+    named = [word for name, path in shares.items() for word in ("--share", f"{name}={path}")]
+    assert "the share link lies in all:" in run("init", estate, *named).stdout
+    told = json.loads(run("crawl", "-e", estate, "--json").stdout)
+    assert told["overlapping"] == [{"share": "link", "lies_in": "all"}]
+
+
+def test_which_shares_lie_in_another() -> None:
+    """Names on servers in any case and both spellings; the same one twice is told once."""
+    roots = {
+        "a": "smb://fs1/Data", "b": r"\\FS1\data\HR", "c": "smb://fs1/Data2", "d": "smb://fs2/Data/HR",
+        "e": "smb://fs1/data", "f": "/data",
+    }  # fmt: skip
+    found = overlapping({name: Place(root) for name, root in roots.items()})
+    assert found == [("b", "a"), ("b", "e"), ("e", "a")]

@@ -54,10 +54,15 @@ def init(estate: Path, shares: tuple[str, ...], config: Path | None, as_json: bo
     if not made:
         create(estate, text)
     state = "was there already, unchanged" if made else "made"
-    data = {"estate": str(estate), "config": str(estate / "estate.yaml"), "made": not made}
+    twice = _twice(Opened(estate))
+    data = {
+        "estate": str(estate), "config": str(estate / "estate.yaml"), "made": not made,
+        "overlapping": twice,
+    }  # fmt: skip
 
     def render() -> None:
         say(f"Estate {estate} {state}. Its settings are in {estate / 'estate.yaml'}.")
+        _warn_of(twice)
         say(
             f"Next: migrate crawl -e {estate}   "
             f"(or everything up to the review: migrate run {estate})"
@@ -149,6 +154,23 @@ def crawl_shares(opened: Opened, writer: Writer, options: CrawlOptions, rescan: 
         note_changes(writer)
 
 
+def _twice(opened: Opened) -> list[dict[str, str]]:
+    """Shares that lie in another one."""
+    from migrate.config import share_places
+    from migrate.place import overlapping
+
+    pairs = overlapping(share_places(opened.config, opened.estate.root))
+    return [{"share": inner, "lies_in": outer} for inner, outer in pairs]
+
+
+def _warn_of(twice: list[dict[str, str]]) -> None:
+    for one in twice:
+        say(
+            f"WARNING: the share {one['share']} lies in {one['lies_in']}: its files count twice, "
+            "and each has two lines to decide on and to move. Better name only one of the two."
+        )
+
+
 def crawled_words(opened: Opened) -> Shown:
     from msgspec.structs import asdict
 
@@ -172,7 +194,10 @@ def crawled_words(opened: Opened) -> Shown:
 
         disproved = disproved_files(opened.estate)
 
+    twice = _twice(opened)
+
     def render() -> None:
+        _warn_of(twice)
         rows = [
             [
                 s["share"], f"{s['files']:,}", f"{s['folders']:,}", size_text(s["size_bytes"]),
@@ -198,7 +223,7 @@ def crawled_words(opened: Opened) -> Shown:
             say("Next: migrate identify (formats) or migrate dedupe")
 
     data = {"shares": shares, "failures": dict(errors), "offline": offline, "rescans": compared}
-    data["disproved"] = disproved
+    data |= {"disproved": disproved, "overlapping": twice}
     return data, render
 
 
