@@ -6,17 +6,14 @@ line and receipts. Never: a guess about which file was meant.
 
 from __future__ import annotations
 
-import os
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from migrate.config import Config, share_place
+from migrate.config import Config
 from migrate.engine.query import Query
-from migrate.errors import UsageError
 from migrate.estate import Estate
 from migrate.facts import facts
 from migrate.flag.fields import FIELDS
@@ -25,7 +22,7 @@ from migrate.flag.modifiers import TIME
 from migrate.flag.rules import Rule
 from migrate.flag.stage import day_words
 from migrate.plan import SCOPES, outcomes
-from migrate.smb.address import is_address, parse_address
+from migrate.report.asked import find
 from migrate.wording import count_text, size_text, time_text
 
 MOST_OF_A_CLAUSE = 120  # a list of hundreds of values is shown by its beginning
@@ -69,7 +66,7 @@ def explain(estate: Estate, config: Config, rules: list[Rule], as_of: date, path
     holds = [rule for rule in rules if rule.category == "hold"]
     with Query(estate) as query:
         everything = facts(query, config)
-        entry = _find(query, everything, _candidates(config, estate, path), path)
+        entry = find(query, config, everything, path)
         number = entry["entry_id"]
 
         def rows(name: str, order: str) -> list[dict[str, Any]]:
@@ -88,43 +85,6 @@ def explain(estate: Estate, config: Config, rules: list[Rule], as_of: date, path
             list(query.rows(mine)), rows("manifest", "target_path"),
             rows("receipts", "verified_at"),
         )  # fmt: skip
-
-
-def _candidates(config: Config, estate: Estate, path: str) -> list[str]:
-    """The full paths that may be meant, the likeliest first."""
-    wanted = [path.replace("\\", "/").rstrip("/"), path]
-    absolute = Path(path).absolute()
-    for share in config.shares:
-        place = share_place(config, estate.root, share.name)
-        root = Path(place.root)
-        if place.server and is_address(path):
-            unc, given = (parse_address(address).unc for address in (place.root, path))
-            if f"{given}\\".lower().startswith(f"{unc}\\".lower()):
-                wanted.append(share.name + given[len(unc) :].replace("\\", "/"))
-        elif absolute.is_relative_to(root):
-            rest = absolute.relative_to(root).as_posix()
-            wanted.append(share.name if rest == "." else f"{share.name}/{rest}")
-    texts = [os.fsencode(text).decode("utf-8", "backslashreplace") for text in wanted]
-    return list(dict.fromkeys(texts))
-
-
-def _find(query: Query, everything: Any, wanted: list[str], path: str) -> dict[str, Any]:
-    exact = list(query.rows(everything.filter(everything.full_path.isin(wanted)).limit(2)))
-    if len(exact) == 1:
-        return exact[0]
-    lower = [text.lower() for text in wanted]
-    same = everything.filter(everything.lower_path.isin(lower))
-    found = exact or list(query.rows(same.order_by("full_path").limit(2)))
-    if len(found) == 1:
-        return found[0]
-    name = lower[0].rpartition("/")[2]
-    near = everything.filter(everything.name.lower().contains(name))
-    near = near.order_by(near.full_path.length(), "full_path").limit(5)
-    nearest = [entry["full_path"] for entry in (found or query.rows(near))]
-    raise UsageError(
-        f"{path!r} names {'more than one entry' if found else 'nothing'} in this estate",
-        "Did you mean: " + "; ".join(nearest) if nearest else "Paths are share/folder/name.",
-    )
 
 
 def _group(query: Query, everything: Any, entry: dict[str, Any]) -> list[dict[str, Any]]:
