@@ -17,6 +17,7 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,12 @@ class Estate:
                 f"{root} was made by another version (schema {found}, expected {SCHEMA_VERSION})",
                 "Use the version that made it, or begin a new estate.",
             )
+
+    def before(self, run_id: int) -> Estate:
+        """The estate as it stood when a run had not been finished yet; to be read only."""
+        then = copy(self)
+        then.log = self.log.until("finish", run_id)
+        return then
 
     @property
     def config_path(self) -> Path:

@@ -14,7 +14,9 @@ import hashlib
 import json
 import os
 import time
+from copy import copy
 from datetime import UTC, datetime
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +76,14 @@ class Log:
         self.records.append(record)
         self.head = hashlib.sha256(line).hexdigest()
         self._length += len(line)
+
+    def until(self, kind: str, run_id: int) -> Log:
+        """The lines before one about a run; to be read only."""
+        log = copy(self)
+        log.records = [
+            *takewhile(lambda line: (line["kind"], line.get("run")) != (kind, run_id), self.records)
+        ]
+        return log
 
     def drop_torn_line(self) -> None:
         """Cut off what a crash left of an unfinished last line. The caller holds the lock."""

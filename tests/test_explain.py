@@ -1,4 +1,4 @@
-"""Whom `explain` tells of: the entry that is meant, whatever its name looks like."""
+"""Whom `explain` tells of: the entry that is meant, whatever its name looks like, and be it gone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from conftest import run, run_json
+from helpers_review import BODY, all_decided, make, migrate, put, stages
+
+from migrate.cli import cli
+from migrate.estate import Estate
+from migrate.sources import local
 
 pytestmark = pytest.mark.skipif(
     os.name == "nt" or sys.platform == "darwin", reason="these names cannot exist there"
@@ -34,3 +40,55 @@ def test_two_names_that_are_shown_alike(tmp_path: Path) -> None:
         entry = run_json("explain", "-e", estate, f"{above}/{os.fsdecode(name)}")["entry"]
         assert entry["size_bytes"] == len(name)
     assert run_json("explain", "-e", estate, r"S/B\xff.TXT")["entry"]["size_bytes"] == 6
+
+
+def test_what_is_gone_is_told_of_with_its_decisions(tmp_path: Path) -> None:
+    """A file that the newest scans did not find: what was known of it, why it was to go, who has
+    decided, and which scans missed it. Back again, it is as any other."""
+    share = tmp_path / "share"
+    put(share, {"shut/Thumbs.db": b"x", "it.txt": BODY, "copy.txt": BODY})
+    made = make(tmp_path / "estate", {"s": share})
+    stages(made)
+    all_decided(made, tmp_path)
+    was = migrate("explain", "-e", made.root, "s/copy.txt")
+    (share / "copy.txt").unlink()
+    (share / "shut").rename(share / "open")
+    stages(made, "crawl --rescan")
+
+    for path in ("s/copy.txt", share / "copy.txt", r"S\COPY.TXT"):
+        story = migrate("explain", "-e", made.root, path)
+        assert [scan["not_listed"] for scan in story["gone"].pop("missed_by")] == [None]
+        assert story["gone"] == {"scan": 1, "at": Estate(made.root).runs("crawl")[0].started_at}
+        assert {**story, "gone": None} == {**was, "outcome": None}
+    told = CliRunner().invoke(cli, ["explain", "-e", str(made.root), "s/copy.txt"]).stdout
+    assert "not found by scan" in told and "last seen in scan 1" in told
+    assert "by me, " in told and "T-COPY Identical copy: decides" in told
+
+    (share / "open").rename(share / "shut")
+    stages(made, "crawl --rescan")
+    assert migrate("explain", "-e", made.root, "s/shut/Thumbs.db")["gone"] is None
+    assert len(migrate("explain", "-e", made.root, "s/copy.txt")["gone"]["missed_by"]) == 2
+
+
+def test_what_could_not_be_listed_may_still_be_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a file in a folder that the newest scan was not let into."""
+    put(tmp_path / "share", {"shut/deep/file.txt": BODY})
+    made = make(tmp_path / "estate", {"s": tmp_path / "share"})
+    stages(made, "crawl")
+    enter = local.LocalSource._enter
+
+    def refusing(source: local.LocalSource, path: bytes) -> int:
+        if path == b"shut":
+            raise PermissionError(13, "no")
+        return enter(source, path)
+
+    monkeypatch.setattr(local.LocalSource, "_enter", refusing)
+    stages(made, "crawl --rescan")
+    story = migrate("explain", "-e", made.root, "s/shut/deep/file.txt")
+    (missed,) = story["gone"]["missed_by"]
+    assert missed["not_listed"] == "s/shut" and missed["error"]
+    assert story["entry"]["size_bytes"] == len(BODY)
+    told = CliRunner().invoke(cli, ["explain", "-e", str(made.root), "s/shut/deep"]).stdout
+    assert f"s/shut could not be listed ({missed['error']})" in told

@@ -151,7 +151,8 @@ def report(estate_path: Path | None, form: str, output: Path | None, as_json: bo
 def explain(path: str, estate_path: Path | None, as_json: bool) -> None:
     """Everything that is known and decided about one file or folder, and why.
 
-    PATH is share/folder/name, or where the file is on this machine.
+    PATH is share/folder/name, or where the file is on this machine. What the newest scan did not
+    find is told of as the last one that did had seen it.
 
     \b
     Example:

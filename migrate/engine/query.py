@@ -81,9 +81,9 @@ class Query:
             table = table.filter(table.scan_id.isin(current))
         return table
 
-    def run_table(self, name: str, run: Run) -> Any:
-        """What one run has committed to a table so far."""
-        return self._read(name, self.estate.parts_of(name, [run]))
+    def run_table(self, name: str, *runs: Run) -> Any:
+        """What some runs have committed to a table so far."""
+        return self._read(name, self.estate.parts_of(name, runs))
 
     def _read(self, name: str, parts: list[Path]) -> Any:
         return self.connection.table(self.view(name, parts))

@@ -1,6 +1,7 @@
 """Room: which entry a person means who writes a path.
 
-In: share/folder/name, or where it is on this machine. Out: the entry.
+In: share/folder/name, or where it is on this machine. Out: the entry, be it that a scan has seen it
+long ago and the newest has not.
 Never: a guess about which file was meant.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from migrate.config import Config, share_place
 from migrate.engine.query import Query
@@ -18,18 +19,28 @@ from migrate.estate import Estate
 from migrate.model import entry_id
 from migrate.paths import to_text
 from migrate.patterns import fold
+from migrate.report.gone import earlier_entries, gone
 from migrate.smb.address import is_address, parse_address
 
 
-def find(query: Query, config: Config, everything: Any, path: str) -> dict[str, Any]:
-    """The row of `everything` that a path names.
+class Found(NamedTuple):
+    """The number of an entry, and what `gone` tells of it."""
+
+    entry_id: int
+    gone: dict[str, Any] | None
+
+
+def find(query: Query, config: Config, everything: Any, path: str) -> Found:
+    """The entry that a path names, among `everything` there is now or in an earlier scan.
 
     Errors: UsageError if there is none, or more than one, with the nearest there are."""
     exact = _full_paths(config, query.estate, path)
-    for meant in _tries(everything, exact, path):
-        found = list(query.rows(meant.order_by("full_path").limit(2)))
+    for meant in _tries(query, everything, exact, path):
+        each = meant.group_by("entry_id", "share", "path", "path_raw", "full_path")
+        last_seen = each.agg(scan_id=meant.scan_id.max())
+        found = list(query.rows(last_seen.order_by("full_path").limit(2)))
         if len(found) == 1:
-            return found[0]
+            return Found(found[0]["entry_id"], gone(query, found[0]))
         if found:
             break
     near = found or query.rows(_nearest(everything, path))
@@ -56,13 +67,18 @@ def _full_paths(config: Config, estate: Estate, path: str) -> list[str]:
     return exact
 
 
-def _tries(everything: Any, exact: list[str], path: str) -> Iterator[Any]:
+def _tries(query: Query, everything: Any, exact: list[str], path: str) -> Iterator[Any]:
     """Entries that may be meant, the likeliest first: of two that are shown alike, the one with
     just these bytes; then what is shown like this; then whatever capitals it has."""
-    yield everything.filter(everything.entry_id.isin([_number(full) for full in exact]))
+    numbers = [_number(full) for full in exact]
+    yield everything.filter(everything.entry_id.isin(numbers))
+    earlier = earlier_entries(query)
+    yield earlier.filter(earlier.entry_id.isin(numbers))
     shown = [to_text(os.fsencode(full)) for full in [_slashed(path), *exact]]
     yield everything.filter(everything.full_path.isin(shown))
-    yield everything.filter(everything.lower_path.isin([fold(text) for text in shown]))
+    folded = [fold(text) for text in shown]
+    yield everything.filter(everything.lower_path.isin(folded))
+    yield earlier.filter(earlier.lower_path.isin(folded))
 
 
 def _number(full: str) -> int:

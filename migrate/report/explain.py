@@ -1,7 +1,8 @@
 """Room: one entry's story, from what was seen to what was done, for whoever asks years later.
 
 In: a path. Out: facts, group, every finding with the clauses that hit, holds, decisions, manifest
-line and receipts. Never: a guess about which file was meant.
+line and receipts; of what the newest scan has not found, as it stood before that scan.
+Never: a guess about which file was meant.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from migrate.flag.rules import Rule
 from migrate.flag.stage import day_words
 from migrate.plan import SCOPES, outcomes
 from migrate.report.asked import find
+from migrate.report.gone import gone_lines
 from migrate.wording import count_text, size_text, time_text
 
 MOST_OF_A_CLAUSE = 120  # a list of hundreds of values is shown by its beginning
@@ -39,6 +41,7 @@ class Story(Struct, frozen=True):
     decisions: list[dict[str, Any]]
     manifest: list[dict[str, Any]]
     receipts: list[dict[str, Any]]
+    gone: dict[str, Any] | None  # see gone.py
 
     def as_data(self) -> dict[str, Any]:
         """For scripts: bytes as hex."""
@@ -47,11 +50,11 @@ class Story(Struct, frozen=True):
     def sections(self) -> list[tuple[str, list[str]]]:
         """For people: headings, each with its lines; empty ones are left out."""
         every = [
-            (self.entry["full_path"], _entry_lines(self.entry)),
+            (self.entry["full_path"], [*gone_lines(self.gone), *_entry_lines(self.entry)]),
             ("Identical files", _group_lines(self.group)),
             ("Its folder elsewhere", _folder_lines(self.folder)),
             ("Findings", _findings_lines(self.findings)),
-            ("What should happen", _outcome_lines(self.outcome)),
+            ("What should happen", [] if self.gone else _outcome_lines(self.outcome)),
             ("Decisions", [_decision_line(decision) for decision in self.decisions]),
             ("In the manifest", [_manifest_line(line) for line in self.manifest]),
             ("Receipts", [_receipt_line(receipt) for receipt in self.receipts]),
@@ -66,25 +69,41 @@ def explain(estate: Estate, config: Config, rules: list[Rule], as_of: date, path
     holds = [rule for rule in rules if rule.category == "hold"]
     with Query(estate) as query:
         everything = facts(query, config)
-        entry = find(query, config, everything, path)
-        number = entry["entry_id"]
+        number, gone = find(query, config, everything, path)
+        lasting: dict[str, Any] = {
+            "decisions": _rows(query, query.all_decisions(), number, "decision_seq"),
+            "receipts": _rows(query, query.table("receipts"), number, "verified_at"),
+        }
+        if not gone:
+            fates = outcomes(query, config, holds, as_of)
+            fate = next(query.rows(fates.filter(fates.entry_id == number)), None)
+            known = _known(query, everything, number, rules, as_of)
+            return Story(**known, **lasting, outcome=fate, gone=None)
+    then = estate.before(gone["missed_by"][0]["scan"])
+    flagged = then.latest("flag")
+    day = date.fromisoformat(flagged.settings["as_of"]) if flagged else as_of
+    with Query(then) as query:
+        known = _known(query, facts(query, config), number, rules, day)
+        return Story(**known, **lasting, outcome=None, gone=gone)
 
-        def rows(name: str, order: str) -> list[dict[str, Any]]:
-            table = query.table(name)
-            return list(query.rows(table.filter(table.entry_id == number).order_by(order)))
 
-        findings = rows("findings", "rule_id")
-        findings.sort(key=lambda finding: not finding["deciding"])
-        _add_clauses(query, everything, number, rules, as_of, findings)
-        fates = outcomes(query, config, holds, as_of)
-        fate = next(query.rows(fates.filter(fates.entry_id == number)), None)
-        decisions = query.all_decisions()
-        mine = decisions.filter(decisions.entry_id == number).order_by("decision_seq")
-        return Story(
-            entry, _group(query, everything, entry), _folder(query, entry), findings, fate,
-            list(query.rows(mine)), rows("manifest", "target_path"),
-            rows("receipts", "verified_at"),
-        )  # fmt: skip
+def _rows(query: Query, table: Any, number: int, order: str) -> list[dict[str, Any]]:
+    return list(query.rows(table.filter(table.entry_id == number).order_by(order)))
+
+
+def _known(
+    query: Query, everything: Any, number: int, rules: list[Rule], as_of: date
+) -> dict[str, Any]:
+    """What the tables of an estate say of an entry."""
+    entry = next(query.rows(everything.filter(everything.entry_id == number)))
+    findings = _rows(query, query.table("findings"), number, "rule_id")
+    findings.sort(key=lambda finding: not finding["deciding"])
+    _add_clauses(query, everything, number, rules, as_of, findings)
+    return {
+        "entry": entry, "group": _group(query, everything, entry), "folder": _folder(query, entry),
+        "findings": findings,
+        "manifest": _rows(query, query.table("manifest"), number, "target_path"),
+    }  # fmt: skip
 
 
 def _group(query: Query, everything: Any, entry: dict[str, Any]) -> list[dict[str, Any]]:
