@@ -49,6 +49,10 @@ class MigrateError(Exception):
         self.what = what
         self.todo = todo
 
+    def lines(self) -> list[str]:
+        """What happened, for people. A break in a line comes from a name and is none of ours."""
+        return [self.what]
+
 
 class UsageError(MigrateError):
     exit_code = 2
@@ -100,3 +104,6 @@ class RulesInvalid(MigrateError):
         super().__init__(
             f"{count}; nothing was run:\n{lines}", "Mend the lines named and run again."
         )
+
+    def lines(self) -> list[str]:
+        return [self.what.partition("\n")[0], *map(str, self.faults)]

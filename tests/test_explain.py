@@ -42,6 +42,18 @@ def test_two_names_that_are_shown_alike(tmp_path: Path) -> None:
     assert run_json("explain", "-e", estate, r"S/B\xff.TXT")["entry"]["size_bytes"] == 6
 
 
+def test_an_error_moves_no_cursor(tmp_path: Path) -> None:
+    """The names that might be meant are shown with what is not printable in them escaped; lines
+    that are ours stay lines."""
+    estate = crawled(tmp_path, b"red \x1b[31m.txt", b"two\nlines.txt")
+    told = run("explain", "-e", estate, "s/.txt", expect=2).stderr
+    assert told.splitlines()[1:] == [r"  Did you mean: s/red \x1b[31m.txt; s/two\x0alines.txt"]
+    with (estate / "estate.yaml").open("a") as file:
+        file.write("one: 1\ntwo: 2\n")
+    told = run("status", "-e", estate, expect=5).stderr
+    assert len(told.splitlines()) == 4, told  # what, each fault, what to do
+
+
 def test_what_is_gone_is_told_of_with_its_decisions(tmp_path: Path) -> None:
     """A file that the newest scans did not find: what was known of it, why it was to go, who has
     decided, and which scans missed it. Back again, it is as any other."""

@@ -124,21 +124,23 @@ def _run() -> int:
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         todo = "Run the same command again to go on."
-        return _told("interrupted; everything committed so far is kept", todo, INTERRUPTED)
+        return _told(["interrupted; everything committed so far is kept"], todo, INTERRUPTED)
     except MigrateError as error:
-        return _told(error.what, error.todo, error.exit_code)
+        return _told(error.lines(), error.todo, error.exit_code)
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         todo = "Make room and run the same command again; it goes on where it stopped."
         words = f"{error.strerror}: {error.filename or ''}".rstrip(": ")
-        return _told(words, todo if full else "", 1)
+        return _told([words], todo if full else "", 1)
 
 
-def _told(what: str, todo: str, code: int) -> int:
+def _told(what: list[str], todo: str, code: int) -> int:
+    """Say what went wrong, with nothing in it that could move the cursor; the exit code."""
     if "--json" in sys.argv:
-        print(json.dumps({"error": what, "todo": todo, "exit_code": code}))
-    else:
-        click.echo(f"migrate: {what}", err=True)
-        if todo:
-            click.echo(f"  {todo}", err=True)
+        print(json.dumps({"error": "\n".join(what), "todo": todo, "exit_code": code}))
+        return code
+    from migrate.paths import printable
+
+    for line in [f"migrate: {what[0]}", *what[1:], *([f"  {todo}"] if todo else [])]:
+        click.echo(printable(line), err=True)
     return code
