@@ -9,19 +9,20 @@ All that is seen of a file is held in memory: some 500 bytes.
 
 from __future__ import annotations
 
+import base64
 import os
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator
 from functools import cached_property, partial
 from operator import attrgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from migrate.alike import Failed, Files, Folder, Reader, Seen, Whole, column
 from migrate.engine.crew import Processes
 from migrate.engine.portions import next_folders, portions
 from migrate.engine.workers import Workers, meanwhile, readers
 from migrate.events import Progress
-from migrate.paths import to_text
+from migrate.paths import needs_raw, to_text
 from migrate.place import Place
 from migrate.smb.address import is_address
 from migrate.sources import open_source
@@ -32,7 +33,8 @@ BYTES_PER_TASK = 64 << 20
 
 
 class Group(NamedTuple):
-    """Files with the same bytes, as paths. `copies_size_bytes`: what all but one of them take."""
+    """Files with the same bytes, as paths that open them (see os.fsdecode). `copies_size_bytes`:
+    what all but one of them take."""
 
     size_bytes: int
     copies_size_bytes: int
@@ -40,8 +42,9 @@ class Group(NamedTuple):
 
 
 class Duplicates(NamedTuple):
-    """All groups, how much was looked at, and what could not be read: path and reason.
-    `are_printable`: nothing in the paths of the groups could move the cursor."""
+    """All groups, how much was looked at (each file once, whatever names it has), and what could
+    not be read: path and reason. `are_printable`: the paths of the groups are text, and nothing in
+    them could move the cursor."""
 
     groups: list[Group]
     files: int
@@ -64,7 +67,7 @@ class Everything:
         self.failed: list[Failed] = []
         # Of each digest, counted as they come: the workers are still reading.
         self._files_with: Counter[bytes] = Counter()
-        self._tops = [to_text(os.fsencode(root).rstrip(b"/")) + "/" for root in roots]
+        self._tops = [root.rstrip("/") + "/" for root in roots]
 
     def add(self, seen: Seen) -> None:
         for number, files in enumerate(seen.files_of, len(self.folders)):
@@ -108,8 +111,8 @@ class Everything:
         return Whole(place, self.root_of[number], path, self.sizes[place])
 
     def groups(self, same: Iterable[list[int]]) -> list[Group]:
-        """Places of files that are the same, as people read them."""
-        folders, names = self._shown_folders, self._shown_names
+        """Places of files that are the same, as their paths."""
+        folders, names = self._folder_paths, self.names
         folder_of, sizes = self.folder_of, self.sizes
         groups = []
         for places in same:
@@ -120,28 +123,26 @@ class Everything:
         return groups
 
     @cached_property
-    def _shown_folders(self) -> list[str]:
-        """Folders as people read them, and a slash."""
+    def _folder_paths(self) -> list[str]:
+        """Folders, and a slash."""
         return [
-            self.shown(root, path + b"/" if path else path)
+            self.path(root, path + b"/" if path else path)
             for root, path in zip(self.root_of, self.folders, strict=True)
         ]
 
-    @cached_property
-    def _shown_names(self) -> list[str]:
-        try:
-            "".join(self.names).encode()
-        except UnicodeEncodeError:  # where something stands for a byte that is no text
-            return [to_text(os.fsencode(name)) for name in self.names]
-        return self.names
-
     def are_printable(self) -> bool:
         """Whether every path may be shown as it is."""
-        both = self._shown_folders, self._shown_names
-        return all("".join(shown).isprintable() for shown in both)
+        return all("".join(all_of).isprintable() for all_of in (self._folder_paths, self.names))
 
-    def shown(self, root: int, path: bytes) -> str:
-        return self._tops[root] + to_text(path)
+    def path(self, root: int, path: bytes) -> str:
+        return self._tops[root] + os.fsdecode(path)
+
+    def files(self) -> tuple[int, int]:
+        """How many there are, and their bytes; of several names of a file one counts."""
+        if len(set(self.numbers)) == len(self.numbers):
+            return len(self.names), sum(self.sizes)
+        each = dict(zip(zip(self.devices, self.numbers, strict=True), self.sizes, strict=True))
+        return len(each), sum(each.values())
 
 
 def find(roots: list[str], workers: int | None) -> Duplicates:
@@ -163,9 +164,37 @@ def find(roots: list[str], workers: int | None) -> Duplicates:
             same = [*_read_whole(pool, everything, large)]
     groups += everything.groups(same)
     groups.sort(key=lambda group: (-group.copies_size_bytes, group.paths))
-    failed = sorted((everything.shown(at.root, at.path), at.error) for at in everything.failed)
-    files, size_bytes = len(everything.names), sum(everything.sizes)
-    return Duplicates(groups, files, size_bytes, failed, everything.are_printable())
+    failed = sorted({(everything.path(at.root, at.path), at.error) for at in everything.failed})
+    return Duplicates(groups, *everything.files(), failed, everything.are_printable())
+
+
+def shown(path: str) -> str:
+    """A path as people read it."""
+    return to_text(os.fsencode(path))
+
+
+def as_data(found: Duplicates) -> dict[str, Any]:
+    """Groups and what could not be read, for scripts. Where a path is no UTF-8, its exact bytes
+    stand beside it in base64 (of the other paths of a group, null)."""
+    failed = [
+        {"path": shown(path), "error": why, **({"path_b64": b64} if (b64 := _b64(path)) else {})}
+        for path, why in found.failed
+    ]
+    if found.are_printable:
+        return {"groups": [group._asdict() for group in found.groups], "failed": failed}
+    return {"groups": [_group_data(group) for group in found.groups], "failed": failed}
+
+
+def _group_data(group: Group) -> dict[str, Any]:
+    exact = [_b64(path) for path in group.paths]
+    beside = {"paths_b64": exact} if any(exact) else {}
+    return {**group._asdict(), "paths": [*map(shown, group.paths)], **beside}
+
+
+def _b64(path: str) -> str | None:
+    """The bytes of a path, where its text does not give them back."""
+    raw = os.fsencode(path)
+    return base64.b64encode(raw).decode() if needs_raw(raw, to_text(raw)) else None
 
 
 def _look_through(pool: Workers, everything: Everything) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import errno
 import hashlib
 import os
@@ -65,7 +66,7 @@ def test_the_groups_of_a_plain_sha256(share: Path, workers: int, monkeypatch) ->
     for folder, _, names in os.walk(os.fsencode(share)):
         for name in names:
             path = os.path.join(folder, name)
-            numbers[path.decode("utf-8", "backslashreplace")].add(os.lstat(path).st_ino)
+            numbers[os.fsdecode(path)].add(os.lstat(path).st_ino)
     groups = [[numbers[path] for path in group.paths] for group in found.groups]
     assert {frozenset().union(*group) for group in groups} == plain_groups(share)
     assert all(len(group) == len(frozenset().union(*group)) for group in groups)
@@ -114,7 +115,8 @@ def test_a_large_folder_is_read_by_all_who_are_free(tmp_path: Path, monkeypatch)
 
 
 def test_most_space_comes_first_and_folders_may_overlap(tmp_path: Path) -> None:
-    """A folder that is named twice, or lies in another one named, makes no copies of its files."""
+    """A folder that is named twice, or lies in another one named, makes no copies of its files, and
+    they count once."""
     for name, text in (("a/x", "1"), ("b/x", "1"), ("a/y", "long " * 99), ("b/y", "long " * 99)):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
@@ -125,6 +127,9 @@ def test_most_space_comes_first_and_folders_may_overlap(tmp_path: Path) -> None:
         ["y", "y"], ["x", "x"],
     ]  # fmt: skip
     assert (told["copies"], told["copies_size_bytes"], told["failed"]) == (2, 496, [])
+    os.link(tmp_path / "a/alone", tmp_path / "b/alone")
+    told = run_json("duplicates", tmp_path, f"{tmp_path}/a", f"{tmp_path}/")
+    assert (told["files"], told["size_bytes"]) == (5, 2 * 496 + 5)
 
 
 def test_files_that_differ_only_inside_are_no_copies(tmp_path: Path) -> None:
@@ -153,6 +158,20 @@ def test_what_is_printed(tmp_path: Path) -> None:
     assert [*tmp_path.iterdir()] == [share]
 
 
+def test_exact_bytes_stand_beside_paths_that_are_no_text(tmp_path: Path) -> None:
+    """Each file can be opened by what JSON says of it; where all is text nothing is added."""
+    for name in (b"caf\xe9", rb"caf\xe9", b"tab\t"):
+        (tmp_path / os.fsdecode(name)).write_text("same")
+    (tmp_path / "1").write_text("1")
+    (tmp_path / "2").write_text("1")
+    odd, plain = run_json("duplicates", tmp_path)["groups"]
+    pairs = zip(odd["paths"], odd["paths_b64"], strict=True)
+    opened = [base64.b64decode(exact) if exact else text.encode() for text, exact in pairs]
+    assert {os.path.basename(path) for path in opened} == {b"caf\xe9", rb"caf\xe9", b"tab\t"}
+    assert all(os.path.exists(path) for path in opened) and odd["paths_b64"].count(None) == 2
+    assert "paths_b64" not in plain
+
+
 def test_plain_paths_are_printed_as_they_are(tmp_path: Path) -> None:
     for name in ("b", "é", "a"):
         (tmp_path / name).write_text("some")
@@ -170,6 +189,7 @@ def test_on_nothing(tmp_path: Path) -> None:
     assert run_json("duplicates", tmp_path)["groups"] == []
     refused = run("duplicates", tmp_path, tmp_path / "nowhere", expect=12)
     assert f"{tmp_path}/nowhere cannot be listed" in refused.stderr
+    assert "estate" not in refused.stderr
     assert "FOLDER" in run("duplicates", expect=2).stderr
 
 

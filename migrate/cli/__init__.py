@@ -129,7 +129,7 @@ def _run() -> int:
         return _told(error.lines(), error.todo, error.exit_code)
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        todo = "Make room and run the same command again; it goes on where it stopped."
+        todo = "Make room and run the same command again."
         words = f"{error.strerror}: {error.filename or ''}".rstrip(": ")
         return _told([words], todo if full else "", 1)
 

@@ -65,7 +65,7 @@ def duplicates(folders: tuple[str, ...], workers: int | None, as_json: bool) -> 
     Example:
       migrate duplicates /mnt/finance /mnt/archive
     """
-    from migrate.duplicates import find
+    from migrate.duplicates import as_data, find, shown
 
     try:
         found = find([*folders], workers)
@@ -74,17 +74,19 @@ def duplicates(folders: tuple[str, ...], workers: int | None, as_json: bool) -> 
     copies = sum(len(group.paths) - 1 for group in found.groups)
     size = sum(group.copies_size_bytes for group in found.groups)
 
+    def safe(path: str) -> str:
+        return printable(shown(path))
+
     def render() -> None:
-        shown = (
-            group.paths if found.are_printable else map(printable, group.paths)
+        blocks = (
+            "\n".join(group.paths if found.are_printable else map(safe, group.paths)) + "\n"
             for group in found.groups
-        )  # fmt: skip
-        blocks = ("\n".join(paths) + "\n" for paths in shown)
+        )
         while some := [*islice(blocks, 10_000)]:
             # As it is: that there are no colours in it need not be looked for.
             click.echo("\n".join(some), color=True)
         for path, why in found.failed:
-            click.echo(f"not read ({why}): {printable(path)}", err=True)
+            click.echo(f"not read ({why}): {safe(path)}", err=True)
         click.echo(
             f"{count_text(len(found.groups), 'group')} of identical files among "
             f"{count_text(found.files, 'file')}: {count_text(copies, 'copy', 'copies')}, "
@@ -94,9 +96,7 @@ def duplicates(folders: tuple[str, ...], workers: int | None, as_json: bool) -> 
 
     data = {
         "files": found.files, "size_bytes": found.size_bytes, "copies": copies,
-        "copies_size_bytes": size,
-        "groups": [group._asdict() for group in found.groups] if as_json else [],
-        "failed": [{"path": path, "error": why} for path, why in found.failed],
+        "copies_size_bytes": size, **(as_data(found) if as_json else {}),
     }  # fmt: skip
     show(as_json, data, render)
     return ITEMS_FAILED if found.failed else 0

@@ -147,7 +147,7 @@ class LocalSource:
         except OSError as error:
             raise ShareUnreachable(
                 f"the folder {self.root} cannot be listed: {error.strerror}",
-                "Is it mounted, and may this user read it? A share's path stands in estate.yaml.",
+                "Is it mounted, and may this user read it?",
             ) from None
         return ""
 
