@@ -138,6 +138,36 @@ def test_json_of_an_error(tmp_path) -> None:
     assert json.loads(done.stdout)["exit_code"] == 10
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["crawl", "--bad"], "--bad"), (["dedup"], "Did you mean 'dedupe'?"),
+        (["manifest", "--profile", "x"], "expected one of"), (["explain"], "Missing argument"),
+        (["report", "--output", "-"], "both want stdout"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)  # fmt: skip
+def test_json_of_wrong_use(estate, words, says) -> None:
+    """What is wrong with a command is told to scripts too."""
+    done = run(*words, "--json", expect=2, MIGRATE_ESTATE=str(estate))
+    told = json.loads(done.stdout)
+    assert says in told["error"] and told["todo"] and told["exit_code"] == 2
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full")
+def test_no_room_for_the_result(tmp_path) -> None:
+    """Where stdout takes nothing, stderr says so in words."""
+    for number in range(400):
+        (tmp_path / f"a name that takes room {number}").write_text("same")
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "migrate", "duplicates", tmp_path, "--json"],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False, cwd=ROOT,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert "migrate: No space left on device" in done.stderr and "Traceback" not in done.stderr
+
+
 def test_run_ends_with_everything_done(estate) -> None:
     """After `run`, status says that workbooks are to come back."""
     found = run_json("status", "-e", estate)

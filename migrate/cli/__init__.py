@@ -121,6 +121,7 @@ def _run() -> int:
         return 1
     except click.ClickException as error:
         error.show()
+        _tell_script(error.format_message(), "See --help.", error.exit_code)
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         todo = "Run the same command again to go on."
@@ -136,11 +137,21 @@ def _run() -> int:
 
 def _told(what: list[str], todo: str, code: int) -> int:
     """Say what went wrong, with nothing in it that could move the cursor; the exit code."""
-    if "--json" in sys.argv:
-        print(json.dumps({"error": "\n".join(what), "todo": todo, "exit_code": code}))
+    if _tell_script("\n".join(what), todo, code):
         return code
     from migrate.paths import printable
 
     for line in [f"migrate: {what[0]}", *what[1:], *([f"  {todo}"] if todo else [])]:
         click.echo(printable(line), err=True)
     return code
+
+
+def _tell_script(what: str, todo: str, code: int) -> bool:
+    """The same for a script, if one asks and stdout has room for it; whether it was told."""
+    if "--json" not in sys.argv:
+        return False
+    try:
+        print(json.dumps({"error": what, "todo": todo, "exit_code": code}), flush=True)
+    except OSError:
+        return False
+    return True

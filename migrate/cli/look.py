@@ -17,7 +17,7 @@ from migrate.cli.common import (
     verb,
     workers_option,
 )
-from migrate.errors import ITEMS_FAILED, Interrupted
+from migrate.errors import ITEMS_FAILED, Interrupted, UsageError
 from migrate.paths import printable
 from migrate.wording import count_text, size_text
 
@@ -120,6 +120,11 @@ def report(estate_path: Path | None, form: str, output: Path | None, as_json: bo
       migrate report -e estate
       migrate report -e estate --format csv --output figures.csv
     """
+    if as_json and str(output) == "-":
+        raise UsageError(
+            "--json and --output - both want stdout",
+            "Leave one of them out: --format json --output - gives the report as JSON.",
+        )
     from migrate.report.figures import figures
     from migrate.report.page import render as render_page
     from migrate.report.page import write_text
