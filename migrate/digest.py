@@ -51,7 +51,7 @@ def _read_files(
     make = partial(Reader, where, count, read)
     done = map_rows(
         writer, query, run, table, make, wanted, count, label, where.values(),
-        IN_DISK_ORDER, nursery,
+        IN_DISK_ORDER, nursery, reads_whole=read is read_whole,
     )  # fmt: skip
     writer.finish(run, {"files": done})
     return done

@@ -219,7 +219,8 @@ def _read_whole(
     files.sort(key=lambda file: -file.size_bytes)
     tasks = portions(files, attrgetter("size_bytes"), BYTES_PER_TASK, WHOLE_FILES_PER_TASK)
     digests: dict[int, bytes | str] = {}
-    with Progress("reading whole", total=len(files)) as progress:
+    total_bytes = sum(file.size_bytes for file in files)
+    with Progress("reading whole", "files", len(files), total_bytes) as progress:
         for done in pool.run(lambda: next(tasks, None), progress):
             digests.update(done)
             progress.advance(len(done), sum(everything.sizes[place] for place, _ in done))

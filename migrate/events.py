@@ -29,6 +29,7 @@ TERMINAL_SECONDS = 0.2
 PLAIN_SECONDS = 10.0
 STEP_SECONDS = 1.0  # a step that takes no longer is not worth a line
 RECENT_SECONDS = 60.0  # the time left is reckoned from how it went lately
+FILE_BYTES = 256 << 10  # what is read in the time that it takes to open a file, about
 SLOW_SECONDS = 5.0  # a pause without anything done that is worth telling
 
 
@@ -75,15 +76,19 @@ _line = _Line()
 class Progress:
     """The progress of one stage; a context manager.
 
-    `total` in the stage's own unit where it is known. Redrawn from `advance`, not by a thread:
-    a stage may fork workers while this is open."""
+    `total` in the stage's own unit where it is known, and `total_bytes` where all of them are read:
+    the time left goes by both then, or one large file would make it grow. Redrawn from `advance`,
+    not by a thread: a stage may fork workers while this is open."""
 
-    def __init__(self, label: str, unit: str = "files", total: int | None = None) -> None:
-        self.label, self.unit, self.total = label, unit, total
+    def __init__(
+        self, label: str, unit: str = "files", total: int | None = None, total_bytes: int = 0
+    ) -> None:
+        self.label, self.unit = label, unit
+        self.total, self.total_bytes = total or 0, total_bytes
         self.done = self.size_bytes = self.failed = 0
         self._began = time.monotonic()
         self._shown = self._last = self._began
-        self._lately: deque[tuple[float, int]] = deque([(self._began, 0)])
+        self._lately: deque[tuple[float, int, int]] = deque([(self._began, 0, 0)])
         self._slowest: tuple[float, str] = (0.0, "")  # the longest pause, and what ended it
         self._in_hand: dict[object, UnderWay] = {}  # by whose hand
 
@@ -133,7 +138,7 @@ class Progress:
         if not _line.due(now - self._shown):
             return
         self._shown = now
-        self._lately.append((now, self._so_far()[0]))
+        self._lately.append((now, *self._so_far()))
         while len(self._lately) > 2 and now - self._lately[0][0] > RECENT_SECONDS:
             self._lately.popleft()
         _line.show(self._words(now), now_at)
@@ -148,16 +153,22 @@ class Progress:
         words = [f"{self.label}: {done:,}{of_total} {self.unit}"]
         if size_bytes:
             words.append(f"{size_text(size_bytes)} read")
-        since, before = self._lately[0]
-        rate = (done - before) / max(now - since, 0.001)
-        words.append(f"{rate:,.0f} {self.unit}/s")
-        words.append(self._time_left(done, rate))
+        since, before, bytes_before = self._lately[0]
+        seconds = max(now - since, 0.001)
+        words.append(f"{(done - before) / seconds:,.0f} {self.unit}/s")
+        rate = self._work(done - before, size_bytes - bytes_before) / seconds
+        left = self._work(self.total - done, self.total_bytes - size_bytes)
+        words.append(self._time_left(left, rate))
         return ", ".join([*words, *self._trouble()])
 
-    def _time_left(self, done: int, rate: float) -> str:
+    def _work(self, done: int, size_bytes: int) -> int:
+        """What takes time of that: the bytes too, where it is known how many there are in all."""
+        return FILE_BYTES * done + size_bytes if self.total_bytes else done
+
+    def _time_left(self, left: int, rate: float) -> str:
         if not self.total or rate <= 0:
             return "time left not known yet"
-        return f"about {duration_text(max(self.total - done, 0) / rate)} left"
+        return f"about {duration_text(max(left, 0) / rate)} left"
 
     def _trouble(self) -> list[str]:
         """What failed, and the longest pause."""

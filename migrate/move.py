@@ -194,7 +194,9 @@ def move(
     with Query(writer.estate) as query:
         wanted = to_do(query)
         by = ["target_path"]
-        map_rows(writer, query, run, "receipts", make, wanted, count, "move", every, by)
+        map_rows(
+            writer, query, run, "receipts", make, wanted, count, "move", every, by, reads_whole=True
+        )
     result = _result(writer.estate, run, lines, lines - left)
     writer.finish(run, {"by_status": result.by_status})
     return result

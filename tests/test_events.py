@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from pathlib import Path
@@ -77,6 +78,20 @@ def test_what_is_in_hand_counts_until_it_is_handed_in(
         "move: 2 of 4 files, 30.0 GB read, 0 files/s, about 30 s left, SLOWEST",
         "move: 2 files in 30 s, 25.0 GB read, 0 files/s, SLOWEST",
     ]
+
+
+def test_the_time_left_does_not_grow_while_a_large_file_is_read(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where it is known how many bytes there are, they count: ever less is left."""
+    with Progress("move", total=100, total_bytes=100 << 30) as progress:
+        clock.now += 10
+        progress.advance(98, 98 << 10)
+        for gigabytes in (30, 60, 90):
+            clock.now += 10
+            progress.told("one", UnderWay(0, gigabytes << 30, "s/large.iso"))
+    left = re.findall(r"about (.*) left", capsys.readouterr().err)
+    assert left[1:] == ["47 s", "20 s", "4 s"]
 
 
 def test_what_is_slow_is_named(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:

@@ -87,6 +87,8 @@ def all_tell(share: Path | str, store: Path | str, room: Path) -> None:
     assert in_between(crawl, "crawl s", FILES), crawl
     dedupe = told("dedupe", "-e", estate, "--workers", "1")
     assert len(megabytes(dedupe, "dedupe: reading whole")) > 3, dedupe
+    in_all = megabytes(dedupe, "dedupe: reading whole: 2 files in ")
+    assert in_all == {f"{2 * LARGE_BYTES >> 20}.0 MB read"}, dedupe
     run("flag", "-e", estate, "--as-of", "2026-01-01")
     run("review", "export", "-e", estate)
     filled = fill_in(estate, room / "filled")

@@ -54,29 +54,31 @@ def map_rows(
     places: Iterable[Place] = (),
     order: Sequence[str] = (),
     nursery: Nursery | None = None,
+    reads_whole: bool = False,
 ) -> int:
     """Run each wanted row through a worker and commit the rows it answers with.
 
     `wanted` is the expression with the rows to do (it must have `size_bytes`); a worker's `work`
     turns a list of rows into a list of rows of `table` as dictionaries, with `error` where one
     failed; `places` are where the workers read; `order`: by which columns the rows are handed out,
-    if not as they come; `nursery`: where the workers come from, if not from here. Returns how many
-    were done."""
+    if not as they come; `nursery`: where the workers come from, if not from here; `reads_whole`:
+    workers read all bytes of each file. Returns how many were done."""
     buffer = _Buffer(writer, run, table)
     query.doing(f"{label}: choosing what to read")
     selected = query.stored(wanted)
     total = query.count(selected)
     if not total:
         return 0
+    total_bytes = query.sum(selected, "size_bytes") if reads_whole else 0
     with Workers(_crew(nursery, query, make, workers)) as pool:
-        todo = partitions(query.rows(query.ordered(selected, order) if order else selected))
-        with Progress(label, total=total) as progress:
+        todo = _Todo(query.rows(query.ordered(selected, order) if order else selected))
+        with Progress(label, "files", total, total_bytes) as progress:
             try:
-                take = in_hours(lambda: next(todo, None), places, pool, progress)
+                take = in_hours(todo.take, places, pool, progress)
                 for done in pool.run(take, progress):
                     buffer.add(done)
                     failed = sum(1 for row in done if row.get("error"))
-                    size = sum(row.get("size_bytes") or 0 for row in done)
+                    size = todo.size_of(done) if reads_whole else 0
                     progress.advance(len(done), size, failed)
             finally:  # also what came before an interruption
                 buffer.commit()
@@ -88,6 +90,22 @@ def _crew(nursery: Nursery | None, query: Query, make: Make, workers: int) -> Cr
         return nursery.crew(make, workers)
     with query.without_threads():
         return Processes(make, workers)
+
+
+class _Todo:
+    """Rows to hand out, and how large those are that have not come back."""
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self._portions = partitions(rows)
+        self._sizes: dict[int, int] = {}
+
+    def take(self) -> list[Row] | None:
+        rows = next(self._portions, None)
+        self._sizes.update((row["entry_id"], _size(row)) for row in rows or ())
+        return rows
+
+    def size_of(self, done: list[Row]) -> int:
+        return sum(self._sizes.pop(row["entry_id"], 0) for row in done)
 
 
 class _Buffer:

@@ -351,6 +351,11 @@ class Query:
     def count(self, expression: Any, **values: Any) -> int:
         return self._run(f"SELECT count(*) FROM ({self.compiled(expression)})", values)  # noqa: S608
 
+    def sum(self, expression: Any, column: str) -> int:
+        """What the numbers in a column come to."""
+        sql = self.compiled(expression)
+        return self._run(f"SELECT coalesce(sum({column}), 0) FROM ({sql})")  # noqa: S608
+
     def write(self, name: str, expression: Any) -> list[Part]:
         """Write the result as a part of table `name`; the caller commits it."""
         return [self._write(name, self.compiled(_in_table(name, expression)))]
