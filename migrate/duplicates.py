@@ -139,9 +139,9 @@ class Everything:
 
     def files(self) -> tuple[int, int]:
         """How many there are, and their bytes; of several names of a file one counts."""
-        if len(set(self.numbers)) == len(self.numbers):
-            return len(self.names), sum(self.sizes)
-        each = dict(zip(zip(self.devices, self.numbers, strict=True), self.sizes, strict=True))
+        is_one_disk = len(set(self.devices)) == 1
+        files = self.numbers if is_one_disk else zip(self.devices, self.numbers, strict=True)
+        each: dict[Any, int] = dict(zip(files, self.sizes, strict=True))
         return len(each), sum(each.values())
 
 
