@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from helpers_review import BODY, LINUX, put
+from helpers_review import BODY, LINUX, MTIME, fill, make, put, sheet, stages
 
 from migrate.config import Config, load
 from migrate.crawl import CrawlOptions, crawl_share
@@ -20,7 +20,8 @@ from migrate.flag.rules import Rule, load_rules
 from migrate.flag.stage import flag
 from migrate.model import TABLES
 from migrate.plan import proposals
-from migrate.review.desk import lay_out
+from migrate.review.columns import COPIES, DECISION
+from migrate.review.desk import OTHERS_SHOWN, lay_out
 from migrate.review.rows import copy_row, folder_row
 from migrate.visit import Reading
 
@@ -182,3 +183,39 @@ def test_access_lists_of_servers_are_compared(
 def test_a_file_everybody_may_read_has_no_other_readers(shown: dict[str, Any]) -> None:
     """The owner alone makes no difference then."""
     assert shown["proposed"]["Copy of live/2.txt"]["permissions_differ"] is False
+
+
+def test_every_copy_of_a_group_is_seen_by_all_who_decide_on_one(tmp_path: Path) -> None:
+    """With whose it is, its owner and its date, and no place to decide on it; also by the unit of
+    the keeper, which others rely on. Of very many the rest is counted."""
+    cu, letters = tmp_path / "cu", "ABC"
+    put(cu, {f"{unit}/paper.txt": f"{BODY}paper" for unit in "BC"})
+    put(cu, {f"C/many/{number:03}.txt": f"{BODY}many" for number in range(60)})
+    put(cu, {"B/many.txt": f"{BODY}many"})
+    put(cu, {"A/paper.txt": f"{BODY}paper"}, MTIME - 86_400 * 10**9)
+    units = "".join(f"  - {{name: {unit}, folders: [cu/{unit}]}}\n" for unit in letters)
+    made = make(tmp_path / "estate", {"cu": cu}, f"business_units:\n{units}")
+    stages(made)
+    books = {unit: sheet(made.workbook(f"{unit}.xlsx"), COPIES) for unit in letters}
+    barred = "Not decided here because"
+    for unit, rows in books.items():
+        papers = {row["Path"]: row for row in rows if row["Group"] == "paper.txt × 3"}
+        assert set(papers) == {f"cu/{other}/paper.txt" for other in letters}
+        for other in set(letters) - {unit}:
+            row = papers[f"cu/{other}/paper.txt"]
+            assert row[barred] == f"it belongs to {other}"
+            assert row["Owner"] and row["Modified"]
+        assert bool(papers[f"cu/{unit}/paper.txt"][barred]) == (unit == "A")
+    assert "copies of other units may go because it stays" in str(books["A"][0][barred])
+    many = [row for row in books["B"] if row["Group"] == "many.txt × 61"]
+    more = many.pop()
+    assert len(many) == OTHERS_SHOWN  # its own, which stays, among them
+    assert more["Path"] == f"and {61 - OTHERS_SHOWN} more copies"
+    assert "also_at.csv" in str(more[barred])
+    everything = fill(made.workbook("B.xlsx"), tmp_path / "B.xlsx", lambda page, row: (
+        {DECISION: "keep"} if page == COPIES else None))  # fmt: skip
+    refused = made.imports(everything, options=["--reviewer", "me"])["refused"]
+    assert {row["path"] for row in refused} == {row["Path"] for row in books["B"] if row[barred]}
+    assert {row["reason"] for row in refused} >= {
+        f"not decided in this workbook: it belongs to {unit}" for unit in "AC"
+    }

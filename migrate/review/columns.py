@@ -27,6 +27,7 @@ REVIEWER_LABEL, STATE_LABEL = "Your name", "Made from"
 LONGEST_TEXT = 32_000  # Excel: 32,767 characters in a cell
 
 DECISION, COMMENT, STANDS = "Decision", "Comment", "Decided so far"
+BARRED = "Not decided here because"
 KEY, CHECK, DIGEST = "Key", "Check", "Content (XXH3)"
 SIZE, MODIFIED = "Size (KB)", "Modified"
 NOT_CHECKED = (DECISION, COMMENT, STANDS, CHECK)  # a person's columns, and what decisions change
@@ -46,7 +47,7 @@ CATEGORIES = {
 NO_RULE = "No rule matched"
 SURENESS = {"high": "High", "medium": "Medium", "low": "Low"}
 
-BLUE, PALE, INPUT = "#1D4F7C", "#E8EEF4", "#FFF4CC"
+BLUE, PALE, INPUT, GREY = "#1D4F7C", "#E8EEF4", "#FFF4CC", "#6B6B6B"
 FILLS = {
     PROPOSALS["dispose"]: "#F9D9D3", PROPOSALS["review"]: "#FCE8B8",
     PROPOSALS["migrate"]: "#D5EBD8", CONTESTED: "#D6E6F5", PROPOSALS["hold"]: "#E4DDF0",
@@ -101,7 +102,7 @@ COPY_COLUMNS = [
     Column(SIZE, 10),
     Column(MODIFIED, 11),
     Column("Owner", 14, wrap=True),
-    _text("Not decided here because", 30),
+    _text(BARRED, 30),
     _text("Permissions", 16),
     Column(STANDS, 26, wrap=True),
     Column("Group key", 24, hidden=True, words=True),

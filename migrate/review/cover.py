@@ -20,6 +20,7 @@ from migrate.review.columns import (
     COVER,
     FILLS,
     FOLDERS,
+    GREY,
     INFO,
     INPUT,
     KEEP,
@@ -189,6 +190,8 @@ def _words(book: ReviewWorkbook, cover: Cover) -> Iterator[Words]:
     yield [("Yellow", book.format(bg_color=INPUT)), ("Yours to fill in.", plain)]
     line = f"The line of a folder; on “{COPIES}”, the copy that would be kept."
     yield [("Grey-blue", book.format(bg_color=PALE)), (line, plain)]
+    line = f"On “{COPIES}”: not for you to decide. The line says why, and whose the file is."
+    yield [("Grey letters", book.format(font_color=GREY)), (line, plain)]
     others = "Proposals, as in “What is proposed” below; the word always stands there too."
     yield [("Other colours", plain), (others, plain)]
 

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from migrate.engine.query import Query
 from migrate.review.columns import (
+    BARRED,
     CHECK,
     COPIES,
     FOLDERS,
@@ -102,6 +103,8 @@ def objection(row: Returned, now: Current | None) -> str:
     mangle them, and the row's check says what they were."""
     if now is not None and now.row is None:
         return now.barred
+    if not_here := canonical(row.cells.get(BARRED)):
+        return f"not decided in this workbook: {not_here}"
     if now is None or now.row is None:
         if re.fullmatch("[FLR][0-9a-f]{1,19}", row.key):
             return (

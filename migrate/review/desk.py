@@ -27,6 +27,7 @@ DEEPER_NEEDS = 10
 TREE = ["tree_kind", "of_path", "tree_files", "tree_shared_files", "only_here_files",
         "only_here_size_bytes"]  # fmt: skip
 NAMES_SHOWN = 3  # of what is only in a folder
+OTHERS_SHOWN = 50  # copies of other units in a group; `group_files` counts all
 SHOWN = [
     "scan_id", "entry_id", "unit", "kind", "name", "full_path", "lower_path", "size_bytes",
     "mtime_ns", "owner", "sample_xxh3", "digest", "group_id", "role", "dup", "dup_keeper_path",
@@ -72,7 +73,8 @@ def lay_out(query: Query, proposals: Relation) -> Desk:
     items = query.stored_in_slices(items)  # asked again and again
     info = everything.filter(~everything.proposal.isin(DECIDABLE))
     grouped = query.stored_in_slices(_grouped(everything, items))
-    copies = query.stored_in_slices(_copies(grouped), by="group_id")
+    shown = query.stored_in_slices(_shown_to_others(grouped), by="group_id")
+    copies = query.stored_in_slices(_copies(grouped, shown), by="group_id")
     return Desk(items, lines, rules, copies, info, standing)
 
 
@@ -242,21 +244,48 @@ def _grouped(everything: Relation, items: Relation) -> Relation:
     return _left_join(grouped.select(OF_A_COPY), stands, "entry_id")
 
 
-def _copies(grouped: Relation) -> Relation:
-    """For each unit with a copy to decide on in a group of identical files: its own members, and
-    the keeper wherever it is. `here` says whether it can be decided on in that unit's workbook."""
-    size = grouped.group_by("group_id").aggregate(group_files=grouped.count())
-    here = grouped.filter(grouped.proposal.isin(DECIDABLE), grouped.role == "copy")
-    units = here.select("group_id", for_unit="unit").distinct()
-    members = grouped.inner_join(size, "group_id").inner_join(units, "group_id")
-    mine = members.unit == members.for_unit
-    members = members.filter(mine | (members.role == "keeper"))
+def _shown_to_others(grouped: Relation) -> Relation:
+    """Of each group the copies that other units see: the keeper, and the first of every unit before
+    the second of any."""
+    copies = grouped.select("entry_id", "group_id", "unit", "role", "lower_path")
+    order = ["lower_path", "entry_id"]
+    copies = copies.mutate(
+        nth=ibis.row_number().over(group_by=["group_id", "unit"], order_by=order)
+    )
+    order = [copies.role != "keeper", copies.nth, *order]
+    place = ibis.row_number().over(group_by="group_id", order_by=order)
+    shown = copies.mutate(place=place).filter(ibis._.place < OTHERS_SHOWN)
+    return shown.select("entry_id", "group_id")
+
+
+def _readers(grouped: Relation) -> Relation:
+    """The units that see a group of identical files: those with a copy to decide on (`decides`),
+    and the keeper's, whose file others rely on."""
+    to_decide = grouped.proposal.isin(DECIDABLE) & (grouped.role == "copy")
+    units = grouped.group_by("group_id", for_unit=grouped.unit).aggregate(
+        decides=to_decide.any(), keeps=(grouped.role == "keeper").any(), files=grouped.count()
+    )
+    whole = ibis.window(group_by="group_id")
+    units = units.mutate(
+        open=units.decides.any().over(whole), group_files=units.files.sum().over(whole)
+    )
+    units = units.filter(units.decides | (units.keeps & units.open))
+    return units.select("group_id", "for_unit", "decides", "group_files")
+
+
+def _copies(grouped: Relation, shown: Relation) -> Relation:
+    """For each unit that sees a group of identical files: its own members, and those of others that
+    are `shown`. `here` says whether it can be decided on in that unit's workbook."""
+    readers = _readers(grouped)
+    of_others = grouped.semi_join(shown, ["group_id", "entry_id"])
+    mine = grouped.inner_join(readers, ["group_id", grouped.unit == readers.for_unit])
+    others = of_others.inner_join(readers, ["group_id", of_others.unit != readers.for_unit])
+    members = mine.union(others.select(mine.columns))
     names = grouped.filter(grouped.role == "keeper")
     names = names.select("group_id", keeper_name="name", keeper_lower="lower_path")
     members = _left_join(members, names, "group_id")
-    return members.mutate(
-        here=(members.unit == members.for_unit) & members.proposal.isin(DECIDABLE)
-    )
+    mine_to_decide = (members.unit == members.for_unit) & members.decides
+    return members.mutate(here=mine_to_decide & members.proposal.isin(DECIDABLE))
 
 
 def units(query: Query, desk: Desk) -> list[str]:

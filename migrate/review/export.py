@@ -36,6 +36,7 @@ from migrate.review.rows import (
     file_row,
     folder_row,
     info_row,
+    more_copies_row,
     rule_row,
 )
 from migrate.review.totals import cover_of
@@ -158,8 +159,10 @@ class _UnitBooks:
         for line, beneath in self._lines(query, desk):
             self._add_line(line, beneath, links)
         copies = desk.copies.filter(desk.copies.for_unit == self.unit)
-        copies = copies.mutate(after_keeper=copies.role != "keeper")
-        order = ["keeper_lower", "group_id", "after_keeper", "lower_path", "entry_id"]
+        copies = copies.mutate(
+            after_keeper=copies.role != "keeper", of_others=copies.unit != copies.for_unit
+        )
+        order = ["keeper_lower", "group_id", "after_keeper", "of_others", "lower_path", "entry_id"]
         for _, group in groupby(_ordered(query, copies, order, COPY_NEEDS), itemgetter("group_id")):
             self._add_group(list(group), links)
         order = ["proposal", "lower_path", "entry_id"]
@@ -209,13 +212,16 @@ class _UnitBooks:
 
     def _add_group(self, members: list[Record], links: Links) -> None:
         """A group of copies, in one workbook unless it is longer than any may be."""
-        if self._room(COPIES) < min(len(members), self.limit):
+        more = members[0]["group_files"] - len(members)
+        if self._room(COPIES) < min(len(members) + bool(more), self.limit):
             self._close()
         for record in members:
             beneath = record["role"] != "keeper"
             self._add(
                 COPIES, copy_row(record), "copies", links.to(record["folder"]), beneath=beneath
             )
+        if more:
+            self._add(COPIES, more_copies_row(members[0], more), "copies", beneath=True)
 
     def _room(self, sheet: str) -> int:
         return self.limit - (self.book.sheets[sheet].rows if self.book else 0)

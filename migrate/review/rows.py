@@ -12,6 +12,7 @@ import xxhash
 
 from migrate.plan import SCOPES
 from migrate.review.columns import (
+    BARRED,
     CATEGORIES,
     CHECK,
     COMMENT,
@@ -19,6 +20,7 @@ from migrate.review.columns import (
     COPIES,
     DECISION,
     DIGEST,
+    FOLDERS,
     KEEP,
     KEY,
     MODIFIED,
@@ -46,8 +48,8 @@ _SHOWN = ["entry_id", "full_path", "folder", "proposal", "contested", "size_byte
           "owner", "digest"]  # fmt: skip
 FILE_NEEDS = [*_SHOWN, "reason", "confidence", "authority", "dup_keeper_path", "also", "rule_id",
               "title", *_STANDS]  # fmt: skip
-COPY_NEEDS = [*_SHOWN, "unit", "hold", "here", "read_error", "keeper_name", "group_files",
-              "group_id", "role", "permissions_differ", *_STANDS]  # fmt: skip
+COPY_NEEDS = [*_SHOWN, "unit", "for_unit", "hold", "here", "read_error", "keeper_name",
+              "group_files", "group_id", "role", "permissions_differ", *_STANDS]  # fmt: skip
 INFO_NEEDS = [*_SHOWN, "kind", "hold", "read_error"]
 
 
@@ -251,27 +253,50 @@ def _digest(record: Record) -> Value:
 
 def copy_row(record: Record) -> Row:
     """One of the files of a group of identical ones."""
-    barred = None
-    if record["hold"]:
-        barred = text(record["hold"])
-    elif not record["here"]:
-        barred = text(record["read_error"] or f"it belongs to {record['unit']}")
     row: Row = {
-        "Group": text(f"{record['keeper_name']} × {record['group_files']:,}"),
+        **_group(record),
         "Line": KEPT if record["role"] == "keeper" else COPY,
         "Path": text(record["full_path"]),
         "Proposal": proposal_words(record),
-        "Not decided here because": barred,
+        BARRED: text(_barred(record)),
         "Permissions": "not those of the file kept" if record["permissions_differ"] else None,
         SIZE: kilobytes(record["size_bytes"]),
         MODIFIED: day(record["mtime_ns"]),
         "Owner": text(record["owner"]),
-        "Group key": f"D{record['group_id']}",
         DIGEST: _digest(record),
         KEY: file_key(record),
     }
-    kept = record["own_decision"] is not None and _on_copies(record)
+    kept = record["here"] and record["own_decision"] is not None and _on_copies(record)
     return {**_own(record, KEEP if kept else None), **row, CHECK: check(row, _state(record))}
+
+
+def _group(record: Record) -> Row:
+    return {
+        "Group": text(f"{record['keeper_name']} × {record['group_files']:,}"),
+        "Group key": f"D{record['group_id']}",
+    }
+
+
+def _barred(record: Record) -> str | None:
+    """Whose a copy is that is not decided on in this workbook, or why nobody decides on it."""
+    state = record["hold"] or record["read_error"]
+    if record["unit"] != record["for_unit"]:
+        whose = f"it belongs to {record['unit']}"
+        return f"{whose}; {state}" if state else whose
+    return None if record["here"] else state or RELIED_ON
+
+
+RELIED_ON = f"copies of other units may go because it stays; decide on it on “{FOLDERS}”"
+
+
+def more_copies_row(record: Record, more: int) -> Row:
+    """How many copies of other units a group has beyond those that are shown."""
+    return {
+        **_group(record),
+        "Line": COPY,
+        "Path": f"and {count_text(more, 'more copy', 'more copies')}",
+        BARRED: "of other units: “migrate explain” names them, and also_at.csv with the manifest",
+    }
 
 
 def rule_row(record: Record) -> Row:

@@ -20,6 +20,7 @@ from xlsxwriter.utility import xl_col_to_name
 from migrate.model import WITHDRAWN
 from migrate.plan import DECISIONS
 from migrate.review.columns import (
+    BARRED,
     BLUE,
     COMMENT,
     COPIES,
@@ -27,10 +28,13 @@ from migrate.review.columns import (
     DECISION,
     FILLS,
     FOLDERS,
+    GREY,
+    INFO,
     INPUT,
     KEEP,
     MODIFIED,
     PALE,
+    RULES,
     SHEETS,
     SIZE,
     Column,
@@ -46,7 +50,8 @@ BANDED = (FOLDERS, COPIES)
 NUMBERS = (SIZE, MODIFIED, "Files", "Oldest", "Newest")
 MOST_LINES = 25  # Excel: at most 409 points
 MOST_LINKS = 65_000  # Excel: 65,530 on a sheet
-PRINTED_COLUMNS = 9  # the rest stays readable on the screen
+# The rest stays readable on the screen. Of copies also whose they are is printed.
+PRINTED_COLUMNS = {FOLDERS: 9, COPIES: 10, RULES: 9, INFO: 9}
 
 _RISKY_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _BASE = {"font_name": "Calibri", "font_size": 11, "valign": "top"}
@@ -132,7 +137,7 @@ class ReviewWorkbook:
         sheet.rows += 1
         sheet.files += beneath
         number = sheet.rows
-        barred = bool(row.get("Not decided here because"))
+        barred = bool(row.get(BARRED))
         always = sheet.banded if not beneath else INPUT_TITLES  # cells that are there when empty
         cells = [
             cell(number, place, value, self._style(name, column, value, beneath, barred))
@@ -181,7 +186,7 @@ class ReviewWorkbook:
             line = [column.title for column in sheet.columns].index("Line")
             page.filter_column_list(line, ["Folder"])
         visible = [number for number, column in enumerate(sheet.columns) if not column.hidden]
-        page.print_area(0, 0, last, min(visible[-1], PRINTED_COLUMNS - 1))
+        page.print_area(0, 0, last, min(visible[-1], PRINTED_COLUMNS[name] - 1))
         # Screen readers look for a name like this to read the header with each cell.
         reference = f"'{name}'!$A$1:${xl_col_to_name(width)}$1"
         self.book.define_name(f"'{name}'!ColumnTitle", f"={reference}")
@@ -219,8 +224,13 @@ def _look(name: str, column: Column, value: Value, beneath: bool, barred: bool) 
         look |= {"bold": True} if column.title in ("Line", "Path", "Proposal") else {}
     if column.title == "Proposal" and value in FILLS:
         look["bg_color"] = FILLS[str(value)]
+    look |= {"font_color": GREY} if barred else {}
     if column.title == "Path":
-        look |= {"font_color": "#1D4F7C", "underline": 1, "indent": 1 if beneath else 0}
+        look |= {
+            "font_color": GREY if barred else BLUE,
+            "underline": 1,
+            "indent": 1 if beneath else 0,
+        }
     return look
 
 
