@@ -22,6 +22,17 @@ from migrate.model import WITHDRAWN
 from migrate.proof import proved
 
 DECISIONS = ["migrate", "dispose", "leave"]
+OUTCOMES = {
+    "to_move": "in the manifest",
+    "disposed": "approved for disposal; stays where it is until it is retired",
+    "left": "stays on the share by decision",
+    "withheld": "decided, but not carried out: see why in not_moved.csv, and decide again",
+    "undecided": "nobody has decided",
+    "held": "on hold: neither moved nor disposed of",
+    "unreadable": "could not be read",
+    "not_a_file": "links and other things that are no files",
+}
+OPEN = ["withheld", "undecided"]  # a person has still to decide
 CHANGED = "changed_since_crawl: it is not what was crawled and compared any more; crawl again"
 
 
@@ -135,8 +146,8 @@ def _doubt(table: Any) -> Any:
 
 
 def outcomes(query: Query, config: Config, holds: list[Rule], as_of: date) -> Any:
-    """Proposals with `outcome` and `why`: to_move | disposed | left | held | undecided | unreadable
-    | not_a_file. The sum of all outcomes is every file, link and empty folder of the estate.
+    """Proposals with `outcome` (of `OUTCOMES`) and `why`. The sum of all outcomes is every file,
+    link and empty folder of the estate.
     A copy is `disposed` only if nothing is known to speak against its being one (see proof.py)."""
     decisions = latest_decisions(query).select(
         "entry_id", "decision", "decided_by", "decided_at", "comment", "fits",
@@ -150,7 +161,8 @@ def outcomes(query: Query, config: Config, holds: list[Rule], as_of: date) -> An
         (table.proposal == "hold", "held"),
         (table.proposal == "not_a_file", "not_a_file"),
         (table.proposal == "unreadable", "unreadable"),
-        (changed | table.decision.isnull(), "undecided"),
+        (changed, "withheld"),
+        (table.decision.isnull(), "undecided"),
         (table.decision == "migrate", "to_move"),
         (table.decision == "dispose", "disposed"),
         else_="left",

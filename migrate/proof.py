@@ -1,7 +1,7 @@
 """Room: proof that a copy is a copy, before it is disposed of because another one stays.
 
 In: outcomes. Out: the same, with every disposal that rests on another copy refused where no
-readable copy stays, or where the one that stays has another SHA-256: such a file is `undecided`,
+readable copy stays, or where the one that stays has another SHA-256: such a file is `withheld`,
 and `why` says what is wrong. XXH3 finds copies; whoever wants to can make two files with one.
 Never: the last readable copy of a content gone because of a copy that was to stay.
 """
@@ -36,7 +36,7 @@ def proved(query: Query, outcomes: Relation) -> Relation:
     table = outcomes.left_join(refusals, "entry_id")
     table = table.drop("entry_id_right")
     return table.mutate(
-        outcome=ibis.ifelse(table.refusal.notnull(), "undecided", table.outcome),
+        outcome=ibis.ifelse(table.refusal.notnull(), "withheld", table.outcome),
         why=ibis.coalesce(table.refusal, table.why),
     ).drop("refusal")
 

@@ -16,6 +16,7 @@ from conftest import refuse_to_open
 from helpers_review import (
     BODY,
     DECISION,
+    FOLDERS,
     MTIME,
     Made,
     all_decided,
@@ -25,7 +26,9 @@ from helpers_review import (
     make,
     make_pipe,
     migrate,
+    only,
     put,
+    sheet,
     stages,
     walk,
 )  # fmt: skip
@@ -33,6 +36,7 @@ from helpers_review import (
 from migrate.manifests.standard import COLUMNS
 from migrate.paths import printable
 from migrate.plan import CHANGED
+from migrate.proof import NONE_STAYS
 
 LINUX = sys.platform == "linux"
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the odd names cannot exist on Windows")
@@ -332,8 +336,36 @@ def test_files_that_go_or_change_under_our_eyes(decided: Made, tmp_path: Path) -
     assert fates(made)[f"dept/{BIGS[0]}"][0] == "unreadable"
 
 
+def test_a_decision_that_is_not_carried_out_is_told(tmp_path: Path) -> None:
+    """A copy of a file that goes as well is neither disposed of nor undecided: the manifest and
+    `status` count it by itself, and the next workbook says why. Once somebody has decided
+    otherwise, no workbook says so any more."""
+    put(tmp_path / "s", {"b/x.txt": BODY + "x"})
+    put(tmp_path / "s", {"a/x.txt": BODY + "x"}, MTIME - 10**9)
+    made = make(tmp_path / "estate", {"s": tmp_path / "s"})
+    stages(made)
+    all_decided(made, tmp_path, "dispose")
+    accounts = migrate("manifest", "-e", made.root)["accounts"]
+    assert {row["outcome"]: row["files"] for row in accounts} == {"disposed": 1, "withheld": 1}
+    assert fates(made)["s/b/x.txt"] == ("withheld", NONE_STAYS)
+    told = {
+        stage["name"]: stage["result"] for stage in migrate("status", "-e", made.root)["stages"]
+    }
+    assert "0 undecided, 1 decided but not carried out" in told["manifest"]
+    stages(made, "review export")
+    book = made.workbook("Unassigned.xlsx")
+    said = {row["Path"]: str(row["Decided so far"]) for row in sheet(book, FOLDERS)}
+    assert said["s/b/x.txt"] == f"dispose, by itself, by me; not carried out: {NONE_STAYS}"
+    assert said["s/b"].endswith("; 1 not carried out")
+    assert "not carried out" not in said["s/a"]
+    stay = fill(book, tmp_path / "stay.xlsx", only("s/b/x.txt", decision="migrate"))
+    made.imports(stay, options=["--reviewer", "me"])
+    stages(made, "review export")
+    assert "not carried out" not in str([row["Decided so far"] for row in sheet(book, FOLDERS)])
+
+
 def test_a_change_since_the_decision(decided: Made, tmp_path: Path) -> None:
-    """A file that was changed and crawled again after it was decided on is undecided."""
+    """A file that was changed and crawled again after it was decided on: the decision is withheld."""
     made = decided.copy_all(tmp_path)
     share = made.shares["dept"]
     put(share, {"Finance/a.txt": BODY + "A"})  # as long as before, at another time
@@ -342,7 +374,7 @@ def test_a_change_since_the_decision(decided: Made, tmp_path: Path) -> None:
     put(share, {"Thumbs.db": BODY + "thumbs!"}, MTIME + 1)
     stages(made, "crawl --rescan", "dedupe", "flag", "manifest")
     for path in ("dept/Finance/a.txt", "dept/Finance/run.bat", "dept/Thumbs.db"):
-        assert fates(made)[path] == ("undecided", "changed since it was decided on: decide again")
+        assert fates(made)[path] == ("withheld", "changed since it was decided on: decide again")
     assert fates(made)["dept/q?.txt"][0] == "to_move"
     assert "dept/Finance/a.txt" not in sources(made)
 

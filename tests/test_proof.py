@@ -136,7 +136,7 @@ def test_copies_that_are_copies_go(made: Made) -> None:
 
 
 def test_the_same_digest_and_another_sha256_is_no_copy(made: Made) -> None:
-    assert fate(made, "forged/b.txt") == ("undecided", DIFFERS + "dept/forged/a.txt")
+    assert fate(made, "forged/b.txt") == ("withheld", DIFFERS + "dept/forged/a.txt")
     assert fate(made, "forged/a.txt")[0] == "to_move"
 
 
@@ -144,7 +144,7 @@ def test_what_has_changed_since_it_was_compared_is_no_copy(made: Made) -> None:
     """Nor is one whose keeper has, unless another copy stays; nor one that cannot be read."""
     assert fate(made, "changed/b.txt") == ("unreadable", CHANGED)
     assert fate(made, "keeper changed/a.txt") == ("unreadable", CHANGED)
-    assert fate(made, "keeper changed/b.txt") == ("undecided", NONE_STAYS)
+    assert fate(made, "keeper changed/b.txt") == ("withheld", NONE_STAYS)
     assert fate(made, "spare/a.txt") == ("unreadable", CHANGED)
     assert fate(made, "gone/b.txt")[0] == "unreadable"
 
@@ -159,7 +159,7 @@ def test_copies_stay_where_the_keeper_goes_too(made: Made) -> None:
     """They were to go because it stays; unless somebody decided on each of them by itself."""
     assert fate(made, "judged/a.txt")[0] == fate(made, "judged/b.txt")[0] == "disposed"
     assert fate(made, "none/a.txt")[0] == "disposed"
-    assert fate(made, "none/b.txt") == ("undecided", NONE_STAYS)
+    assert fate(made, "none/b.txt") == ("withheld", NONE_STAYS)
 
 
 def proved(made: Made) -> dict[str, str]:

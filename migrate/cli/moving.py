@@ -19,16 +19,6 @@ from migrate.cli.common import (
 from migrate.errors import DIFFERENCES_FOUND, ITEMS_FAILED
 from migrate.wording import count_text, size_text
 
-MEANINGS = {
-    "to_move": "in the manifest",
-    "disposed": "approved for disposal; stays where it is until it is retired",
-    "left": "stays on the share by decision",
-    "held": "on hold: neither moved nor disposed of",
-    "undecided": "nobody has decided",
-    "unreadable": "could not be read",
-    "not_a_file": "links and other things that are no files",
-}
-
 
 @click.command()
 @click.option("--profile", default="standard", show_default=True, help="Form of the manifest.")
@@ -45,6 +35,7 @@ def manifest(estate_path: Path | None, profile: str, workers: int | None, as_jso
 
     from migrate.manifest import write_manifest
     from migrate.manifests import PROFILES
+    from migrate.plan import OUTCOMES
 
     if profile not in PROFILES:
         raise click.BadParameter(
@@ -57,7 +48,7 @@ def manifest(estate_path: Path | None, profile: str, workers: int | None, as_jso
 
     def render() -> None:
         rows = [
-            [a.outcome, f"{a.files:,}", size_text(a.size_bytes), MEANINGS[a.outcome]]
+            [a.outcome, f"{a.files:,}", size_text(a.size_bytes), OUTCOMES[a.outcome]]
             for a in made.accounts
         ]
         total = sum(a.files for a in made.accounts)

@@ -57,6 +57,7 @@ OUTCOME_WORDS = {
     "to_move": "To move",
     "disposed": "Approved for disposal; stays on the share until it is retired",
     "left": "Stays on the share by decision",
+    "withheld": "Decided, but not carried out: to be decided again",
     "undecided": "Nobody has decided",
     "held": "On hold: neither moved nor disposed of",
     "unreadable": "Could not be read: stays where it is",
@@ -81,8 +82,10 @@ def _open_decisions(figures: Figures) -> list[str]:
     found = []
     if to_decide := figures.totals["to_decide"]:
         again = figures.totals["again"]
-        changed = f", {again:,} of them again because they have changed since" if again else ""
-        found.append(f"{count_text(to_decide, 'item')} still to be decided on{changed}.")
+        withheld = (
+            f", {again:,} of them again: what was decided was not carried out" if again else ""
+        )
+        found.append(f"{count_text(to_decide, 'item')} still to be decided on{withheld}.")
     for row in figures.units or []:
         if not row["reviewer"] and row["to_decide"]:
             items = count_text(row["to_decide"], "item")

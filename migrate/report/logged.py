@@ -20,12 +20,12 @@ from migrate.flag.language import leaves
 from migrate.flag.rules import Rule, load_rules
 from migrate.flag.stage import rule_set_digest
 from migrate.move import GOOD
+from migrate.plan import OUTCOMES
 from migrate.report.sections import Figure, Relation, total
 from migrate.scans import is_disproved
 from migrate.wording import count_text
 from migrate.yamlfile import Document
 
-OUTCOMES = ["to_move", "disposed", "left", "undecided", "held", "unreadable", "not_a_file"]
 NOT_MOVED_YET = "waiting"
 FORMAT_FIELDS = {"puid", "identified", "ext_mismatch", "encrypted"}
 PLACEHOLDERS = {

@@ -12,6 +12,7 @@ from typing import Any
 import ibis
 
 from migrate.holds import COPY_OF_HELD
+from migrate.plan import OPEN
 from migrate.report.sections import (
     RULED,
     SUMS,
@@ -76,7 +77,7 @@ def _figures(ask: Ask) -> Iterator[tuple[Relation, Any]]:
     by_rule = ruled.filter(ruled.rule_id.notnull())
     yield by_rule, "rule " + by_rule.rule_id
     yield items, "outcome " + items.outcome
-    waiting = items.filter(items.outcome == "undecided")
+    waiting = items.filter(items.outcome.isin(OPEN))
     yield waiting, "unit " + waiting.unit
     yield files, "age " + files.band
     yield files, "risk " + files.risk

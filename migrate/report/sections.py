@@ -18,7 +18,7 @@ from migrate.engine.query import Query
 from migrate.expressions import folder_of
 from migrate.flag.rules import LADDER, Rule
 from migrate.holds import COPY_OF_HELD
-from migrate.plan import outcomes
+from migrate.plan import OPEN, outcomes
 
 Figure = dict[str, Any]
 Relation = Any  # an Ibis relation, or a row of one
@@ -69,12 +69,11 @@ def asking(
         "full_path", "hold", "unit", "proposal", "outcome", "rule_id", "title", "category",
         "confidence", "action", "authority", "puid", "format_name",
     ]  # fmt: skip
-    again = fates.decision.notnull() & (fates.outcome == "undecided")
     place = folder_of(fates.full_path).re_extract(r"^[^/]*(/[^/]*){0,2}", 0)
     band = age_band(fates.mtime_ns, as_of)
     risk = ibis.coalesce(fates.format_risk, RISKS["risk_unknown"])
     items = fates.select(
-        *columns, again=again, place=place, band=band, era=_era(band), risk=risk,
+        *columns, place=place, band=band, era=_era(band), risk=risk,
         looked_at=fates.identified.notnull() | fates.format_error.notnull(),
     )  # fmt: skip
     return Ask(query, config, holds, *told, query.stored_in_slices(items))
@@ -110,8 +109,8 @@ def _progress(items: Relation) -> dict[str, Any]:
     """How far the decisions are."""
     return {
         "decided": total(items.outcome.isin(DECIDED)),
-        "to_decide": total(items.outcome == "undecided"),
-        "again": total(items.again),
+        "to_decide": total(items.outcome.isin(OPEN)),
+        "again": total(items.outcome == "withheld"),
     }
 
 
@@ -341,12 +340,12 @@ def owners(ask: Ask, most: int = 10) -> dict[str, Any]:
 def units(ask: Ask) -> list[Figure]:
     """By business unit: how far its review is. Units without any item are shown too."""
     items = ask.items
-    open_items = items.outcome == "undecided"
+    open_items = items.outcome.isin(OPEN)
     counted = items.group_by("unit").aggregate(
         **sums(items),
         **_progress(items),
         for_person=total(open_items & (items.proposal == "review")),
-        closed=total(~items.outcome.isin([*DECIDED, "undecided"])),
+        closed=total(~items.outcome.isin([*DECIDED, *OPEN])),
     )
     rows = ask.rows(counted)
     reviewers = {unit.name: unit.reviewer for unit in ask.config.business_units}

@@ -132,7 +132,9 @@ def _imported(run: Run) -> str:
 def _listed(run: Run) -> str:
     files = {account["outcome"]: account["files"] for account in run.summary["accounts"]}
     to_move = count_text(files.get("to_move", 0), "file")
-    return f"{to_move} to move, {files.get('undecided', 0):,} undecided"
+    words = f"{to_move} to move, {files.get('undecided', 0):,} undecided"
+    withheld = files.get("withheld", 0)
+    return f"{words}, {withheld:,} decided but not carried out" if withheld else words
 
 
 def _moved(run: Run) -> str:

@@ -63,7 +63,8 @@ def lay_out(query: Query, proposals: Relation) -> Desk:
     everything = query.stored_in_slices(_with_line_folder(query, everything))
     decidable = everything.filter(everything.proposal.isin(DECIDABLE))
     standing = query.stored(standing_decisions(query))
-    items = query.stored_in_slices(_with_standing(decidable, standing))
+    items = _with_withheld(query, _with_standing(decidable, standing))
+    items = query.stored_in_slices(items)
     lines = query.stored(_lines(query, items))
     rules = query.stored(_rule_lines(items))
     for number, table, name in (("line_no", lines, LINE), ("rule_no", rules, RULE)):
@@ -129,9 +130,20 @@ def _with_standing(items: Relation, standing: Relation) -> Relation:
         items = _left_join(items, of_scope, "entry_id")
     nearest = standing.filter(standing.nearest).select(
         "entry_id", stands="decision", stands_by="decided_by", stands_at="decided_at",
-        stands_scope="scope", stands_fits="fits",
+        stands_scope="scope", stands_fits="fits", stands_seq="decision_seq",
     )  # fmt: skip
     return _left_join(items, nearest, "entry_id")
+
+
+def _with_withheld(query: Query, items: Relation) -> Relation:
+    """Items with `withheld`: why the last manifest did not carry out the decision in force."""
+    made = query.estate.latest("manifest")
+    found = query.table("outcomes")
+    found = found.filter(found.outcome == "withheld").select("entry_id", withheld="why")
+    items = _left_join(items, found, "entry_id")
+    was_known = items.stands_fits & (items.stands_seq < ((made.run_id << 32) if made else 0))
+    withheld = ibis.ifelse(was_known, items.withheld, ibis.null("string"))
+    return items.mutate(withheld=withheld).drop("stands_seq")
 
 
 def _left_join(left: Relation, right: Relation, key: str) -> Relation:
@@ -148,6 +160,7 @@ def _summed(items: Relation, scope: str) -> dict[str, Relation]:
         "newest_ns": items.mtime_ns.max(),
         "members": items.entry_id.bit_xor(),
         "decided": items.stands.count(where=items.stands_fits),
+        "withheld": items.withheld.count(),
         "line_decided": decision.count(),
         "line_low": decision.min(),
         "line_high": decision.max(),
@@ -239,7 +252,7 @@ def _grouped(everything: Relation, items: Relation) -> Relation:
     grouped = everything.filter(everything.group_id.notnull(), everything.role != "hard_link")
     stands = items.select(
         "entry_id", "own_decision", "own_comment", "own_sheet", "stands", "stands_by", "stands_at",
-        "stands_scope", "stands_fits",
+        "stands_scope", "stands_fits", "withheld",
     )  # fmt: skip
     return _left_join(grouped.select(OF_A_COPY), stands, "entry_id")
 

@@ -43,7 +43,7 @@ FOLDER, FILE, KEPT, COPY = "Folder", "File", "Kept", "Copy"
 
 # What each kind of row is made of: a table's other columns need not be read and sorted.
 _STANDS = ["own_decision", "own_sheet", "own_comment", "stands", "stands_by", "stands_scope",
-           "stands_fits"]  # fmt: skip
+           "stands_fits", "withheld"]  # fmt: skip
 _SHOWN = ["entry_id", "full_path", "folder", "proposal", "contested", "size_bytes", "mtime_ns",
           "owner", "digest"]  # fmt: skip
 FILE_NEEDS = [*_SHOWN, "reason", "confidence", "authority", "dup_keeper_path", "also", "rule_id",
@@ -193,6 +193,8 @@ def _said(record: Record, decision: str | None) -> Row:
         stands = text(f"{decision}, by {record['line_by']}")
     elif done:
         stands = f"{done:,} of {of:,} are decided on by other lines"
+    if record["withheld"]:
+        stands = f"{stands}; {record['withheld']:,} not carried out"
     comment = text(record["line_comment"]) if decision else None
     return {DECISION: decision, COMMENT: comment, STANDS: stands}
 
@@ -240,7 +242,8 @@ def stands(record: Record) -> str | None:
     if not record["stands_fits"]:
         return f"was {record['stands']}; changed since, decide again"
     how = SCOPES[record["stands_scope"]]
-    return text(f"{record['stands']}, {how}, by {record['stands_by']}")
+    why = f"; not carried out: {record['withheld']}" if record["withheld"] else ""
+    return text(f"{record['stands']}, {how}, by {record['stands_by']}{why}")
 
 
 def _state(record: Record) -> str:
