@@ -100,10 +100,18 @@ class FilePlanLine(Strict, frozen=True):
     closed: date | None = None  # without it the day can only be inferred
 
 
+# Names of folders in which the live copy is not looked for. This only decides between identical
+# copies, so a name too many (a policy on backups) costs little; one too few keeps the backup and
+# lets the live folder go.
 COPY_FOLDERS = [
-    "backup*", "copy of *", "* - copy", "old", "archive", "personal", "private", "desktop",
-    "downloads", "temp", "tmp",
+    "*backup*", "back?up*", "* back?up", "bak", "bak *", "*.bak", "*_bak",
+    "copy", "copy of *", "copy (*) of *", "* copy", "*_copy", "*-copy", "* copy ?", "* copy (*)",
+    "old", "old *", "old_*", "* old", "*_old", "*-old", "*(old)", "obsolete", "superseded", "zz*",
+    "redundant", "do not use", "delete", "to delete",
+    "archive", "personal", "private", "desktop", "downloads", "temp", "tmp",
 ]  # fmt: skip
+# And names that are none, though they look like one of them.
+NOT_COPY_FOLDERS = ["old?bailey*", "old age*", "*year old", "*years old", "master copy"]
 
 
 class Keeper(Strict, frozen=True):
@@ -111,6 +119,7 @@ class Keeper(Strict, frozen=True):
     master_folders: list[Folder] = []  # always keepers; nothing in them goes as redundant
     preferred_folders: list[Folder] = []
     copy_folders: list[str] = field(default_factory=COPY_FOLDERS.copy)
+    not_copy_folders: list[str] = field(default_factory=NOT_COPY_FOLDERS.copy)
 
 
 class ReplicatedFolders(Strict, frozen=True):

@@ -14,13 +14,18 @@ from migrate.config import Config
 from migrate.engine.query import Query
 from migrate.patterns import fold, folder_pattern
 
+# A path with a folder in it whose name looks like the first pattern and not like the second.
+_IN_COPY_FOLDER = """
+len(list_filter(string_split(lower, '/'),
+  n -> regexp_matches(n, $copies[1]) AND NOT regexp_matches(n, $copies[2]))) > 0
+"""
 # A path under none of some folders.
 _NOT_UNDER = "len(list_filter({}, f -> lower = f OR starts_with(lower, f || '/'))) = 0"
 _OF_FOLDERS = {
     "master_folder": _NOT_UNDER.format("$masters::VARCHAR[]"),
     "in_file_plan": _NOT_UNDER.format("$plan::VARCHAR[]"),
     "preferred_folder": _NOT_UNDER.format("$preferred::VARCHAR[]"),
-    "not_a_copy_folder": "regexp_matches(lower, $copies::VARCHAR)",
+    "not_a_copy_folder": _IN_COPY_FOLDER,
 }
 _OF_FILES = ("oldest", "shortest_path")
 # Members, with what `order` names of the folders they lie in. (One has no folder here if that was
@@ -86,10 +91,12 @@ def masters(config: Config) -> list[str]:
     return [fold(folder) for folder in config.keeper.master_folders]
 
 
-def copies(config: Config) -> str | None:
-    """How the path of a folder looks that lies in one for copies, or is one."""
-    names = config.keeper.copy_folders
-    return folder_pattern(names) if names else None
+def copies(config: Config) -> list[str]:
+    """How the name of a folder for copies looks, and how one that is none all the same; nothing if
+    no folder is for copies."""
+    keeper = config.keeper
+    named = [keeper.copy_folders, keeper.not_copy_folders]
+    return [folder_pattern(names) for names in named] if keeper.copy_folders else []
 
 
 def order(config: Config, goes: bool = False) -> str:

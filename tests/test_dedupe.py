@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 import xxhash
+import yaml
+from conftest import ROOT
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -29,7 +32,11 @@ from migrate.dedupe import dedupe
 from migrate.engine.nursery import nursery
 from migrate.engine.query import Query
 from migrate.estate import Estate, create, writing
+from migrate.keepers import copies
 from migrate.visit import Reading
+from migrate.yamlfile import parse_yaml
+
+BARE = parse_yaml("format: 1\nshares: [{name: s, path: share}]\n", "estate.yaml")
 
 # Sizes around the limits: nothing, tiny, read whole, sampled by head and tail.
 sizes = st.sampled_from([0, 1, 5, 4096, 65_535, 65_536, 65_537, 90_000])
@@ -224,6 +231,52 @@ def test_the_keeper_follows_the_policy(tmp_path: Path, prefer: str, keeper: str)
     )
     rows = crawled_groups(estate_over(tmp_path / "estate", share, extra), Reading(mime=False))
     assert [row["path"] for row in rows if row["role"] == "keeper"] == [keeper]
+
+
+PUT_ASIDE = [
+    "2019 Backup", "Backups", "Plans_backup", "backup_plans", "Back-up", "Plans back up", "bak", "Plans.bak",
+    "Plans copy", "Plans copy 2", "Plans - Copy", "Plans - Copy (2)", "Copy of Plans", "Copy (2) of Plans",
+    "archive copy", "Copy", "old", "old plans", "Old_plans", "Plans old", "Plans-old", "Plans (old)", "zzPlans",
+]  # fmt: skip
+ORDINARY = [
+    "Copyright", "Photocopying", "Master copy", "Old Bailey", "Old Bailey 2014", "Old age pensions",
+    "15-17 year old", "Oldham", "Household", "Threshold", "Gold Command", "Golden", "Feedback update", "Bakery",
+]  # fmt: skip
+
+
+def test_what_was_put_aside_goes_and_not_the_live_folder(tmp_path: Path) -> None:
+    """By default the older of two copies stays, but not in a folder whose name says that it was put
+    aside; names that only look so are as good as any."""
+    share = tmp_path / "share"
+    for number, name in enumerate(PUT_ASIDE + ORDINARY):
+        for folder, when in ((name, 10**9), ("Plans", 2 * 10**9)):
+            path = share / str(number) / folder / "plan.txt"
+            path.parent.mkdir(parents=True)
+            path.write_text(f"plan {number}")
+            os.utime(path, (when, when))
+    rows = crawled_groups(estate_over(tmp_path / "estate", share), Reading(mime=False))
+    kept = [Path(row["path"]).parts for row in rows if row["role"] == "keeper"]
+    names = {int(number): folder for number, folder, _ in kept}
+    assert [names[number] for number in sorted(names)] == ["Plans"] * len(PUT_ASIDE) + ORDINARY
+
+
+def test_rules_and_the_keeper_policy_know_the_same_names() -> None:
+    """What the rules on backup and old folders take for one is a copy folder, and what they spare
+    is none."""
+    hit, spared = (re.compile(pattern) for pattern in copies(configs.checked(BARE)))
+    rules = {
+        rule["id"]: rule
+        for file in ("redundant", "obsolete")
+        for rule in yaml.safe_load((ROOT / f"rules/{file}.yaml").read_text("utf-8"))["rules"]
+    }
+    old = rules["OBS-015"]["match"]["all"]
+    aside = old[0]["path|has_folder"] + rules["RED-010"]["match"]["path|has_folder"]
+    for glob in aside:
+        name = glob.replace("*", "plans")
+        assert hit.search(name) and not spared.search(name), name
+    assert all(
+        spared.search(glob.replace("*", "plans")) for glob in old[1]["not"]["path|has_folder"]
+    )
 
 
 def test_two_streams_at_once(tmp_path: Path) -> None:
