@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+
 import pyarrow as pa
 import pytest
+from test_dedupe import crawled_groups, estate_over
 
 from migrate.engine.query import Query
 from migrate.estate import create, write_part, writing
 from migrate.model import TABLES
 from migrate.siblings import siblings, version
+from migrate.visit import Reading
 
 BASE = "format: 1\nshares: [{name: s, path: share}]\n"
 
@@ -67,6 +71,41 @@ def test_a_version_without_a_date_makes_the_order_unknown(tmp_path):
     """Where one of a family has no date, nobody can tell which is the latest."""
     answer = found(tmp_path, {"a/p v1.doc": 1, "a/p v2.doc": None, "a/q.doc": 1})
     assert [answer[path]["version"] for path in answer] == [None, None, "none"]
+
+
+def test_identical_files_are_no_versions_of_each_other(tmp_path):
+    """A later copy makes nothing an earlier version: of one content all names are one version, and
+    an older one is told the name that stays. Further names of one file are no versions either."""
+    share = tmp_path / "share"
+    share.mkdir()
+    names = [
+        "big.bin",
+        "big copy.bin",
+        "plan v1.doc",
+        "plan v2.doc",
+        "plan v2 copy.doc",
+        "link.txt",
+    ]
+    contents = ["big", "big", "one", "two", "two", "linked"]
+    for day, (name, content) in enumerate(zip(names, contents, strict=True)):
+        (share / name).write_text(content)
+        os.utime(share / name, (day * 86_400, day * 86_400))
+    os.link(share / "link.txt", share / "link copy.txt")
+    estate = estate_over(tmp_path / "e", share)
+    crawled_groups(estate, Reading(mime=False))
+    with Query(estate) as query:
+        table = query.beside(query.table("entries"), *siblings(query))
+        rows = query.rows(table.mutate(version=version(table)))
+        told = {r["name"]: (r["version"], r["version_latest_path"]) for r in rows if r["path"]}
+    assert {name: told.pop(name)[0] for name in [*names[:2], "link.txt", "link copy.txt"]} == {
+        "big.bin": "none", "big copy.bin": "none", "link.txt": "none", "link copy.txt": "none",
+    }  # fmt: skip
+    latest = "s/plan v2.doc"
+    assert told == {
+        "plan v1.doc": ("not_latest", latest),
+        "plan v2.doc": ("latest", latest),
+        "plan v2 copy.doc": ("latest", latest),
+    }
 
 
 def test_renditions(tmp_path):
