@@ -11,8 +11,9 @@ anything that is kept; one with a master folder in it.
 
 What is a copy: `identical`, the same names and contents (beside junk; whatever the folder itself is
 called); `contained`, every file with content is kept in one other folder; `overlap`, so many are.
-Only the topmost counts. A further name of a file that stays (a hard link, the same folder through a
-second share) is no copy.
+Of a folder that it lies in only what a person would find there counts: files directly in it, or at
+the same place below it. Only the topmost copy counts. A further name of a file that stays (a hard
+link, the same folder through a second share) is no copy.
 """
 
 from __future__ import annotations
@@ -95,7 +96,7 @@ FROM {pairs} p JOIN near_ways u ON u.entry_id = p.folder_id
 GROUP BY ALL
 """
 # How much of each candidate is kept in each other folder, at any level; also in one that it lies in
-# itself, outside of it.
+# itself, outside of it, wherever there.
 _IN_OTHERS = """
 SELECT r.entry_id, w.above_id AS of_id, sum(r.files)::BIGINT AS shared_files,
   sum(r.size_bytes)::BIGINT AS shared_size_bytes
@@ -160,19 +161,47 @@ SELECT c.*, r.covered, r.covered_bytes FROM candidates c JOIN
    FROM raised GROUP BY entry_id) r USING (entry_id)
 WHERE r.covered >= c.files * $least::DOUBLE
 """
+# Where enough of each of those is, and whether that is a folder it lies in.
+_ENOUGH = f"""
+SELECT s.*, c.full_path, s.shared_files = c.files AS is_all, a.entry_id IS NOT NULL AS is_around
+FROM ({_IN_OTHERS.format(raised="(FROM raised SEMI JOIN covered USING (entry_id))")}) s
+  JOIN covered c USING (entry_id)
+  LEFT JOIN near_ways a ON a.entry_id = s.entry_id AND a.above_id = s.of_id
+WHERE s.shared_files >= c.files * $least::DOUBLE
+"""  # noqa: S608 - constants
+# Those that are in no other folder as a whole, with the folders they lie in.
+_AROUND = """
+SELECT e.entry_id, e.of_id, e.full_path, o.full_path AS of_path
+FROM enough e JOIN folders o ON o.entry_id = e.of_id
+  ANTI JOIN (FROM enough WHERE is_all AND NOT is_around) w ON w.entry_id = e.entry_id
+WHERE e.is_around
+"""
+# How much of them is kept where a person would look there: directly in that folder, or at the same
+# place below it as in the candidate. What is only scattered there can be checked by nobody.
+_IN_PLACE = """
+SELECT a.entry_id, a.of_id, sum(p.files)::BIGINT AS shared_files,
+  sum(p.size_bytes)::BIGINT AS shared_size_bytes
+FROM around a JOIN near_ways u ON u.above_id = a.entry_id
+  JOIN agreed_pairs p ON p.folder_id = u.entry_id JOIN folders f ON f.entry_id = p.folder_id
+  JOIN folders k ON k.entry_id = p.keeper_folder_id
+WHERE NOT starts_with(k.full_path || '/', a.full_path || '/') AND (k.full_path = a.of_path
+  OR k.full_path = a.of_path || substr(f.full_path, length(a.full_path) + 1))
+GROUP BY ALL
+"""
 # Each with the folder it is a copy of. One that it lies in is named only if no other will do.
-_BEST = f"""
+_BEST = """
 SELECT c.*, s.of_id, s.shared_files, s.shared_size_bytes,
   CASE WHEN s.shared_files < c.files THEN 'overlap' WHEN t.tree = o.tree THEN 'identical'
     ELSE 'contained' END AS kind
-FROM ({_IN_OTHERS.format(raised="(FROM raised SEMI JOIN covered USING (entry_id))")}) s
+FROM (
+  SELECT entry_id, of_id, shared_files, shared_size_bytes, is_around
+  FROM enough WHERE NOT is_around UNION ALL SELECT *, true FROM in_place) s
   JOIN covered c USING (entry_id) JOIN folders f ON f.entry_id = s.of_id
   LEFT JOIN same_trees t ON t.entry_id = s.entry_id LEFT JOIN same_trees o ON o.entry_id = s.of_id
-  LEFT JOIN near_ways a ON a.entry_id = s.entry_id AND a.above_id = s.of_id
 WHERE s.shared_files >= c.files * $least::DOUBLE
 QUALIFY row_number() OVER (PARTITION BY c.entry_id ORDER BY kind <> 'identical', kind = 'overlap',
-  a.entry_id IS NOT NULL, s.shared_files DESC, f.depth DESC, s.of_id) = 1
-"""  # noqa: S608 - constants
+  s.is_around, s.shared_files DESC, f.depth DESC, s.of_id) = 1
+"""
 # Without those inside of a copy, and overlaps inside of another one. A folder that has all its
 # files in an identical one is left out for that: it says more.
 _TOPMOST = """
@@ -255,6 +284,9 @@ def keep_copies(query: Query, config: Config) -> None:
         return
     query.keep("raised", _RAISED.format(pairs="agreed_pairs"))
     query.keep("covered", _COVERED, least=_least(config))
+    query.keep("enough", _ENOUGH, least=_least(config))
+    query.keep("around", _AROUND)
+    query.keep("in_place", _IN_PLACE)
     query.keep("best", _BEST, least=_least(config))
     query.keep("topmost", _TOPMOST)
     query.keep("found_folders", _ROWS)

@@ -59,6 +59,11 @@ def scenarios() -> dict[str | bytes, str | bytes]:
         **{f"nested/Backup/again/{name}": f"{BODY}nested {name}" for name in nested[:2]},
         # one folder of a copy of the folder above
         **tree("parent", SIX), **{f"parent/Backup/in/{n}.txt": f"{BODY}parent in/{n}.txt" for n in "abc"},
+        # in a folder around: directly there, at the same place below it, and only scattered there
+        **tree("around/Project", MANY[:4]), **tree("around/Project/Old", MANY[:4]),
+        **tree("around/Mirror", SIX), **tree("around/Mirror/Backup", SIX),
+        **tree("scattered/hr", ["x/a", "y/b"]), **tree("scattered/dept", ["z/c", "z/d"]),
+        **tree("scattered/Old/in", ["x/a", "y/b", "z/c", "z/d"]),
         # 19 of 20
         **tree("near/Live", MANY), **tree("near/Copy of live", MANY[1:]),
         "near/Copy of live/only here.txt": f"{BODY}only here",
@@ -138,6 +143,14 @@ def in_scenario(found: Any, name: str) -> dict[str, tuple[str, str]]:
         ("names", {"s/names/Backup": ("contained", "s/names/A")}),
         ("nested", {"s/nested/Backup": ("contained", "s/nested/Live/outer")}),
         ("parent", {"s/parent/Backup/in": ("identical", "s/parent/in")}),
+        (
+            "around",
+            {
+                "s/around/Project/Old": ("contained", "s/around/Project"),
+                "s/around/Mirror/Backup": ("contained", "s/around/Mirror"),
+            },
+        ),
+        ("scattered", {"s/scattered/Old/in/z": ("identical", "s/scattered/dept/z")}),
         ("near", {"s/near/Copy of live": ("overlap", "s/near/Live")}),
         ("two ways", {"s/two ways/Right": ("overlap", "s/two ways/Left")}),
         ("half", {}),
@@ -302,13 +315,37 @@ def test_whatever_the_tree_no_content_goes(files: Tree, seed: int, tmp_path_fact
         if row["kind"] == "identical":
             there = {p: c for p, c in files.items() if p.startswith(row["of_path"][2:] + "/")}
             assert _relative(below, row["top_path"]) == _relative(there, row["of_path"])
-    for folder in {path[:n] for path in files for n, char in enumerate(path) if char == "/"}:
-        below = [path for path in files if path.startswith(f"{folder}/") and files[path] != 0]
-        kept = {names[groups[path]["keeper_id"]] if path in groups else path for path in below}
-        outside = not any(path.startswith(f"{folder}/") for path in kept)
-        if len(below) >= replicas.FEWEST_FILES and outside and None not in map(files.get, below):
-            reported = {row["top_path"][2:] for row in rows if row["kind"] in WHOLE}
+    reported = {row["top_path"][2:]: row["of_path"][2:] for row in rows if row["kind"] in WHOLE}
+    for folder in {above for path in files for above in _above(path)} - {""}:
+        below = [path for path in files if _in(path, folder) and files[path] != 0]
+        kept = {p: names[groups[p]["keeper_id"]] if p in groups else p for p in below}
+        others = _where_all_is(folder, kept)
+        assert folder not in reported or reported[folder] in others, (folder, kept)
+        if len(below) >= replicas.FEWEST_FILES and others and None not in map(files.get, below):
             assert any(_related(folder, top) for top in reported), (folder, reported)
+
+
+def _above(path: str) -> set[str]:
+    """The folders above a path; the share's own is ''."""
+    return {""} | {path[:n] for n, char in enumerate(path) if char == "/"}
+
+
+def _in(path: str, folder: str) -> bool:
+    return not folder or path.startswith(f"{folder}/")
+
+
+def _where_all_is(folder: str, kept: dict[str, str]) -> set[str]:
+    """The folders in which a person finds all that a folder holds; `kept`: its files with the paths
+    that are kept for them. In one around it those lie directly, or at the same place below."""
+    if not kept or any(_in(keeper, folder) for keeper in kept.values()):
+        return set()
+    parents = [(p.rpartition("/")[0], k.rpartition("/")[0]) for p, k in kept.items()]
+    return {
+        of
+        for of in set.intersection(*map(_above, kept.values()))
+        if not _in(folder, of)
+        or all(k in (of, f"{of}{p.removeprefix(folder)}".strip("/")) for p, k in parents)
+    }
 
 
 def _relative(files: Tree, top: str) -> dict[str, int | None]:
