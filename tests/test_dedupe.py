@@ -263,7 +263,7 @@ def test_what_was_put_aside_goes_and_not_the_live_folder(tmp_path: Path) -> None
 def test_rules_and_the_keeper_policy_know_the_same_names() -> None:
     """What the rules on backup and old folders take for one is a copy folder, and what they spare
     is none."""
-    hit, spared = (re.compile(pattern) for pattern in copies(configs.checked(BARE)))
+    hit, spared = (re.compile(pattern) for pattern in copies(configs.checked(BARE)).values())
     rules = {
         rule["id"]: rule
         for file in ("redundant", "obsolete")
