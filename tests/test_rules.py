@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -250,6 +251,37 @@ def crawled(tmp_path_factory) -> Path:
     for command in commands:
         subprocess.run([sys.executable, "-m", "migrate", *command], check=True, capture_output=True)
     return estate
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+def test_what_a_file_is_called_says_nothing_about_its_worth(tmp_path):
+    """A copy with a name or path that the new system cannot hold is a copy, and a record a record;
+    where nothing else is found the file moves, and the reviewer is told of the name."""
+    share = tmp_path / "share"
+    expected = {
+        "Kept/plan.txt": None,
+        'dept/="a":b?.txt': "RED-001",
+        "hr/plan.txt ": "RED-001",
+        f"{'long folder name/' * 20}plan.txt": "RED-001",
+        "Minutes/Board minutes: May.docx": "REC-002",
+        "odd/what?.txt": "HAN-006",
+    }
+    for path, rule in expected.items():
+        (share / path).parent.mkdir(parents=True, exist_ok=True)
+        same = rule in (None, "RED-001")
+        (share / path).write_text("one content for all" if same else f"content of {path}")
+    day_before = time.time() - 86_400
+    os.utime(share / "Kept/plan.txt", (day_before, day_before))
+    estate = tmp_path / "estate"
+    for words in (["init", estate, "--share", f"s={share}"], *(
+        [verb, "-e", estate] for verb in ("crawl", "dedupe", "flag")
+    )):  # fmt: skip
+        cli.main([*map(str, words), "--json"], standalone_mode=False)
+    with Query(Estate(estate)) as query:
+        findings = query.table("findings").filter(ibis._.deciding)
+        found = query.rows(findings.join(query.table("entries"), "entry_id"))
+        decided = {row["path"]: row["rule_id"] for row in found if row["kind"] == "file"}
+    assert decided == {path: rule for path, rule in expected.items() if rule}
 
 
 @pytest.fixture
