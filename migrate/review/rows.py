@@ -20,7 +20,6 @@ from migrate.review.columns import (
     COPIES,
     DECISION,
     DIGEST,
-    FOLDERS,
     KEEP,
     KEY,
     MODIFIED,
@@ -289,7 +288,7 @@ def _barred(record: Record) -> str | None:
     return None if record["here"] else state or RELIED_ON
 
 
-RELIED_ON = f"copies of other units may go because it stays; decide on it on “{FOLDERS}”"
+RELIED_ON = "copies of other units may go because it stays"
 
 
 def more_copies_row(record: Record, more: int) -> Row:
