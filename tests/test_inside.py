@@ -207,6 +207,32 @@ def test_again_there_is_nothing_to_do(looked: Path) -> None:
     assert len(Estate(looked).runs()) == before
 
 
+def test_what_could_not_be_looked_into_is_named(looked: Path) -> None:
+    """By inspect, by explain and, unless it is on hold, in the report; what merely has no text comes
+    last."""
+    found = run_json("inspect", "-e", looked)["not_looked_into"]
+    reasons = {row["full_path"]: row["reason"] for row in found["listed"]}
+    assert found["files"] == len(reasons) == 4
+    assert reasons["dept/People/broken.docx"] == "reader_failed"
+    assert list(reasons.items())[-1] == ("dept/People/scanned.pdf", "no_text")
+    assert "reader_failed: dept/People/broken.docx" in run("inspect", "-e", looked).stdout
+    story = run("explain", "-e", looked, "dept/People/broken.docx").stdout
+    assert "not known: could not be looked into (reader_failed)" in story
+    assert "looked into" not in run("explain", "-e", looked, "dept/People/other.txt").stdout
+    run("flag", "-e", looked, "--as-of", "2026-01-01")
+    run("report", "-e", looked)
+    page = (looked / "out" / "report.html").read_text(encoding="utf-8")
+    assert all(path in page for path in reasons)
+    config = looked / "estate.yaml"
+    before = config.read_text(encoding="utf-8")
+    hold = "{reference: H, title: T, authority: A, issued: 2024-01-01, match: {name: broken.docx}}"
+    config.write_text(f"{before}\nholds: [{hold}]\n", encoding="utf-8")
+    run("report", "-e", looked)
+    page = (looked / "out" / "report.html").read_text(encoding="utf-8")
+    config.write_text(before, encoding="utf-8")
+    assert "broken.docx" not in page and "1 of them not named here" in page
+
+
 def test_killed_and_run_again(deduped: Path, looked: Path, tmp_path: Path) -> None:
     """Killed at any instant, the stage goes on and ends with the same tables."""
     estate = tmp_path / "estate"

@@ -158,7 +158,7 @@ def inspect_all(opened: Opened, writer: Writer, workers: int) -> Shown:
 
     opened.require_groups()
     _, done = look_inside(writer, opened.config, workers)
-    found, failed = looked_into(opened.estate)
+    found, failed, closed = looked_into(opened.estate)
 
     def render() -> None:
         say(f"{count_text(done, 'content')} looked into now.")
@@ -166,13 +166,19 @@ def inspect_all(opened: Opened, writer: Writer, workers: int) -> Shown:
         if rows:
             table("Inside files", ["what", "files"], rows)
         if failed:
-            counts = ", ".join(f"{row['files']:,} {row['error']}" for row in failed)
+            counts = ", ".join(f"{row['files']:,} {row['reason']}" for row in failed)
             say(f"Could not be looked into (nothing is known of their inside): {counts}")
+            for row in closed["listed"][:20]:
+                say(f"{row['reason']}: {row['full_path']}")
+            if (more := closed["files"] - 20) > 0:
+                say(f"and {count_text(more, 'file')} more (--json lists up to 1,000)")
         if not opened.config.inspect.text:
             say("Documents' text was not read; estate.yaml can ask for it (inspect: {text: true}).")
         say("Next: migrate flag")
 
-    return {"contents": done, **found, "failures": {r["error"]: r["files"] for r in failed}}, render
+    failures = {row["reason"]: row["files"] for row in failed}
+    data = {"contents": done, **found, "failures": failures, "not_looked_into": closed}
+    return data, render
 
 
 @click.command()

@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
+import ibis
 from msgspec import Struct
 from msgspec.structs import asdict
 
@@ -22,6 +23,7 @@ from migrate.flag.language import Leaf, signed_leaves
 from migrate.flag.modifiers import TIME
 from migrate.flag.rules import Rule
 from migrate.flag.stage import day_words
+from migrate.inside.known import not_looked_into
 from migrate.plan import SCOPES, outcomes
 from migrate.report.asked import find
 from migrate.report.gone import gone_lines
@@ -96,6 +98,8 @@ def _known(
 ) -> dict[str, Any]:
     """What the tables of an estate say of an entry."""
     entry = next(query.rows(everything.filter(everything.entry_id == number)))
+    closed = query.rows(not_looked_into(query).filter(ibis._.entry_id == number))
+    entry["not_looked_into"] = next((row["reason"] for row in closed), None)
     findings = _rows(query, query.table("findings"), number, "rule_id")
     findings.sort(key=lambda finding: not finding["deciding"])
     _add_clauses(query, everything, number, rules, as_of, findings)
@@ -182,10 +186,15 @@ def _entry_lines(entry: dict[str, Any]) -> list[str]:
         "digest": f"xxh3_128 {entry['digest'].hex()}" if entry["digest"] else None,
         "sha256": entry["digest_sha256"].hex() if entry["digest_sha256"] else None,
         "not readable": entry["read_error"],
+        "inside": _closed(entry["not_looked_into"]),
         "link to": entry["link_target"],
         "seen in": f"scan {entry['scan_id']}, record_id {entry['entry_id']:016x}",
     }
     return [f"{name:<13}{value}" for name, value in known.items() if value]
+
+
+def _closed(reason: str | None) -> str | None:
+    return f"not known: could not be looked into ({reason})" if reason else None
 
 
 MOST_COPIES = 50  # --json has all of them

@@ -17,10 +17,12 @@ from msgspec import Struct, to_builtins
 from msgspec.structs import asdict
 
 from migrate.config import Config, load
-from migrate.contents import contents, known_contents
+from migrate.contents import contents
 from migrate.engine.query import Query
 from migrate.estate import Estate
+from migrate.expressions import full_path
 from migrate.flag.rules import LADDER, as_of_date, load_holds
+from migrate.inside.known import failed_contents, first_not_looked_into, not_looked_into
 from migrate.report import logged, sections
 from migrate.report.area import area
 from migrate.report.headlines import Headline, headlines
@@ -64,18 +66,26 @@ INSIDE: dict[str, tuple[str, Callable[[Any], Any]]] = {
 }  # fmt: skip
 
 
-def looked_into(estate: Estate) -> tuple[Figure, list[Figure]]:
-    """How many files (copies counted) each line of INSIDE is of; and why others could not be
-    looked into, with the number of contents."""
+def looked_into(estate: Estate, most: int = 1_000) -> tuple[Figure, list[Figure], Figure]:
+    """How many files (copies counted) each line of INSIDE is of; why others could not be looked
+    into, with the number of contents; and how many `files` those are, the first of them `listed`.
+    """
     with Query(estate) as query:
         files = contents(query).select("entry_id", "content_key")
         table = files.inner_join(query.table("inside"), "content_key")
         sums = {name: total(test(table)) for name, (_, test) in INSIDE.items()}
-        looks = known_contents(query, "looks")
-        looks = looks.mutate(error=ibis.ifelse(looks.words == 0, "no_text", looks.error))
-        failed = looks.filter(looks.error.notnull()).group_by("error")
-        failed = failed.aggregate(files=ibis._.count()).order_by(ibis.desc("files"), "error")
-        return next(query.rows(table.aggregate(**sums))), list(query.rows(failed))
+        failed = failed_contents(query).group_by("reason").aggregate(files=ibis._.count())
+        failed = failed.order_by(ibis.desc("files"), "reason")
+        entries = query.table("entries")
+        closed = query.stored(
+            entries.select("entry_id", full_path=full_path(entries)).inner_join(
+                not_looked_into(query), "entry_id"
+            )
+        )
+        named = {
+            "files": query.count(closed), "listed": first_not_looked_into(query, closed, most),
+        }  # fmt: skip
+        return next(query.rows(table.aggregate(**sums))), list(query.rows(failed)), named
 
 
 def flagged(estate: Estate) -> list[Figure]:
@@ -119,6 +129,7 @@ class Figures(Struct, frozen=True):
     puids: list[Figure] | None
     owners: Figure
     unreadable: list[Figure]
+    not_looked_into: Figure | None  # archives, shortcuts and documents that inspect got no sight of
     held: list[Figure]
     duplicates: Figure | None
     proposed: list[Figure] | None
@@ -187,6 +198,8 @@ def figures(estate: Estate, config: Config) -> Figures:
         asked |= {name: question(ask) if run else None for name, question in _ONCE_FLAGGED.items()}
         duplicates = _duplicates(ask)
         puids = sections.puids(ask) if estate.latest("identify") else None
+        looked = estate.latest("inspect")
+        closed = sections.not_looked_into(ask, run is not None) if looked else None
         receipts = logged.receipts(query) or None
     return Figures(
         title=config.title,
@@ -196,6 +209,7 @@ def figures(estate: Estate, config: Config) -> Figures:
         shares=crawled(estate),
         puids=puids,
         duplicates=duplicates,
+        not_looked_into=closed,
         review=logged.review(estate),
         manifest=logged.manifest(estate),
         receipts=receipts,

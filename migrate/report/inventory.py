@@ -37,6 +37,15 @@ ERROR_WORDS = {
     "changed_while_read": "Changed while it was being read",
     "changed_since_crawl": "Not what was crawled any more",
     "offline": "Kept offline by the server: left where it is, not read",
+    "damaged": "Damaged",
+    "reader_failed": "Damaged, or not of the kind that its name says",
+    "no_text": "A document without text, such as scanned pages",
+    "too_large": "Larger than documents are read",
+    "too_much_text": "More text than is read",
+    "too_much_found": "More found in it than is taken",
+    "too_many_members": "More files packed in it than are listed",
+    "reader_timed_out": "Took longer to read than a document may",
+    "reader_crashed": "Its reader crashed, or took more memory than it may",
 }
 FOLDER_WORDS = {
     "identical": "the same as {}",
@@ -56,26 +65,51 @@ OWNER_WORDS = {
 
 def unreadable(figures: Figures) -> Section:
     title = "What could not be read"
+    closed, closed_tables = _not_looked_into(figures.not_looked_into)
     if not figures.unreadable:
         listed = [scan["share"] for scan in figures.scans if not scan["content"]]
         says = ["Everything that was looked at could be read."] if figures.scans else []
         if listed:
             says.append(f"On {', '.join(listed)}, files were listed only and not opened.")
-        return Section("unreadable", title, says)
+        return Section("unreadable", title, [*says, *closed], closed_tables)
 
-    def reason(row: Figure) -> str:
-        return f"{ERROR_WORDS.get(row['error'], 'Other error')} ({row['error']})"
-
-    columns = [words("Reason", reason), count_bar("All", "items"), count("Files", "files"),
-               count("Folders", "folders"), count("of which on hold", "held")]  # fmt: skip
+    columns = [
+        words("Reason", lambda row: _reason(row["error"])),
+        count_bar("All", "items"),
+        count("Files", "files"),
+        count("Folders", "folders"),
+        count("of which on hold", "held"),
+    ]
     says = [
         "What could not be read is never proposed for disposal. A folder that could not be "
         "listed may hold any number of files that are in none of these figures."
     ]
     shown = table("By reason", columns, figures.unreadable)
-    reasons = {row["error"]: reason(row) for row in figures.unreadable}
+    reasons = {row["error"]: _reason(row["error"]) for row in figures.unreadable}
     folds = folds_of(figures, "unreadable", reasons)
-    return Section("unreadable", title, says, [shown], folds)
+    return Section("unreadable", title, [*says, *closed], [shown, *closed_tables], folds)
+
+
+def _not_looked_into(found: Figure | None) -> tuple[list[str], list[Table]]:
+    """Files whose bytes could be read and whose inside could not, in words and as a list."""
+    if not found or not found["files"]:
+        return [], []
+    says = [
+        f"Of {count_text(found['files'], 'file')} nothing is known of what is inside (text, packed "
+        "files, where a shortcut points): no rule about that fires for them."
+    ]
+    if rest := found["files"] - len(found["listed"]):
+        says.append(
+            f"{rest:,} of them not named here, as are none on hold, none sensitive and none before "
+            "migrate flag; migrate inspect --json names up to 1,000."
+        )
+    columns = [words("File", "full_path"), words("Reason", lambda row: _reason(row["reason"]))]
+    rows = found["listed"]
+    return says, [table("Could not be looked into", columns, rows)] if rows else []
+
+
+def _reason(code: str) -> str:
+    return f"{ERROR_WORDS.get(code, 'Other error')} ({code})"
 
 
 def volume(figures: Figures) -> Section:

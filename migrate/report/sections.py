@@ -18,6 +18,8 @@ from migrate.engine.query import Query
 from migrate.expressions import folder_of
 from migrate.flag.rules import LADDER, Rule
 from migrate.holds import COPY_OF_HELD
+from migrate.inside.known import first_not_looked_into
+from migrate.inside.known import not_looked_into as not_looked_at
 from migrate.plan import OPEN, outcomes
 
 Figure = dict[str, Any]
@@ -238,14 +240,18 @@ def copies(query: Query) -> Relation:
     return found.aggregate(copies=ibis._.count(), size_bytes=total(ibis._.size_bytes))
 
 
+def _unnamed(ask: Ask) -> Relation:
+    """entry_id of what no report names: what is sensitive or held."""
+    findings = ask.query.table("findings")
+    marked = findings.filter(findings.category == "sensitive").select("entry_id")
+    return marked.union(ask.items.filter(ask.items.hold.notnull()).select("entry_id"))
+
+
 def largest_copies(ask: Ask, most: int, flagged: bool) -> list[Figure]:
     """The groups of identical files whose copies take most space. `keeper` is null where it, or a
     copy, is held or sensitive, or nobody has asked yet whether it is."""
     groups = ask.query.table("groups")
-    findings = ask.query.table("findings")
-    marked = findings.filter(findings.category == "sensitive").select("entry_id")
-    marked = marked.union(ask.items.filter(ask.items.hold.notnull()).select("entry_id"))
-    named = groups.anti_join(groups.semi_join(marked, "entry_id"), "group_id")
+    named = groups.anti_join(groups.semi_join(_unnamed(ask), "entry_id"), "group_id")
     named = named.filter(named.role == "keeper", ibis.literal(flagged))
     named = named.inner_join(ask.items, "entry_id").select("group_id", keeper="full_path")
     rows = copies(ask.query).left_join(named, "group_id")
@@ -257,11 +263,8 @@ def folder_copies(ask: Ask, most: int, flagged: bool) -> list[Figure]:
     """The largest folders that exist elsewhere, wholly or nearly. `folder` and `of` are null where
     something held or sensitive lies in the folder, or nobody has asked yet whether it does."""
     trees = ask.query.table("folder_copies")
-    findings = ask.query.table("findings")
-    marked = findings.filter(findings.category == "sensitive").select("entry_id")
-    marked = marked.union(ask.items.filter(ask.items.hold.notnull()).select("entry_id"))
     entries = ask.query.table("entries").select("entry_id", "parent_id")
-    folders = entries.semi_join(marked, "entry_id").select(entry_id="parent_id")
+    folders = entries.semi_join(_unnamed(ask), "entry_id").select(entry_id="parent_id")
     closed = trees.semi_join(folders, "entry_id").select("top_id").distinct()
     tops = trees.filter(trees.entry_id == trees.top_id)
     tops = tops.left_join(closed.mutate(closed=True), "top_id").drop("top_id_right")
@@ -321,6 +324,16 @@ def unreadable(ask: Ask) -> list[Figure]:
         held=total(table.on_hold),
     )
     return ask.rows(counted.order_by(ibis.desc("items"), "error"))
+
+
+def not_looked_into(ask: Ask, flagged: bool, most: int = 50) -> Figure:
+    """How many `files` inspect could not look into, and the first of them, `listed`: none that is
+    held or sensitive, and none before somebody has asked whether it is."""
+    paths = ask.items.select("entry_id", "full_path")
+    closed = ask.query.stored(not_looked_at(ask.query).inner_join(paths, "entry_id"))
+    named = closed.anti_join(_unnamed(ask), "entry_id").filter(ibis.literal(flagged))
+    listed = first_not_looked_into(ask.query, named, most)
+    return {"files": ask.query.count(closed), "listed": listed}
 
 
 def owners(ask: Ask, most: int = 10) -> dict[str, Any]:
