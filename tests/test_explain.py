@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from conftest import run, run_json
+from conftest import mounted, run, run_json
 from helpers_review import BODY, all_decided, make, migrate, put, stages
 
 from migrate.cli import cli
@@ -104,3 +104,22 @@ def test_what_could_not_be_listed_may_still_be_there(
     assert story["entry"]["size_bytes"] == len(BODY)
     told = CliRunner().invoke(cli, ["explain", "-e", str(made.root), "s/shut/deep"]).stdout
     assert f"s/shut could not be listed ({missed['error']})" in told
+
+
+def test_what_was_on_a_disk_that_is_not_mounted_may_still_be_there(tmp_path: Path) -> None:
+    """As `changes` has it: not seen, and not deleted."""
+    share = tmp_path / "share"
+    (share / "disk").mkdir(parents=True)
+    made = make(tmp_path / "estate", {"s": share})
+    put(share, {"beside.txt": BODY, "goes.txt": BODY})
+    with mounted(share / "disk"):
+        put(share, {"disk/deep/file.txt": BODY})
+        stages(made, "crawl")
+    (share / "goes.txt").unlink()
+    run("crawl", "-e", made.root, "--rescan", expect=3)
+    told = {
+        path: migrate("explain", "-e", made.root, path)["gone"]["missed_by"][0]
+        for path in ("s/disk/deep/file.txt", "s/goes.txt")
+    }
+    shut = [(scan["not_listed"], scan["error"]) for scan in told.values()]
+    assert shut == [("s/disk", "not_mounted"), (None, None)]

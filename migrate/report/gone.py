@@ -6,6 +6,7 @@ Never: what lies in a folder that could not be listed taken for deleted.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import ibis
@@ -28,8 +29,9 @@ def earlier_entries(query: Query) -> Any:
 
 def gone(query: Query, entry: dict[str, Any]) -> dict[str, Any] | None:
     """Of an entry as it was last seen: that `scan`, when that began (`at`), and the same of each
-    scan that has `missed_by` now, with the folder above it that could not be listed
-    (`not_listed`) and why (`error`), if it was for that. None if the newest scan has it."""
+    scan that has `missed_by` now, with the folder above it that could not be listed, or on which a
+    disk was missing (`not_listed`), and why (`error`), if it was for that. None if the newest scan
+    has it."""
     if entry["scan_id"] in query.estate.scan_ids():
         return None
     crawls = [run for run in query.estate.runs("crawl") if run.finished]
@@ -39,7 +41,7 @@ def gone(query: Query, entry: dict[str, Any]) -> dict[str, Any] | None:
         for run in crawls
         if run.settings["share"] == entry["share"] and run.run_id > seen.run_id
     ]
-    shut = _not_listed(query, entry, newer)
+    shut = _not_listed(query, entry, seen, newer)
     listed = {"not_listed": None, "error": None}
     return _of(seen, missed_by=[_of(run, **shut.get(run.run_id, listed)) for run in newer])
 
@@ -49,21 +51,42 @@ def _of(run: Run, **more: Any) -> dict[str, Any]:
 
 
 def _not_listed(
-    query: Query, entry: dict[str, Any], scans: list[Run]
-) -> dict[int, dict[str, str | None]]:
-    """By scan, the nearest folder above an entry that it could not list, and why."""
+    query: Query, entry: dict[str, Any], seen: Run, newer: list[Run]
+) -> dict[int, dict[str, str]]:
+    """By newer scan, the nearest folder above an entry that it could not list, or where it found no
+    disk any more, and why."""
+    above = {run.run_id: _above(query, entry, run) for run in (seen, *newer)}
+    disks = _disks(above[seen.run_id])
+    shut = {}
+    for run in newer:
+        gone_disks = disks - _disks(above[run.run_id])
+        for folder in above[run.run_id]:
+            path = folder["full_path"]
+            error = folder["why"] or ("not_mounted" if path in gone_disks else None)
+            if error:
+                shut[run.run_id] = {"not_listed": path, "error": error}
+    return shut
+
+
+def _above(query: Query, entry: dict[str, Any], run: Run) -> list[dict[str, Any]]:
+    """The folders above an entry as a scan has them, from the top; `why` one was not listed."""
     names = to_raw(entry["path"], entry["path_raw"]).split(b"/")
     above = entry_ids(entry["share"], (b"/".join(names[:depth]) for depth in range(len(names))))
-    entries, listings = (query.run_table(name, *scans) for name in ("entries", "listings"))
+    entries, listings = (query.run_table(name, run) for name in ("entries", "listings"))
     folders = entries.filter(entries.entry_id.isin(above), entries.kind == "folder").left_join(
-        listings.select("scan_id", "entry_id", listing_error="error"), ["scan_id", "entry_id"]
+        listings.select("entry_id", listing_error="error"), "entry_id"
     )
-    error = ibis.coalesce(folders.error, folders.listing_error)
-    shut = folders.select("scan_id", "depth", not_listed=full_path(folders), error=error)
-    shut = shut.filter(shut.error.notnull()).order_by("depth")
+    why = ibis.coalesce(folders.error, folders.listing_error)
+    told = folders.select("depth", "device_id", full_path=full_path(folders), why=why)
+    return list(query.rows(told.order_by("depth")))
+
+
+def _disks(folders: list[dict[str, Any]]) -> set[str]:
+    """Those of folders, each in the one before, on which another disk is mounted."""
     return {
-        row["scan_id"]: {"not_listed": row["not_listed"], "error": row["error"]}
-        for row in query.rows(shut)
+        inner["full_path"]
+        for outer, inner in pairwise(folders)
+        if inner["device_id"] != outer["device_id"]
     }
 
 
