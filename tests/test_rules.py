@@ -1047,12 +1047,14 @@ def rule(category, confidence="high", action="review", name="A-1"):
 
 
 def test_the_ladder():
-    """Holds first, then records, then sensitive; after that the surer finding, then the ladder."""
+    """Holds first, then records, then sensitive; after that the surer finding, then the ladder; what
+    says nothing about worth comes last."""
     order = [
         rule("hold"), rule("record", "high"), rule("record", "low"), rule("sensitive", "high"),
         rule("sensitive", "low"), rule("redundant", "high"), rule("obsolete", "high"),
         rule("trivial", "high"), rule("redundant", "medium"), rule("obsolete", "medium"),
         rule("trivial", "medium"), rule("redundant", "low"), rule("obsolete", "low"), rule("trivial", "low"),
+        rule("handling", "high"), rule("handling", "low"),
     ]  # fmt: skip
     ranks = [one.rank for one in order]
     assert all(one < other for one, other in pairwise(ranks))

@@ -44,7 +44,7 @@ _INTRODUCTION = f"""\
 are `all`. What is not known makes a condition unknown, and an unknown condition matches nothing,
 also under `not`; a hold that cannot be told holds. Texts are compared without regard to capitals.
 
-A rule has an `id`, `title`, `category` (record, sensitive, redundant, obsolete, trivial),
+A rule has an `id`, `title`, `category` (record, sensitive, redundant, obsolete, trivial, handling),
 `confidence` ({", ".join(CONFIDENCES)}), `action` (keep, review, migrate, dispose), `match`,
 `explain`, and examples that must `hit` and `miss`. `dispose` needs an `authority` and more than low
 confidence. `parameters` are values that estate.yaml may change (`$name` stands for them), `lists`

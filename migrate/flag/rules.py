@@ -25,9 +25,10 @@ from migrate.paths import pack_folder
 from migrate.patterns import fold
 from migrate.yamlfile import Document, Place, suggestion
 
-# What wins when several rules hit one file: what protects comes before what disposes.
-PROTECTING = 3  # the first three of the ladder
-LADDER = ["hold", "record", "sensitive", "redundant", "obsolete", "trivial"]
+# What wins when several rules hit one file: what protects comes before what disposes; how a file is
+# to be handled says nothing about its worth.
+LADDER = ["hold", "record", "sensitive", "redundant", "obsolete", "trivial", "handling"]
+MAY_GO = ("redundant", "obsolete", "trivial")
 CONFIDENCES = ["high", "medium", "low"]
 ACTIONS = ["keep", "review", "migrate", "dispose"]
 OF_COPIES = {"dup", "dup_count", "folder_copy", "permissions_differ"}
@@ -60,10 +61,10 @@ class Rule(Struct, frozen=True):
         """Smaller decides. What protects comes first, in the ladder's order. Among what may go
         (redundant, obsolete, trivial) the surer finding comes before the ladder: or "unchanged for
         seven years" would decide for every old thumbnail cache. Of two that say the same, the one
-        on the whole folder."""
+        on the whole folder. Handling comes last, however sure."""
         step = LADDER.index(self.category)
         return (
-            min(step, PROTECTING),
+            LADDER.index(MAY_GO[0]) if self.category in MAY_GO else step,
             CONFIDENCES.index(self.confidence),
             step,
             ACTIONS.index(self.action),

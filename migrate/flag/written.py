@@ -55,7 +55,7 @@ class RuleText(Strict, frozen=True, kw_only=True):
 
     id: RuleId
     title: Words
-    category: Literal["record", "sensitive", "redundant", "obsolete", "trivial"]
+    category: Literal["record", "sensitive", "redundant", "obsolete", "trivial", "handling"]
     confidence: Literal["high", "medium", "low"]
     action: Literal["keep", "review", "migrate", "dispose"]
     authority: Authority | None = None
@@ -135,6 +135,8 @@ def _disposal_faults(text: RuleText, condition: Condition | None) -> Iterator[tu
         yield "action", f"{text.id}: a rule of low confidence proposes no more than review"
     if text.category in ("record", "sensitive"):
         yield "action", f"{text.id}: what protects ({text.category}) proposes no disposal"
+    if text.category == "handling":
+        yield "action", f"{text.id}: handling says nothing about worth and proposes no disposal"
     if condition and (likely := [leaf for leaf in leaves(condition) if leaf.field in NO_PROOF]):
         yield (
             "match",

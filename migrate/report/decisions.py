@@ -51,6 +51,7 @@ CATEGORY_WORDS = {
     "redundant": "Redundant",
     "obsolete": "Obsolete",
     "trivial": "Trivial",
+    "handling": "Needs work to move",
     "none": "No rule applies",
 }
 OUTCOME_WORDS = {
@@ -362,7 +363,7 @@ def rot(figures: Figures) -> Section:
     note = "Where several rules apply to an item, the one that protects more decides, and counts."
     caption = "By category: items and what is proposed for them"
     tables = [table(caption, columns, categories, note=note)]
-    for category in ("redundant", "obsolete", "trivial", "record"):
+    for category in ("redundant", "obsolete", "trivial", "record", "handling"):
         if found := [row for row in rules if row["category"] == category]:
             tables.append(_by_rule(category, found))
     says = [

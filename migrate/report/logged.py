@@ -164,7 +164,7 @@ def rules_now(
 
 def _about_formats(rules: list[Rule]) -> list[str]:
     """Rules that ask what format a file has, or whether it can be opened, of what may be kept."""
-    kept = [rule for rule in rules if rule.category not in ("redundant", "trivial")]
+    kept = [rule for rule in rules if rule.category not in ("redundant", "trivial", "handling")]
     asked = {rule.id: {leaf.field for leaf in leaves(rule.condition)} for rule in kept}
     return sorted(name for name, fields in asked.items() if fields & FORMAT_FIELDS)
 

@@ -43,6 +43,7 @@ CONTESTED = "Migrate?"  # a stronger rule would move it, a weaker one dispose of
 CATEGORIES = {
     "hold": "Hold that has ended", "record": "Record", "sensitive": "Sensitive",
     "redundant": "Redundant", "obsolete": "Obsolete", "trivial": "Trivial",
+    "handling": "Handling",
 }  # fmt: skip
 NO_RULE = "No rule matched"
 SURENESS = {"high": "High", "medium": "Medium", "low": "Low"}

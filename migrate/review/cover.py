@@ -83,6 +83,7 @@ CATEGORY_MEANINGS = {
     CATEGORIES["redundant"]: "There is another copy or version.",
     CATEGORIES["obsolete"]: "Past its use.",
     CATEGORIES["trivial"]: "Never was business information.",
+    CATEGORIES["handling"]: "Needs work to move; says nothing about its worth.",
     NO_RULE: "Nothing was noticed about it.",
 }
 _WHAT = (
