@@ -8,6 +8,7 @@ Never: a share that somebody forgot to mount taken for one whose files are all d
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from migrate.errors import ShareUnreachable
 from migrate.estate import Run
@@ -37,7 +38,7 @@ def refuse_absent(before: Run, place: Place, source: Source) -> None:
     files = count_of(before, "file")
     found = f"the scan of {before.started_at} found {count_text(files, 'file')}"
     mount = str(before.summary.get("mount", ""))
-    if files and mount and not os.path.ismount(mount):
+    if files and mount and _lies_in(place, mount) and not os.path.ismount(mount):
         raise ShareUnreachable(
             f"nothing is mounted at {mount}: {found} there",
             f"Mount it, and run the same command again. {_ON_PURPOSE}",
@@ -47,6 +48,11 @@ def refuse_absent(before: Run, place: Place, source: Source) -> None:
             f"{place.root} is empty: {found}",
             f"Is the right share mounted, and may this user see what is in it? {_ON_PURPOSE}",
         )
+
+
+def _lies_in(place: Place, mount: str) -> bool:
+    """Whether the share is still where it was: it may have been given another path."""
+    return Path(place.root).resolve().is_relative_to(mount)
 
 
 def _is_empty(source: Source) -> bool:

@@ -56,6 +56,22 @@ def test_a_share_that_is_not_mounted_any_more(tmp_path: Path) -> None:
     assert rescanned(estate) == {}  # and that holds from then on
 
 
+@linux_only
+def test_a_share_that_has_moved_to_another_disk(tmp_path: Path) -> None:
+    """Its path in estate.yaml is another then: where it was mounted before is of no interest."""
+    share, moved, estate = tmp_path / "share", tmp_path / "moved", tmp_path / "estate"
+    share.mkdir()
+    moved.mkdir()
+    fill(moved)
+    with mounted(share):
+        fill(share)
+        run("init", estate, "--share", f"s={share}")
+        run("crawl", "-e", estate)
+    settings = (estate / "estate.yaml").read_text()
+    (estate / "estate.yaml").write_text(settings.replace(f"'{share}'", f"'{moved}'"))
+    assert not {"new", "deleted"} & {*rescanned(estate)}
+
+
 def test_a_share_that_is_empty(tmp_path: Path) -> None:
     share, estate = tmp_path / "share", tmp_path / "estate"
     share.mkdir()
