@@ -22,7 +22,7 @@ def rows(count: int) -> Iterator[tuple[dict[str, object], bool]]:
     line = {
         "unit": "Finance", "proposal": "review", "contested": False, "files": LINE_EVERY,
         "size_bytes": 123_456_789, "oldest_ns": 10**18, "newest_ns": 10**18 + 10**16, "members": 1,
-        "decided": 0, "line_decided": 0, "line_low": None, "line_high": None, "line_comment": None,
+        "decided": 0, "withheld": 0, "line_decided": 0, "line_low": None, "line_high": None, "line_comment": None,
         "line_by": None, "whole": True, "folder_items": LINE_EVERY, "folder_held": 0, "copies": 0,
         "kept_low": None, "kept_high": None, "sure_low": "low", "sure_high": "medium",
         "owner_low": "a.smith", "owner_high": "b.jones", "rule_count": 2, "authorities": None,
@@ -35,7 +35,7 @@ def rows(count: int) -> Iterator[tuple[dict[str, object], bool]]:
         "folder. Old is not the same as worthless: decide whether it has history value.",
         "owner": "a.smith", "dup_keeper_path": None, "also": None, "rule_id": "OBS-012",
         "title": "Unchanged for seven years", "digest": bytes(range(16)), "own_decision": None,
-        "own_sheet": None, "own_comment": None, "stands": None,
+        "own_sheet": None, "own_comment": None, "stands": None, "withheld": None,
     }  # fmt: skip
     for number in range(count):
         folder = f"dept/Finance/Invoices/case {number // LINE_EVERY}"
