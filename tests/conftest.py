@@ -128,6 +128,18 @@ def refuse_to_open(patch: pytest.MonkeyPatch, word: str, error: OSError) -> None
     patch.setattr("migrate.sources.ahead.open_in", refusing_in)
 
 
+def refuse_to_list(patch: pytest.MonkeyPatch, folder: bytes) -> None:
+    """A folder of a local share cannot be listed."""
+    enter = LocalSource._enter
+
+    def refusing(source: LocalSource, path: bytes) -> int:
+        if path == folder:
+            raise PermissionError(13, "no")
+        return enter(source, path)
+
+    patch.setattr(LocalSource, "_enter", refusing)
+
+
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     return make_tree(tmp_path / "share")

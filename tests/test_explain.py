@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from conftest import mounted, run, run_json
+from conftest import mounted, refuse_to_list, run, run_json
 from helpers_review import BODY, all_decided, make, migrate, put, stages
 
 from migrate.cli import cli
 from migrate.estate import Estate
-from migrate.sources import local
 
 pytestmark = pytest.mark.skipif(
     os.name == "nt" or sys.platform == "darwin", reason="these names cannot exist there"
@@ -89,14 +88,7 @@ def test_what_could_not_be_listed_may_still_be_there(
     put(tmp_path / "share", {"shut/deep/file.txt": BODY})
     made = make(tmp_path / "estate", {"s": tmp_path / "share"})
     stages(made, "crawl")
-    enter = local.LocalSource._enter
-
-    def refusing(source: local.LocalSource, path: bytes) -> int:
-        if path == b"shut":
-            raise PermissionError(13, "no")
-        return enter(source, path)
-
-    monkeypatch.setattr(local.LocalSource, "_enter", refusing)
+    refuse_to_list(monkeypatch, b"shut")
     stages(made, "crawl --rescan")
     story = migrate("explain", "-e", made.root, "s/shut/deep/file.txt")
     (missed,) = story["gone"]["missed_by"]

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pytest
 import xxhash
 from click.testing import CliRunner
-from conftest import make_tree, rows
+from conftest import make_tree, refuse_to_list, rows
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from test_crash import killed
@@ -278,18 +278,7 @@ def test_what_cannot_be_listed_is_not_deleted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Files in a folder that the newer scan was not let into are perhaps still there."""
-
-    def shut(folder: Path) -> None:
-        enter = local.LocalSource._enter
-
-        def refusing(source: local.LocalSource, path: bytes) -> int:
-            if path == b"shut":
-                raise PermissionError(13, "no")
-            return enter(source, path)
-
-        monkeypatch.setattr(local.LocalSource, "_enter", refusing)
-
-    _not_seen(tmp_path, shut)
+    _not_seen(tmp_path, lambda folder: refuse_to_list(monkeypatch, b"shut"))
 
 
 def _not_seen(tmp_path: Path, shut: Any) -> None:
